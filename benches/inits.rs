@@ -1,0 +1,138 @@
+//! goward beside tini, tini-static, dumb-init and catatonit, each as PID 1 of a PID namespace of its own.
+//!
+//! ```text
+//! cargo bench                                  everything, about two minutes, as root
+//! cargo bench -- --quick                       the same with few runs
+//! cargo bench -- --only signal --runs 1000     one measurement, longer
+//! GOWARD=./goward cargo bench                  this file instead of the release build
+//! ```
+//!
+//! All inits are measured in the same run and by turns, in an order shuffled for every round, so that what else the
+//! machine does meets all of them alike. Every init has default flags (`INIT -- SERVER`), a bare environment, no
+//! terminal, a `/proc` of its own, and `/dev/null` for its log. No figure fails the run, only a measurement that could
+//! not be made: what a busy machine shows is no verdict on the code.
+#![allow(clippy::disallowed_methods, reason = "it starts programs and lets them rest; the bans are for PID 1")]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that prints tables")]
+
+#[path = "inits/container.rs"]
+mod container;
+#[path = "inits/measure.rs"]
+mod measure;
+#[path = "inits/report.rs"]
+mod report;
+#[path = "inits/server.rs"]
+mod server;
+#[path = "inits/subjects.rs"]
+mod subjects;
+#[path = "inits/sys.rs"]
+mod sys;
+
+use std::env;
+use std::io;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use container::Launcher;
+use measure::{MEASUREMENTS, Measurement, Plan};
+use report::Verdict;
+use subjects::Subject;
+
+const USAGE: &str = "usage: cargo bench -- [--quick] [--only start|signal|storm|stop|idle|size]... [--runs N]";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    // The storm is this program again, inside the container.
+    if let [mode, count] = arguments.as_slice()
+        && mode == server::STORM
+    {
+        return finish(server::storm(count));
+    }
+    // `cargo test --all-targets` starts benches too, without this flag, and wants no minutes of measuring.
+    if !arguments.iter().any(|a| a == "--bench") {
+        println!("{USAGE}");
+        return ExitCode::SUCCESS;
+    }
+    match wanted(&arguments) {
+        Ok((plan, measurements)) => finish(compare(&plan, &measurements)),
+        Err(wrong) => {
+            eprintln!("{wrong}\n{USAGE}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn finish(result: io::Result<()>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// What the command line asks for.
+fn wanted(arguments: &[String]) -> Result<(Plan, Vec<&'static Measurement>), String> {
+    let mut plan = Plan { runs: 300, storms: 9, idle: Duration::from_secs(5) };
+    let (mut runs, mut only) = (None, Vec::new());
+    let mut rest = arguments.iter();
+    while let Some(argument) = rest.next() {
+        let mut value = || rest.next().ok_or_else(|| format!("{argument} needs a value"));
+        match argument.as_str() {
+            "--bench" => {}
+            "--quick" => plan = Plan { runs: 40, storms: 3, idle: Duration::from_secs(2) },
+            "--runs" => {
+                let text = value()?;
+                let count = text.parse().ok().filter(|n| *n > 0);
+                runs = Some(count.ok_or_else(|| format!("--runs {text} is no count"))?);
+            }
+            "--only" => {
+                let name = value()?;
+                let known = MEASUREMENTS.iter().find(|m| m.name == name);
+                only.push(known.ok_or_else(|| format!("there is no measurement '{name}'"))?);
+            }
+            _ => return Err(format!("unknown argument '{argument}'")),
+        }
+    }
+    plan.runs = runs.unwrap_or(plan.runs);
+    if only.is_empty() {
+        only.extend(&MEASUREMENTS);
+    }
+    Ok((plan, only))
+}
+
+/// Measures, shows the tables, and says last how goward did.
+fn compare(plan: &Plan, measurements: &[&Measurement]) -> io::Result<()> {
+    let launcher = Launcher::new()?;
+    let mut subjects = subjects::peers();
+    let goward = subjects::goward();
+    if let Ok(goward) = &goward {
+        subjects.push(goward.clone());
+    }
+    subjects.retain(|subject| works(&launcher, subject));
+    if !subjects.iter().any(Subject::is_peer) {
+        return Err(io::Error::other("nothing to compare with: it takes root, and a peer that is installed"));
+    }
+
+    let mut verdicts = Vec::new();
+    for measurement in measurements {
+        let measured = (measurement.take)(&launcher, &subjects, plan)?;
+        println!("\n{}", measured.table);
+        verdicts.extend(measured.verdicts);
+    }
+    if !verdicts.is_empty() {
+        println!("\n{}", Verdict::table(&verdicts));
+    }
+    // The peers' figures stand by themselves; but without goward this was not the comparison that was asked for.
+    goward?;
+    if subjects.iter().any(Subject::is_goward) { Ok(()) } else { Err(io::Error::other("goward was not measured")) }
+}
+
+/// One trial before it counts: an init that cannot run here is said and left out, not met in the middle of a table.
+fn works(launcher: &Launcher, subject: &Subject) -> bool {
+    let trial = measure::trial(launcher, subject);
+    if let Err(error) = &trial {
+        eprintln!("left out: {error}");
+    }
+    trial.is_ok()
+}

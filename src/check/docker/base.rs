@@ -1,0 +1,184 @@
+//! What base images are known to have. Pure. What is not known is None, and nothing is said of it.
+
+use crate::check::support;
+
+/// Which C library, so which loader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Libc {
+    None,
+    Glibc,
+    Musl,
+}
+
+/// What /bin/sh is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shell {
+    None,
+    /// Starts every command as a child, even the last one of `sh -c`.
+    Dash,
+    /// Becomes the last command of `sh -c`: busybox' ash, and bash.
+    Becoming,
+}
+
+/// An image, or a stage: what is in it as far as that is known.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Base {
+    pub(crate) libc: Option<Libc>,
+    pub(crate) shell: Option<Shell>,
+    pub(crate) certificates: Option<bool>,
+    /// Whether /etc/passwd is there, and names that are in it.
+    pub(crate) accounts: Option<&'static [&'static str]>,
+    /// Runs as this user without a USER. None: not known.
+    pub(crate) user: Option<&'static str>,
+    /// The Go toolchain is in it.
+    pub(crate) toolchain: bool,
+    /// And this is its version.
+    pub(crate) go: Option<u32>,
+    /// A C compiler is in it: cgo is on by default.
+    pub(crate) compiler: Option<bool>,
+    /// Of curl, wget, nc and bash those that are there. None: not known.
+    pub(crate) tools: Option<&'static [&'static str]>,
+}
+
+/// `registry/path/name:tag@digest`
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Reference<'a> {
+    pub(crate) path: &'a str,
+    pub(crate) name: &'a str,
+    pub(crate) tag: Option<&'a str>,
+    pub(crate) digest: bool,
+}
+
+impl<'a> Reference<'a> {
+    pub(crate) fn of(image: &'a str) -> Reference<'a> {
+        let (rest, digest) = image.split_once('@').map_or((image, false), |(rest, _)| (rest, true));
+        // A colon in the first part is a port.
+        let (path, tag) = match rest.rsplit_once(':') {
+            Some((path, tag)) if !tag.contains('/') => (path, Some(tag)),
+            Some(_) | None => (rest, None),
+        };
+        Reference { path, name: path.rsplit('/').next().unwrap_or_default(), tag, digest }
+    }
+
+    fn has(&self, word: &str) -> bool {
+        self.tag.is_some_and(|tag| tag.split(['-', '.']).any(|part| part.starts_with(word)))
+    }
+}
+
+const DEBIAN_USERS: &[&str] = &[
+    "root", "daemon", "bin", "sys", "sync", "games", "man", "lp", "mail", "news", "uucp", "proxy", "www-data",
+    "backup", "list", "irc", "gnats", "nobody", "_apt", "ubuntu",
+];
+const ALPINE_USERS: &[&str] = &[
+    "root", "bin", "daemon", "lp", "sync", "shutdown", "halt", "mail", "news", "uucp", "cron", "ftp", "sshd", "games",
+    "ntp", "guest", "nobody",
+];
+const DISTROLESS_USERS: &[&str] = &["root", "nobody", "nonroot"];
+
+pub(crate) fn scratch() -> Base {
+    Base {
+        libc: Some(Libc::None),
+        shell: Some(Shell::None),
+        certificates: Some(false),
+        accounts: Some(&[]),
+        user: Some("root"),
+        toolchain: false,
+        go: None,
+        compiler: Some(false),
+        tools: Some(&[]),
+    }
+}
+
+/// What is known of an image by its name.
+pub(crate) fn known(image: &str) -> Base {
+    let reference = Reference::of(image);
+    let alpine = Base {
+        libc: Some(Libc::Musl),
+        shell: Some(Shell::Becoming),
+        certificates: Some(true),
+        accounts: Some(ALPINE_USERS),
+        tools: Some(&["wget", "nc"]),
+        ..scratch()
+    };
+    let debian = Base {
+        libc: Some(Libc::Glibc),
+        shell: Some(Shell::Dash),
+        accounts: Some(DEBIAN_USERS),
+        tools: Some(&["bash"]),
+        ..scratch()
+    };
+    let redhat =
+        Base { shell: Some(Shell::Becoming), certificates: Some(true), accounts: None, tools: None, ..debian.clone() };
+    let named = reference.tag.is_some() || !reference.digest;
+    let distroless = Base {
+        certificates: Some(true),
+        accounts: Some(DISTROLESS_USERS),
+        // A digest alone may be that of any tag.
+        user: named.then_some(if reference.has("nonroot") { "65532" } else { "root" }),
+        shell: named.then_some(if reference.has("debug") { Shell::Becoming } else { Shell::None }),
+        tools: named.then_some(if reference.has("debug") { &["wget", "nc"] } else { &[] }),
+        ..scratch()
+    };
+    if reference.path.contains("distroless/") {
+        return match reference.name.split('-').next() {
+            Some("static") => distroless,
+            Some("base" | "cc") => Base { libc: Some(Libc::Glibc), ..distroless },
+            _ => Base::default(),
+        };
+    }
+    let chainguard = reference.path.starts_with("cgr.dev/") || reference.path.starts_with("chainguard/");
+    match reference.name {
+        "static" if chainguard => Base { user: Some("65532"), ..distroless },
+        "glibc-dynamic" if chainguard => Base { user: Some("65532"), libc: Some(Libc::Glibc), ..distroless },
+        "go" if chainguard => Base { toolchain: true, ..Base::default() },
+        "golang" => {
+            let go = reference.tag.and_then(support::go_minor);
+            if reference.has("alpine") {
+                return Base { toolchain: true, go, compiler: Some(false), ..alpine };
+            }
+            let tools: &[&str] = &["bash", "curl", "wget"];
+            Base { toolchain: true, go, compiler: Some(true), certificates: Some(true), tools: Some(tools), ..debian }
+        }
+        "alpine" => alpine,
+        "busybox" => Base {
+            libc: match (reference.has("glibc"), reference.has("musl")) {
+                (true, _) => Some(Libc::Glibc),
+                (_, true) => Some(Libc::Musl),
+                _ => None,
+            },
+            shell: Some(Shell::Becoming),
+            accounts: Some(&["root", "daemon", "bin", "sys", "sync", "mail", "www-data", "operator", "nobody"]),
+            tools: Some(&["wget", "nc"]),
+            ..scratch()
+        },
+        "debian" | "ubuntu" => debian,
+        "fedora" | "centos" | "rockylinux" | "almalinux" | "amazonlinux" | "ubi" | "ubi-minimal" | "ubi8" | "ubi9" => {
+            redhat
+        }
+        _ => Base::default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn references() {
+        let reference = Reference::of("localhost:5000/a/golang");
+        assert_eq!((reference.name, reference.tag, reference.digest), ("golang", None, false));
+        let reference = Reference::of("golang:1.22-alpine@sha256:ab");
+        assert_eq!((reference.name, reference.tag, reference.digest), ("golang", Some("1.22-alpine"), true));
+    }
+
+    #[test]
+    fn bases() {
+        let builder = known("golang:1.22-alpine3.19");
+        assert_eq!((builder.libc, builder.go, builder.compiler), (Some(Libc::Musl), Some(22), Some(false)));
+        assert_eq!(known("golang").compiler, Some(true));
+        let nonroot = known("gcr.io/distroless/static-debian12:nonroot");
+        assert_eq!((nonroot.user, nonroot.libc, nonroot.shell), (Some("65532"), Some(Libc::None), Some(Shell::None)));
+        assert_eq!(known("gcr.io/distroless/base-debian12:debug-nonroot").shell, Some(Shell::Becoming));
+        assert_eq!(known("example.com/team/thing:1"), Base::default());
+    }
+}

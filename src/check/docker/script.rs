@@ -1,0 +1,321 @@
+//! Just enough of a shell to see what a RUN or an entrypoint does: simple commands, their assignments, what stands between
+//! them. Pure.
+
+/// A command with its words, unquoted, variables as they stand.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Command {
+    /// `CGO_ENABLED=0` before the first word.
+    pub(crate) assigned: Vec<(String, String)>,
+    pub(crate) words: Vec<String>,
+    /// What ends it.
+    pub(crate) end: End,
+    /// The variables that the shell looks up for it: none in single quotes, none with a default. `NAME=` was `${NAME:=x}`.
+    pub(crate) uses: Vec<String>,
+}
+
+/// What stands after a command.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum End {
+    /// Nothing more, or a new line.
+    #[default]
+    Line,
+    /// `&&` or `||`
+    And,
+    /// `;`
+    Semicolon,
+    /// `|`
+    Pipe,
+    /// `&`
+    Background,
+}
+
+impl Command {
+    /// Its words without an exec before them.
+    pub(crate) fn own(&self) -> &[String] {
+        match self.words.split_first() {
+            Some((first, rest)) if first == "exec" => rest,
+            Some(_) | None => &self.words,
+        }
+    }
+
+    /// The program without its path.
+    pub(crate) fn name(&self) -> &str {
+        let first = self.words.first().map(String::as_str).unwrap_or_default();
+        first.rsplit('/').next().unwrap_or_default()
+    }
+}
+
+/// The commands of a script, also those in parentheses, braces, loops and `$(…)`.
+pub(crate) fn commands(script: &str) -> Vec<Command> {
+    let chars: Vec<char> = script.chars().collect();
+    let mut reader = Reader { chars: &chars, at: 0, commands: Vec::new(), depth: 0, uses: Vec::new() };
+    reader.list();
+    reader.commands
+}
+
+/// Words that only begin or end what is around commands.
+const GRAMMAR: [&str; 16] = [
+    "if", "then", "else", "elif", "fi", "do", "done", "while", "until", "!", "{", "}", "time", "case", "esac",
+    "function",
+];
+
+struct Reader<'a> {
+    chars: &'a [char],
+    at: usize,
+    commands: Vec<Command>,
+    depth: u8,
+    uses: Vec<String>,
+}
+
+impl Reader<'_> {
+    fn peek(&self, ahead: usize) -> Option<char> {
+        self.chars.get(self.at + ahead).copied()
+    }
+
+    fn list(&mut self) {
+        let mut current = Command::default();
+        while let Some(c) = self.peek(0) {
+            match c {
+                ' ' | '\t' | '\r' => self.at += 1,
+                '\\' if self.peek(1) == Some('\n') => self.at += 2,
+                '#' => self.skip_line(),
+                '\n' => self.end(&mut current, End::Line, 1),
+                ';' => self.end(&mut current, End::Semicolon, 1),
+                '&' if self.peek(1) == Some('&') => self.end(&mut current, End::And, 2),
+                '&' if self.peek(1) == Some('>') => self.redirection(),
+                '&' => self.end(&mut current, End::Background, 1),
+                '|' if self.peek(1) == Some('|') => self.end(&mut current, End::And, 2),
+                '|' => self.end(&mut current, End::Pipe, 1),
+                '(' | ')' => self.end(&mut current, End::Line, 1),
+                '<' | '>' => self.redirection(),
+                _ => {
+                    let (word, quoted) = self.word();
+                    // 2>&1: the number belongs to the arrow.
+                    let arrow = self.peek(0).is_some_and(|c| matches!(c, '<' | '>'));
+                    if !(arrow && !word.is_empty() && word.bytes().all(|b| b.is_ascii_digit())) {
+                        push(&mut current, word, quoted);
+                    }
+                }
+            }
+        }
+        self.end(&mut current, End::Line, 0);
+    }
+
+    fn end(&mut self, current: &mut Command, end: End, length: usize) {
+        self.at += length;
+        let command = std::mem::take(current);
+        if !command.words.is_empty() || !command.assigned.is_empty() {
+            let uses = std::mem::take(&mut self.uses);
+            self.commands.push(Command { end, uses, ..command });
+        }
+    }
+
+    fn skip_line(&mut self) {
+        while self.peek(0).is_some_and(|c| c != '\n') {
+            self.at += 1;
+        }
+    }
+
+    /// `> file`, `2>&1`, `<<EOF`: the word after it is no argument.
+    fn redirection(&mut self) {
+        while self.peek(0).is_some_and(|c| matches!(c, '<' | '>' | '&' | '-' | '|')) {
+            self.at += 1;
+        }
+        while self.peek(0).is_some_and(|c| matches!(c, ' ' | '\t')) {
+            self.at += 1;
+        }
+        if self.peek(0).is_some_and(|c| !matches!(c, '\n' | ';' | '&' | '|' | ')')) {
+            self.word();
+        }
+    }
+
+    /// A word without its quotes, and whether it had any.
+    fn word(&mut self) -> (String, bool) {
+        let mut word = String::new();
+        let mut quoted = false;
+        let from = self.at;
+        while let Some(c) = self.peek(0) {
+            match c {
+                '\'' => {
+                    quoted = true;
+                    self.at += 1;
+                    while let Some(c) = self.peek(0) {
+                        self.at += 1;
+                        if c == '\'' {
+                            break;
+                        }
+                        word.push(c);
+                    }
+                }
+                '"' => {
+                    quoted = true;
+                    self.at += 1;
+                    self.double(&mut word);
+                }
+                '\\' => {
+                    match self.peek(1) {
+                        Some('\n') | None => {}
+                        Some(c) => word.push(c),
+                    }
+                    self.at += 2;
+                }
+                '$' if self.peek(1) == Some('(') => self.substitution(&mut word),
+                '$' if self.peek(1) == Some('{') => self.braces(&mut word),
+                ' ' | '\t' | '\r' | '\n' | ';' | '&' | '|' | '(' | ')' | '<' | '>' => break,
+                c => {
+                    self.variable(c);
+                    word.push(c);
+                    self.at += 1;
+                }
+            }
+        }
+        // Whatever stands there, it goes on.
+        if self.at == from {
+            self.at += 1;
+        }
+        (word, quoted)
+    }
+
+    fn double(&mut self, word: &mut String) {
+        while let Some(c) = self.peek(0) {
+            match c {
+                '"' => {
+                    self.at += 1;
+                    return;
+                }
+                '\\' => {
+                    if let Some(c) = self.peek(1).filter(|c| *c != '\n') {
+                        if !matches!(c, '"' | '$' | '`' | '\\') {
+                            word.push('\\');
+                        }
+                        word.push(c);
+                    }
+                    self.at += 2;
+                }
+                '$' if self.peek(1) == Some('(') => self.substitution(word),
+                '$' if self.peek(1) == Some('{') => self.braces(word),
+                c => {
+                    self.variable(c);
+                    word.push(c);
+                    self.at += 1;
+                }
+            }
+        }
+    }
+
+    /// `$NAME` begins with this.
+    fn variable(&mut self, c: char) {
+        if c == '$' {
+            let name = self.name(1);
+            self.uses.extend(Some(name).filter(|name| !name.is_empty()));
+        }
+    }
+
+    fn name(&self, ahead: usize) -> String {
+        let rest = self.chars.get(self.at + ahead..).unwrap_or_default();
+        rest.iter().take_while(|c| c.is_ascii_alphanumeric() || **c == '_').collect()
+    }
+
+    fn braces(&mut self, word: &mut String) {
+        let name = self.name(2);
+        let after = self.at + 2 + name.len();
+        let operator = (self.chars.get(after), self.chars.get(after + 1));
+        match operator {
+            _ if name.is_empty() => {}
+            (Some('='), _) | (Some(':'), Some('=')) => self.uses.push(name + "="),
+            (Some('-' | '+' | '?'), _) | (Some(':'), Some('-' | '+' | '?')) => {}
+            _ => self.uses.push(name),
+        }
+        let mut depth = 0;
+        while let Some(c) = self.peek(0) {
+            word.push(c);
+            self.at += 1;
+            match c {
+                '{' => depth += 1,
+                '}' if depth <= 1 => return,
+                '}' => depth -= 1,
+                _ => {}
+            }
+        }
+    }
+
+    /// `$(git describe)`: its commands are commands too; in the word it stays as it stands, for it is known only when built.
+    fn substitution(&mut self, word: &mut String) {
+        let start = self.at;
+        let mut depth = 0;
+        while let Some(c) = self.peek(0) {
+            self.at += 1;
+            match c {
+                '(' => depth += 1,
+                ')' if depth <= 1 => break,
+                ')' => depth -= 1,
+                _ => {}
+            }
+        }
+        let whole = self.chars.get(start..self.at).unwrap_or_default();
+        word.extend(whole);
+        let inside = whole.get(2..whole.len().saturating_sub(1)).unwrap_or_default();
+        if self.depth < 4 {
+            let mut inner =
+                Reader { chars: inside, at: 0, commands: Vec::new(), depth: self.depth + 1, uses: Vec::new() };
+            inner.list();
+            self.commands.append(&mut inner.commands);
+        }
+    }
+}
+
+fn push(current: &mut Command, word: String, quoted: bool) {
+    if current.words.is_empty() {
+        if !quoted && GRAMMAR.contains(&word.as_str()) {
+            return;
+        }
+        if let Some((name, value)) = word.split_once('=')
+            && !name.is_empty()
+            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+        {
+            current.assigned.push((name.to_owned(), value.to_owned()));
+            return;
+        }
+    }
+    current.words.push(word);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn words(script: &str) -> Vec<String> {
+        commands(script).iter().map(|command| command.words.join(" ")).collect()
+    }
+
+    #[test]
+    fn what_is_run() {
+        assert_eq!(words("a b && c; d | e & f\ng"), ["a b", "c", "d", "e", "f", "g"]);
+        assert_eq!(words("set -e; if [ -f x ]; then (a 'b c'); fi >x 2>&1"), ["set -e", "[ -f x ]", "a b c"]);
+        assert_eq!(
+            words("echo \"a; $(git describe --tags) \\\"b\" # c"),
+            ["git describe --tags", "echo a; $(git describe --tags) \"b"]
+        );
+        assert_eq!(words("x \\\n y ${A:-b c} z"), ["x y ${A:-b c} z"]);
+        assert_eq!(words("cat <<EOF > out && b"), ["cat", "b"]);
+    }
+
+    #[test]
+    fn assignments() {
+        let all = commands("CGO_ENABLED=0 GOOS=linux go build -ldflags='-s -w' && A=1; B=\"2 3\" && x y=1");
+        assert_eq!(all[0].assigned.len(), 2);
+        assert_eq!(all[0].words, ["go", "build", "-ldflags=-s -w"]);
+        assert_eq!((all[1].words.len(), all[1].end), (0, End::Semicolon));
+        assert_eq!((all[2].assigned[0].1.as_str(), all[2].end), ("2 3", End::And));
+        assert_eq!(all[3].words, ["x", "y=1"]);
+        assert_eq!(commands("/usr/local/go/bin/go x")[0].name(), "go");
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_answered(text in r#"([a-z $(){}'"\\;&|<>=#\n-]|\$\(){0,120}"#) {
+            let _ = commands(&text);
+        }
+    }
+}

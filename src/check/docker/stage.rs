@@ -1,0 +1,558 @@
+//! Instructions to stages: what each begins with, what it adds, who it is and what it starts in the end. Pure.
+
+use super::base::{self, Base};
+use super::parse::{Dockerfile, Instruction};
+use super::script::{self, Command};
+use super::words::{self, Expanded, Value};
+use std::rc::Rc;
+
+/// Names and what they are worth: a tree by the bits of the names' hashes. Each step keeps what was known when it came, and
+/// shares with the others what did not change.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Variables(Option<Rc<Variable>>);
+
+#[derive(Clone, Debug)]
+struct Variable {
+    name: Rc<str>,
+    value: Value,
+    even: Variables,
+    odd: Variables,
+}
+
+/// FNV-1a.
+fn hash(name: &str) -> u64 {
+    name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+impl Variables {
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.get(name).is_some()
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<&Value> {
+        let (mut at, mut bits) = (self, hash(name));
+        while let Some(variable) = &at.0 {
+            if *variable.name == *name {
+                return Some(&variable.value);
+            }
+            at = if bits & 1 == 0 { &variable.even } else { &variable.odd };
+            bits >>= 1;
+        }
+        None
+    }
+
+    pub(crate) fn insert(&mut self, name: &str, value: Value) {
+        let (mut at, mut bits) = (&mut self.0, hash(name));
+        while let Some(shared) = at {
+            let variable = Rc::make_mut(shared);
+            if *variable.name == *name {
+                variable.value = value;
+                return;
+            }
+            at = if bits & 1 == 0 { &mut variable.even.0 } else { &mut variable.odd.0 };
+            bits >>= 1;
+        }
+        let (even, odd) = Default::default();
+        *at = Some(Rc::new(Variable { name: Rc::from(name), value, even, odd }));
+    }
+}
+
+/// From where a stage begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum From {
+    Scratch,
+    /// An earlier stage.
+    Stage(usize),
+    /// An image; what its name is made of may be known only when it is built.
+    Image(Expanded),
+}
+
+/// A stage.
+#[derive(Clone, Debug)]
+pub(crate) struct Stage<'a> {
+    pub(crate) line: u32,
+    pub(crate) name: Option<String>,
+    pub(crate) platform: Option<String>,
+    pub(crate) from: From,
+    /// What follows FROM.
+    pub(crate) steps: Vec<Step<'a>>,
+    /// Stages that it copies or mounts from.
+    pub(crate) uses: Vec<usize>,
+    /// Images that it copies from, and where.
+    pub(crate) images: Vec<(String, u32)>,
+    /// What has become of it.
+    pub(crate) state: State,
+}
+
+/// An instruction, and what was known when it came.
+#[derive(Clone, Debug)]
+pub(crate) struct Step<'a> {
+    pub(crate) instruction: &'a Instruction,
+    pub(crate) variables: Variables,
+    /// What RUN runs.
+    pub(crate) commands: Vec<Command>,
+    /// With their variables replaced: what COPY and ADD copy, the last one is where to.
+    pub(crate) words: Vec<Expanded>,
+}
+
+/// What a stage is, with all that it has from the stage it begins with.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct State {
+    pub(crate) base: Base,
+    pub(crate) image: String,
+    pub(crate) user: Option<(Expanded, u32)>,
+    pub(crate) entrypoint: Option<Started>,
+    pub(crate) cmd: Option<Started>,
+    pub(crate) health: Option<Started>,
+    pub(crate) stop: Option<(String, u32)>,
+    pub(crate) ports: Vec<(u16, u32)>,
+    pub(crate) workdir: Option<String>,
+    /// Another shell for the shell form.
+    pub(crate) shell: Option<Vec<String>>,
+    pub(crate) variables: Variables,
+    pub(crate) packages: Vec<Rc<str>>,
+    /// Files came of which nothing is known: a directory onto /, an archive. What seems missing may be there.
+    pub(crate) opaque: bool,
+    /// What was copied where to.
+    pub(crate) copies: Vec<Rc<Copied>>,
+}
+
+/// A COPY or ADD.
+#[derive(Clone, Debug)]
+pub(crate) struct Copied {
+    pub(crate) sources: Vec<String>,
+    pub(crate) to: String,
+    pub(crate) from_context: bool,
+}
+
+/// A command line in ENTRYPOINT, CMD or HEALTHCHECK.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Started {
+    pub(crate) line: u32,
+    pub(crate) form: Form,
+}
+
+/// The two forms of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// A list in JSON.
+    Exec(Vec<String>),
+    /// A text for the shell.
+    Shell(String),
+}
+
+/// The values that only the builder knows, there without a declaration for FROM and after one in a stage.
+const PREDEFINED: [&str; 8] = [
+    "TARGETPLATFORM",
+    "TARGETOS",
+    "TARGETARCH",
+    "TARGETVARIANT",
+    "BUILDPLATFORM",
+    "BUILDOS",
+    "BUILDARCH",
+    "BUILDVARIANT",
+];
+/// Those that need no declaration anywhere.
+const PROXIES: [&str; 5] = ["HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY"];
+
+/// All stages, and what was declared before the first of them.
+#[derive(Debug)]
+pub(crate) struct Stages<'a> {
+    pub(crate) stages: Vec<Stage<'a>>,
+    pub(crate) globals: Variables,
+    /// What cannot be built.
+    pub(crate) problems: Vec<(u32, String)>,
+}
+
+/// Follows the instructions.
+pub(crate) fn follow(file: &Dockerfile) -> Stages<'_> {
+    let mut all = Stages { stages: Vec::new(), globals: Variables::default(), problems: Vec::new() };
+    for name in PREDEFINED {
+        all.globals.insert(name, Value::Unknown);
+    }
+    for instruction in &file.instructions {
+        match (instruction.keyword.as_str(), all.stages.is_empty()) {
+            ("FROM", _) => {
+                let stage = begin(instruction, &mut all, file.escape);
+                let triggers = triggers(&stage, &all);
+                all.stages.push(stage);
+                for instruction in triggers {
+                    step(instruction, &mut all, file.escape);
+                }
+            }
+            ("ARG", true) => declare(instruction, &mut all.globals.clone(), None, file.escape, &mut all.globals),
+            (keyword, true) => {
+                all.problems.push((instruction.line, format!("{keyword} before the first FROM")));
+            }
+            (_, false) => step(instruction, &mut all, file.escape),
+        }
+    }
+    if all.stages.is_empty() && !file.instructions.is_empty() {
+        all.problems.push((0, "there is no FROM".to_owned()));
+    }
+    all
+}
+
+/// What the stage that this one begins with keeps for it.
+fn triggers<'a>(stage: &Stage<'a>, all: &Stages<'a>) -> Vec<&'a Instruction> {
+    let From::Stage(at) = stage.from else { return Vec::new() };
+    let steps = all.stages.get(at).map(|stage| stage.steps.as_slice()).unwrap_or_default();
+    steps.iter().filter_map(|step| step.instruction.trigger.as_deref()).collect()
+}
+
+fn begin<'a>(instruction: &'a Instruction, all: &mut Stages<'a>, escape: char) -> Stage<'a> {
+    let expand = |text: &str| words::expand(text, escape, &|name| lookup(&all.globals, name));
+    let parts: Vec<&str> = instruction.rest.split_whitespace().collect();
+    let image = expand(parts.first().copied().unwrap_or_default());
+    let name = match parts.get(1..) {
+        Some([]) | None => None,
+        Some([word, name]) if word.eq_ignore_ascii_case("as") => Some(name.to_ascii_lowercase()),
+        Some(_) => {
+            all.problems.push((instruction.line, "FROM takes an image, and AS with a name".to_owned()));
+            None
+        }
+    };
+    let wanted = image.text.to_ascii_lowercase();
+    let earlier = all.stages.iter().position(|stage| stage.name.as_deref() == Some(&wanted));
+    let (from, state) = match earlier {
+        Some(at) => (From::Stage(at), all.stages.get(at).map(|stage| stage.state.clone()).unwrap_or_default()),
+        None if image.text == "scratch" => {
+            (From::Scratch, State { base: base::scratch(), image: image.text, ..State::default() })
+        }
+        None if image.text.is_empty() && !image.unknown => {
+            all.problems.push((instruction.line, "FROM names no image: its variables are empty".to_owned()));
+            (From::Image(Expanded { unknown: true, ..image }), State::default())
+        }
+        None if !image.unknown && (image.text.ends_with([':', '@']) || image.text.contains(":@")) => {
+            let problem = format!("FROM {} names no image: a variable in it is empty", image.text);
+            all.problems.push((instruction.line, problem));
+            (From::Image(Expanded { unknown: true, ..image }), State::default())
+        }
+        None => {
+            let base = if image.unknown { Base::default() } else { base::known(&image.text) };
+            (From::Image(image.clone()), State { base, image: image.text, ..State::default() })
+        }
+    };
+    let inherited = match from {
+        From::Stage(at) => all.stages.get(at).and_then(|stage| stage.platform.clone()),
+        From::Scratch | From::Image(_) => None,
+    };
+    let platform = instruction.flag("platform").map(str::to_owned).or(inherited);
+    let (uses, images) = (Vec::new(), Vec::new());
+    Stage { line: instruction.line, name, platform, from, steps: Vec::new(), uses, images, state }
+}
+
+fn lookup(variables: &Variables, name: &str) -> Value {
+    match variables.get(name) {
+        Some(value) => value.clone(),
+        None if PROXIES.contains(&name.to_ascii_uppercase().as_str()) => Value::Unknown,
+        None => Value::Unset,
+    }
+}
+
+/// `ARG A B=1`: without a value it has that from before FROM, or one that only the builder knows.
+fn declare(
+    instruction: &Instruction,
+    known: &mut Variables,
+    globals: Option<&Variables>,
+    escape: char,
+    into: &mut Variables,
+) {
+    for word in words::split(&instruction.rest, escape) {
+        let (name, value) = match word.raw.split_once('=') {
+            Some((name, value)) => {
+                let expanded = words::expand(value, escape, &|name| lookup(known, name));
+                (name, if expanded.unknown { Value::Unknown } else { Value::Text(expanded.text) })
+            }
+            None => {
+                let global = globals.and_then(|globals| globals.get(&word.raw)).cloned();
+                (word.raw.as_str(), global.unwrap_or(Value::Unknown))
+            }
+        };
+        known.insert(name, value.clone());
+        into.insert(name, value);
+    }
+}
+
+fn step<'a>(instruction: &'a Instruction, all: &mut Stages<'a>, escape: char) {
+    let Some((stage, earlier)) = all.stages.split_last_mut() else { return };
+    let before = stage.state.variables.clone();
+    let expand = |text: &str| words::expand(text, escape, &|name| lookup(&before, name));
+    let mut done = Step { instruction, variables: before.clone(), commands: Vec::new(), words: Vec::new() };
+    let started = || Started {
+        line: instruction.line,
+        form: match &instruction.list {
+            Some(list) => Form::Exec(list.clone()),
+            None => Form::Shell(instruction.rest.clone()),
+        },
+    };
+    let expanded_words = |instruction: &Instruction| -> Vec<Expanded> {
+        let split = || words::split(&instruction.rest, escape).into_iter().map(|word| word.raw).collect();
+        instruction.list.clone().unwrap_or_else(split).iter().map(|word| expand(word)).collect()
+    };
+    match instruction.keyword.as_str() {
+        "ONBUILD" => {
+            let adds = instruction.trigger.as_deref().filter(|trigger| trigger.keyword == "ADD");
+            done.words = adds.map(expanded_words).unwrap_or_default();
+        }
+        "ARG" => declare(instruction, &mut before.clone(), Some(&all.globals), escape, &mut stage.state.variables),
+        "ENV" => environment(instruction, &expand, escape, &mut stage.state.variables),
+        "USER" => stage.state.user = Some((expand(&instruction.rest), instruction.line)),
+        "STOPSIGNAL" => {
+            let signal = expand(&instruction.rest);
+            stage.state.stop = (!signal.unknown).then_some((signal.text, instruction.line));
+        }
+        "WORKDIR" => stage.state.workdir = Some(expand(&instruction.rest).text),
+        "SHELL" => stage.state.shell = instruction.list.clone(),
+        "EXPOSE" => {
+            let expanded = expand(&instruction.rest);
+            for word in expanded.text.split_whitespace() {
+                let number = word.split('/').next().and_then(|ports| ports.rsplit(':').next()).unwrap_or_default();
+                let digits = number.starts_with(|c: char| c.is_ascii_digit());
+                if !digits && !expanded.unknown && expanded.names.is_empty() {
+                    all.problems.push((instruction.line, format!("EXPOSE {word}: that is no port")));
+                }
+                let port = word.split('/').next().and_then(|port| port.split('-').next()?.parse().ok());
+                stage.state.ports.extend(port.filter(|_| !word.ends_with("udp")).map(|port| (port, instruction.line)));
+            }
+        }
+        "ENTRYPOINT" => {
+            stage.state.entrypoint = Some(started());
+            // As Docker does it: the base's CMD was meant for the base's ENTRYPOINT.
+            let own = stage.steps.iter().any(|step| step.instruction.keyword == "CMD");
+            stage.state.cmd = stage.state.cmd.take().filter(|_| own);
+        }
+        "CMD" => stage.state.cmd = Some(started()),
+        "HEALTHCHECK" => {
+            let (kind, command) = instruction.rest.split_once(char::is_whitespace).unwrap_or((&instruction.rest, ""));
+            let form = instruction.list.clone().map_or_else(|| Form::Shell(command.trim().to_owned()), Form::Exec);
+            let health = Started { line: instruction.line, form };
+            stage.state.health = (!kind.eq_ignore_ascii_case("none")).then_some(health);
+        }
+        "COPY" | "ADD" => {
+            done.words = expanded_words(instruction);
+            copy(stage, &done, earlier, &mut all.problems, &expand);
+        }
+        "RUN" => {
+            done.commands = run(instruction);
+            mounts(stage, instruction, earlier);
+            for command in &done.commands {
+                stage.state.packages.extend(installed(command).map(Rc::from));
+            }
+        }
+        _ => {}
+    }
+    stage.steps.push(done);
+}
+
+fn environment(instruction: &Instruction, expand: &dyn Fn(&str) -> Expanded, escape: char, into: &mut Variables) {
+    let mut set = |name: &str, value: &str| {
+        let value = expand(value);
+        into.insert(name, if value.unknown { Value::Unknown } else { Value::Text(value.text) });
+    };
+    let words = words::split(&instruction.rest, escape);
+    // `ENV NAME the whole rest`, the old form.
+    if let Some(first) = words.first().filter(|first| !first.raw.contains('=')) {
+        set(&first.raw, instruction.rest.get(first.raw.len()..).unwrap_or_default().trim());
+        return;
+    }
+    for (name, value) in words.iter().filter_map(|word| word.raw.split_once('=')) {
+        set(name, value);
+    }
+}
+
+/// Which stage a name or a number is; names win.
+fn stage_of(from: &str, earlier: &[Stage<'_>]) -> Option<Result<usize, String>> {
+    let wanted = from.to_ascii_lowercase();
+    if let Some(at) = earlier.iter().position(|stage| stage.name.as_deref() == Some(&wanted)) {
+        return Some(Ok(at));
+    }
+    let number: usize = from.parse().ok()?;
+    Some(if number < earlier.len() {
+        Ok(number)
+    } else {
+        Err(format!("--from={from}: there is no stage {number} before this one"))
+    })
+}
+
+fn copy(
+    stage: &mut Stage<'_>,
+    step: &Step<'_>,
+    earlier: &[Stage<'_>],
+    problems: &mut Vec<(u32, String)>,
+    expand: &dyn Fn(&str) -> Expanded,
+) {
+    let line = step.instruction.line;
+    let from = step.instruction.flag("from").map(expand);
+    let mut made = None;
+    match from.as_ref().map(|from| (from, stage_of(&from.text, earlier))) {
+        Some((_, Some(Ok(at)))) => {
+            stage.uses.push(at);
+            made = Some(at);
+        }
+        Some((_, Some(Err(problem)))) => problems.push((line, problem)),
+        Some((from, None)) if !from.unknown => stage.images.push((from.text.clone(), line)),
+        Some((_, None)) | None => {}
+    }
+    let Some((to, sources)) = step.words.split_last() else { return };
+    if sources.is_empty() && step.instruction.heredocs.is_empty() {
+        problems.push((line, format!("{} needs a source and a destination", step.instruction.keyword)));
+        return;
+    }
+    let adds_archive = step.instruction.keyword == "ADD"
+        && sources.iter().any(|source| {
+            [".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2"].iter().any(|end| source.text.ends_with(end))
+        });
+    // A directory's content onto the root may be anything. A file keeps its name, and is no /etc/passwd.
+    let here = matches!(to.text.as_str(), "." | "./");
+    let onto_root = matches!(to.text.as_str(), "/" | "/.") || (here && stage.state.workdir.is_none());
+    let directory = |source: &Expanded| {
+        let last = source.text.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+        source.unknown
+            || source.text.ends_with('/')
+            || last.is_empty()
+            || last == "."
+            || last.contains('*')
+            || matches!(last, "rootfs" | "dist" | "out")
+            || (from.is_some() && !is_file(&source.text, made, earlier))
+    };
+    if adds_archive || to.unknown || (onto_root && sources.iter().any(directory)) {
+        stage.state.opaque = true;
+    }
+    stage.state.copies.push(Rc::new(Copied {
+        sources: sources.iter().map(|source| source.text.clone()).collect(),
+        to: to.text.clone(),
+        from_context: from.is_none(),
+    }));
+}
+
+/// Whether a path of another stage is known to be a file: its name has an ending, or a build wrote it.
+fn is_file(path: &str, mut stage: Option<usize>, earlier: &[Stage<'_>]) -> bool {
+    let name = crate::check::launch::base_name(path);
+    if name.contains('.') || name == "goward" {
+        return true;
+    }
+    let is_it = |output: &str| match output.strip_suffix('/') {
+        Some(directory) => path.strip_suffix(name).is_some_and(|above| above.trim_end_matches('/') == directory),
+        None if output.starts_with('/') => output == path,
+        None => crate::check::launch::base_name(output) == name,
+    };
+    while let Some(from) = stage.and_then(|at| earlier.get(at)) {
+        let mut commands = from.steps.iter().flat_map(|step| &step.commands);
+        let wrote = |command: &Command| {
+            let next = command.words.iter().zip(command.words.iter().skip(1));
+            let mut outputs = next.filter(|(flag, _)| *flag == "-o").map(|(_, output)| output.as_str());
+            outputs.any(is_it) || command.words.iter().filter_map(|word| word.strip_prefix("-o=")).any(is_it)
+        };
+        if commands.any(wrote) {
+            return true;
+        }
+        stage = match from.from {
+            From::Stage(at) => Some(at),
+            From::Scratch | From::Image(_) => None,
+        };
+    }
+    false
+}
+
+/// What a RUN runs: the list, the line, or the heredoc where that is the script.
+fn run(instruction: &Instruction) -> Vec<Command> {
+    if let Some(list) = &instruction.list {
+        let launch = crate::check::launch::understand(list);
+        return match launch.script {
+            Some((_, script)) => script::commands(&script),
+            None => vec![Command { words: list.clone(), ..Command::default() }],
+        };
+    }
+    let mut commands = script::commands(&instruction.rest);
+    let fed = commands.is_empty() || commands.iter().any(|command| crate::check::launch::is_shell(command.name()));
+    for heredoc in instruction.heredocs.iter().filter(|_| fed) {
+        commands.extend(script::commands(&heredoc.content));
+    }
+    commands
+}
+
+fn mounts(stage: &mut Stage<'_>, instruction: &Instruction, earlier: &[Stage<'_>]) {
+    for (_, mount) in instruction.flags.iter().filter(|(name, _)| name == "mount") {
+        let from = mount.split(',').find_map(|part| part.strip_prefix("from="));
+        if let Some(Ok(at)) = from.and_then(|from| stage_of(from, earlier)) {
+            stage.uses.push(at);
+        }
+    }
+}
+
+/// The packages that a command installs.
+pub(crate) fn installed(command: &Command) -> impl Iterator<Item = &str> {
+    let words: Vec<&str> = command.words.iter().map(String::as_str).collect();
+    let verb = match command.name() {
+        "apk" => "add",
+        "apt-get" | "apt" | "dnf" | "yum" | "microdnf" | "zypper" => "install",
+        _ => "",
+    };
+    let from = words.iter().position(|word| !verb.is_empty() && *word == verb).unwrap_or(words.len());
+    let mut skip = false;
+    let named = words.into_iter().skip(from + 1).filter(move |word| {
+        let value = std::mem::replace(&mut skip, matches!(*word, "--virtual" | "-t" | "--repository" | "-X" | "-o"));
+        !value && !word.starts_with('-')
+    });
+    // curl=8.1-r0, curl~8, curl>8
+    named.map(|word| word.split(['=', '~', '<', '>']).next().unwrap_or(word)).collect::<Vec<_>>().into_iter()
+}
+
+impl State {
+    /// It is installed, or something of which only the build knows what.
+    pub(crate) fn may_have(&self, name: &str) -> bool {
+        self.packages.iter().any(|package| **package == *name || package.contains(['$', '`']))
+    }
+
+    pub(crate) fn has_package(&self, name: &str) -> bool {
+        self.packages.iter().any(|package| **package == *name)
+    }
+}
+
+impl Stages<'_> {
+    /// Every stage that has a part in this one, itself too.
+    pub(crate) fn behind(&self, index: usize) -> Vec<usize> {
+        let mut seen = vec![false; self.stages.len()];
+        let mut found = Vec::new();
+        let mut open = vec![index];
+        while let Some(at) = open.pop() {
+            let (Some(stage), Some(seen)) = (self.stages.get(at), seen.get_mut(at)) else { continue };
+            if std::mem::replace(seen, true) {
+                continue;
+            }
+            found.push(at);
+            open.extend(&stage.uses);
+            if let From::Stage(from) = stage.from {
+                open.push(from);
+            }
+        }
+        found
+    }
+
+    /// The instructions that made this stage what it is: its own, and those of the stages it begins with.
+    pub(crate) fn chain(&self, index: usize) -> Vec<&Step<'_>> {
+        let mut parts = Vec::new();
+        let mut at = Some(index);
+        while let Some(stage) = at.and_then(|at| self.stages.get(at)) {
+            parts.push(&stage.steps);
+            at = match stage.from {
+                From::Stage(from) => Some(from),
+                From::Scratch | From::Image(_) => None,
+            };
+        }
+        parts.into_iter().rev().flatten().collect()
+    }
+
+    /// What is shipped: the last stage, and those of the others that nobody uses and that start something themselves.
+    pub(crate) fn shipped(&self) -> Vec<usize> {
+        let is_used =
+            |at: usize| self.stages.iter().any(|stage| stage.uses.contains(&at) || stage.from == From::Stage(at));
+        let ships = |at: &usize| {
+            let Some(stage) = self.stages.get(*at) else { return false };
+            let starts = stage.steps.iter().any(|step| step.instruction.keyword == "ENTRYPOINT");
+            *at + 1 == self.stages.len() || (starts && !is_used(*at) && !stage.state.base.toolchain)
+        };
+        (0..self.stages.len()).filter(ships).collect()
+    }
+}

@@ -1,0 +1,343 @@
+//! An image's faults: its program, its files, its user, its configuration. Pure but for `live` and `archive`, which read.
+
+mod archive;
+mod files;
+mod live;
+mod pem;
+mod program;
+mod rights;
+mod surroundings;
+mod tar;
+mod tree;
+
+use super::docker::{is_secret, script_becomes};
+use super::finding::{Finding, Place, Severity};
+use super::launch::{self, Launch};
+use super::show::Report;
+use super::table::{self, Rule};
+use crate::exec;
+use archive::{Archive, Config, Packing};
+use live::Live;
+use program::Program;
+use rights::Subject;
+use std::path::Path;
+use surroundings::Needs;
+use tree::{Tree, resolve};
+
+/// What is asked of an image.
+pub(super) struct Question<'a> {
+    pub(super) program: Option<&'a str>,
+    pub(super) user: Option<&'a str>,
+    pub(super) writable: &'a [String],
+    /// Seconds since 1970.
+    pub(super) now: u64,
+}
+
+/// A directory as the root, or what is here; `env` and `uid` are those of whoever asks, for a program that is here.
+pub(super) fn directory(
+    root: Option<&Path>,
+    question: &Question<'_>,
+    env: &[(String, String)],
+    own: (u32, u32),
+) -> Report {
+    let tree = Live::new(root);
+    let mut findings = Vec::new();
+    let subject = match question.user {
+        Some(user) => user_of(user, &tree, &mut findings),
+        None if root.is_none() => Subject { uid: own.0, gid: own.1, ..Subject::default() },
+        None => Subject::default(),
+    };
+    if question.user.is_none() && subject.is_root() && question.program.is_some() {
+        let mend = "USER 65532:65532 before it, or goward check --user 65532:65532 if that is who the server will be";
+        let evidence = match root {
+            Some(_) => "no --user was given, so it is root who is asked for",
+            None => "this is root, and no --user was given",
+        };
+        findings.push(Finding::new(&table::RUNS_AS_ROOT, Place::path("/etc/passwd"), evidence, mend));
+    }
+    // Of a directory for another machine only the image's configuration would tell.
+    let here = root.is_none().then(std::env::current_dir).and_then(Result::ok);
+    let here = here.map_or_else(|| "/".to_owned(), |here| here.to_string_lossy().into_owned());
+    let found = question.program.map(|program| find(&tree, program, env, &here));
+    let program = found.as_deref().map(|path| program::look_at(&tree, path, &subject, Some(exec::MACHINE), env));
+    let subject_name = match root {
+        Some(root) => root.display().to_string(),
+        None => question.program.unwrap_or("/").to_owned(),
+    };
+    let mut report = Report { subject: subject_name, findings, ..Report::default() };
+    gather(&mut report, &tree, question, &subject, program, env, None);
+    report
+}
+
+/// An archive of docker save or OCI.
+///
+/// # Errors
+/// A sentence: it cannot be read.
+pub(super) fn archive(
+    path: &Path,
+    question: &Question<'_>,
+    progress: &mut dyn FnMut(usize, usize),
+) -> Result<Report, String> {
+    let wanted = |path: &str, config: &Config| {
+        let secret = if files::may_be_secret(path) { files::SECRET_HEAD } else { 0 };
+        surroundings::wanted(path, &config.env).max(secret)
+    };
+    let image = Archive::read(path, &wanted, progress)?;
+    let config = image.config.clone();
+    let mut report = Report { subject: path.display().to_string(), ..Report::default() };
+    facts(&image, &mut report);
+    let argv: Vec<String> = [config.entrypoint.as_slice(), &config.cmd].concat();
+    let started = launch::understand(&argv);
+    let goward = config.env.iter().find(|(name, _)| name == "GOWARD_USER").map(|(_, value)| value.clone());
+    let first = question.program.or(started.argv.first().filter(|_| started.script.is_none()).map(String::as_str));
+    let found = first.filter(|name| !name.is_empty()).map(|name| find(&image, name, &config.env, &config.directory));
+    let behind = match &started.script {
+        _ if question.program.is_some() => None,
+        Some((_, script)) => launch::in_script(script, true),
+        None => found.as_deref().and_then(|path| behind(&image, path, &started.argv)),
+    };
+    let server = behind.as_ref().and_then(|behind| behind.argv.first());
+    let server = server.map(|name| find(&image, name, &config.env, &config.directory));
+    let changed = started.user.clone().or(behind.and_then(|behind| behind.user)).or(goward);
+    let user = question
+        .user
+        .map(str::to_owned)
+        .or(changed)
+        .or_else(|| Some(config.user.clone()).filter(|user| !user.is_empty()));
+    let subject = match &user {
+        Some(user) => user_of(user, &image, &mut report.findings),
+        None => Subject::default(),
+    };
+    if subject.is_root() && !report.findings.iter().any(|finding| std::ptr::eq(finding.rule, &table::NO_SUCH_USER)) {
+        let evidence = if config.user.is_empty() { "the image has no USER" } else { "the image's USER is root" };
+        let mend = "USER 65532:65532, or goward --user 65532:65532 in ENTRYPOINT";
+        report.findings.push(Finding::new(&table::RUNS_AS_ROOT, Place::config(), evidence, mend));
+    }
+    let machine = exec::machine_of(&config.architecture);
+    let look_at = |path: &String| program::look_at(&image, path, &subject, machine, &config.env);
+    let mut program = found.as_ref().map(look_at);
+    if let Some(server) = server.as_ref().map(look_at) {
+        // What is wrong with the script stays wrong.
+        let script = program.replace(server).unwrap_or_default();
+        report.findings.extend(script.findings);
+    }
+    if argv.is_empty() && question.program.is_none() {
+        let mend = "ENTRYPOINT [\"/server\"], or name the program: goward check --image FILE.tar /server";
+        report.findings.push(Finding::new(&table::NO_PROGRAM, Place::config(), "neither ENTRYPOINT nor CMD", mend));
+    }
+    settings(&image, &config, &started, &subject, &mut report);
+    hidden(&image, &mut report);
+    gather(&mut report, &image, question, &subject, program, &config.env, Some(&started));
+    // What a layer that cannot be read holds is not known: nothing is missing for sure.
+    if image.layers.iter().any(|layer| layer.trouble.is_some()) {
+        let absent = [
+            &table::PROGRAM_MISSING,
+            &table::LOADER_MISSING,
+            &table::LIBRARY_MISSING,
+            &table::NO_CERTIFICATES,
+            &table::NO_ZONES,
+        ];
+        let absent = [
+            absent.as_slice(),
+            &[&table::BAD_TMP, &table::NOT_WRITABLE, &table::NO_SUCH_USER, &table::IMAGE_HEALTHCHECK],
+        ]
+        .concat();
+        report.findings.retain(|finding| !absent.iter().any(|rule| std::ptr::eq(*rule, finding.rule)));
+    }
+    Ok(report)
+}
+
+fn user_of(user: &str, tree: &dyn Tree, findings: &mut Vec<Finding>) -> Subject {
+    match Subject::of(user, tree) {
+        Ok(subject) => subject,
+        Err(error) => {
+            let mend = "numbers need no entry: 65532:65532; or COPY an /etc/passwd that has it";
+            findings.push(Finding::new(&table::NO_SUCH_USER, Place::path("/etc/passwd"), error, mend));
+            Subject::default()
+        }
+    }
+}
+
+/// What the script at that path starts: a program that it names, or the words that it is given.
+fn behind(image: &Archive, path: &str, words: &[String]) -> Option<Launch> {
+    let way = resolve(image, path).ok().filter(|way| way.entry.size < 64 << 10)?;
+    let script = tree::text(image, &way.path);
+    if !script.starts_with("#!") {
+        return None;
+    }
+    if script.lines().any(|line| line.trim() == "exec \"$@\"") {
+        let given = launch::understand(words.get(1..)?);
+        return (given.script.is_none() && !given.argv.is_empty()).then_some(given);
+    }
+    launch::in_script(&script, false)
+}
+
+/// As execvp looks: a name without a slash is searched for in PATH.
+fn find(tree: &dyn Tree, program: &str, env: &[(String, String)], here: &str) -> String {
+    let from_here = |path: &str| match path.strip_prefix('/') {
+        Some(_) => path.to_owned(),
+        None => tree::join(&["/", here.trim_matches('/')].concat(), path.trim_start_matches("./")),
+    };
+    if program.contains('/') {
+        return from_here(program);
+    }
+    let path = env.iter().find(|(name, _)| name == "PATH").map(|(_, value)| value.as_str());
+    let path = path.unwrap_or("/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+    let mut candidates = path.split(':').map(|directory| tree::join(&from_here(directory), program));
+    candidates.find(|path| resolve(tree, path).is_ok()).unwrap_or_else(|| ["/", program].concat())
+}
+
+/// What every image is asked.
+fn gather(
+    report: &mut Report,
+    tree: &dyn Tree,
+    question: &Question<'_>,
+    subject: &Subject,
+    program: Option<Program>,
+    env: &[(String, String)],
+    started: Option<&Launch>,
+) {
+    let program = program.unwrap_or_default();
+    let is_static = program.is_static && program.build.is_some();
+    let server = program.way.as_ref().map(|way| way.path.clone());
+    let needs =
+        Needs { is_program: program.build.is_some() || program.path.is_empty(), uses: program.uses, now: question.now };
+    let children = program.uses.is_some_and(|uses| uses.children);
+    if started.is_some_and(|started| children && started.init.is_none() && started.script.is_none()) {
+        let mend = "ENTRYPOINT [\"/goward\", \"--\", \"/server\"], or docker run --init";
+        let evidence = "os/exec is in the program, and it is PID 1 itself";
+        report.findings.push(Finding::new(&table::STARTS_CHILDREN, Place::config(), evidence, mend));
+    }
+    report.facts.extend(program.facts);
+    report.findings.extend(program.findings);
+    surroundings::judge(tree, subject, env, &needs, report);
+    for directory in question.writable {
+        if let Some(why) = rights::cannot_write(subject, directory, tree) {
+            let mend = format!(
+                "COPY --chown={}:{} a directory to {directory}, or goward --own {directory}",
+                subject.uid, subject.gid
+            );
+            report.findings.push(Finding::new(&table::NOT_WRITABLE, Place::path(directory.clone()), why, mend));
+        }
+    }
+    report.findings.extend(files::judge(tree, server.as_deref(), is_static));
+}
+
+/// What the configuration says.
+fn settings(image: &Archive, config: &Config, started: &Launch, subject: &Subject, report: &mut Report) {
+    let mut say = |rule: &'static Rule, evidence: String, mend: &str| {
+        report.findings.push(Finding::new(rule, Place::config(), evidence, mend));
+    };
+    if let Some((shell, script)) = started.script.as_ref().filter(|_| !started.to_group) {
+        // busybox and bash become the last command themselves, and that it is one of them can be seen.
+        let real = resolve(
+            image,
+            &find(
+                image,
+                config.entrypoint.first().or(config.cmd.first()).map_or("", String::as_str),
+                &config.env,
+                &config.directory,
+            ),
+        );
+        let real = real.map(|way| launch::base_name(&way.path).to_owned()).unwrap_or_default();
+        let becomes = matches!(real.as_str(), "bash" | "busybox") || shell == "bash";
+        if let Some(evidence) = script_becomes(script, becomes) {
+            say(
+                &table::IMAGE_SHELL_ENTRYPOINT,
+                format!("{shell} -c {script}: {evidence}"),
+                "ENTRYPOINT [\"/server\"] in exec form",
+            );
+        }
+    }
+    if let Some((signal, why)) = config.stop.as_deref().and_then(|signal| Some((signal, launch::unfit(signal)?)))
+        && !started.rewrites
+    {
+        say(
+            &table::IMAGE_STOPSIGNAL,
+            format!("{signal} to a Go server {why}"),
+            "leave STOPSIGNAL out: SIGTERM is the default",
+        );
+    }
+    let test = config.health.split_first().map(|(kind, rest)| (kind.as_str(), rest));
+    let checked = match test {
+        Some(("CMD", rest)) => rest.first().map(String::as_str),
+        Some(("CMD-SHELL", _)) => Some("/bin/sh"),
+        Some(_) | None => None,
+    };
+    if let Some(checker) = checked {
+        let path = find(image, checker, &config.env, &config.directory);
+        if resolve(image, &path).is_err() {
+            let evidence = format!("HEALTHCHECK is run by {checker}, which is not in the image");
+            say(
+                &table::IMAGE_HEALTHCHECK,
+                evidence,
+                "a program of the image in exec form: HEALTHCHECK CMD [\"/goward\", \"probe\", \"http://localhost:8080/healthz\"]",
+            );
+        }
+    }
+    let keeps = config.entrypoint.iter().any(|word| word.contains("net_bind_service"));
+    if let Some(port) = config.ports.iter().find(|port| **port < 1024 && !subject.is_root() && !keeps) {
+        let evidence = format!("EXPOSE {port}, and the server is not root");
+        say(&table::IMAGE_LOW_PORT, evidence, "listen on 8080, or goward --keep-cap net_bind_service");
+    }
+    for (name, value) in &config.env {
+        if is_secret(name) && !value.is_empty() {
+            let mend = "give it at run time: an environment variable, or a file";
+            say(&table::IMAGE_SECRET_IN_ENV, format!("ENV {name} has a value"), mend);
+        }
+    }
+}
+
+fn hidden(image: &Archive, report: &mut Report) {
+    let (mut count, mut size, mut largest) = (0, 0, None::<&archive::Hidden>);
+    for hidden in &image.hidden {
+        count += 1;
+        size = u64::saturating_add(size, hidden.entry.size);
+        if largest.is_none_or(|largest| largest.entry.size < hidden.entry.size) {
+            largest = Some(hidden);
+        }
+        let secret = hidden.head.as_deref().and_then(|head| files::secret(&hidden.path, head));
+        let env = hidden.path.rsplit('/').next() == Some(".env");
+        if secret.is_some() || env {
+            let place = Place { file: hidden.path.clone(), line: 0, layer: hidden.entry.layer };
+            let evidence = format!("{} was removed or replaced later, and is still in its layer", hidden.path);
+            let mend =
+                "never copy it: RUN --mount=type=secret, or a build stage that is not shipped; and change the secret";
+            let severity = if secret.is_some() { Severity::Error } else { Severity::Warning };
+            report.findings.push(Finding::new(&table::HIDDEN_SECRET, place, evidence, mend).at(severity));
+        }
+    }
+    if let Some(largest) = largest.filter(|_| size >= 1 << 20) {
+        let place = Place { file: largest.path.clone(), line: 0, layer: largest.entry.layer };
+        let evidence = format!(
+            "{} in {count} files that later layers remove or replace, the largest {}",
+            files::size(size),
+            largest.path
+        );
+        let mend = "make and remove them in one RUN, or copy only what is needed from another stage";
+        report.findings.push(Finding::new(&table::HIDDEN_SIZE, place, evidence, mend));
+    }
+    for (at, layer) in image.layers.iter().enumerate() {
+        if let Some(trouble) = &layer.trouble {
+            let place = Place { file: "(layer)".to_owned(), line: 0, layer: Some(at as u32 + 1) };
+            let mend = "docker save writes layers that can be read; nothing is said here of what may be in this one";
+            report.findings.push(Finding::new(&table::UNREADABLE_LAYER, place, trouble.clone(), mend));
+        }
+    }
+}
+
+fn facts(image: &Archive, report: &mut Report) {
+    let config = &image.config;
+    let user = if config.user.is_empty() { "root" } else { &config.user };
+    let start = [config.entrypoint.as_slice(), &config.cmd].concat().join(" ");
+    report.facts.push(format!("linux/{}, user {user}, starts {start}", config.architecture));
+    for (at, layer) in image.layers.iter().enumerate() {
+        let packed = if layer.packed == Packing::Plain { "" } else { ", compressed" };
+        report.facts.push(format!("layer {}: {} in files{packed}", at + 1, files::size(layer.content)));
+    }
+    if image.others > 0 {
+        report
+            .facts
+            .push(format!("the archive has {} more images or platforms, which are not looked at", image.others));
+    }
+}

@@ -1,0 +1,117 @@
+//! For people.
+
+use super::Report;
+use crate::check::finding::{Finding, Severity};
+use std::fmt::Write;
+
+/// How it looks.
+#[derive(Clone, Copy, Debug)]
+pub struct Style {
+    /// Columns.
+    pub width: usize,
+    /// With a terminal's colours.
+    pub colour: bool,
+}
+
+/// Nobody reads more of the same.
+const MOST: usize = 5;
+
+const BOLD: &str = "\x1b[1m";
+const RED: &str = "\x1b[31m";
+const YELLOW: &str = "\x1b[33m";
+const CYAN: &str = "\x1b[36m";
+const DIM: &str = "\x1b[2m";
+const PLAIN: &str = "\x1b[0m";
+
+pub(super) fn show(report: &Report, style: Style) -> String {
+    let mut page = Page { text: String::new(), style };
+    page.wrapped(BOLD, &report.subject, 2);
+    for fact in &report.facts {
+        page.wrapped(DIM, &format!("  {fact}"), 4);
+    }
+    for (at, finding) in report.findings.iter().enumerate() {
+        let same = |other: &&Finding| std::ptr::eq(other.rule, finding.rule);
+        let before = report.findings.iter().take(at).filter(same).count();
+        if before < MOST {
+            page.finding(finding);
+        }
+        let more = report.findings.iter().skip(at + 1).filter(same).count();
+        if before + 1 == MOST && more > 0 {
+            page.text.push('\n');
+            page.wrapped("", &format!("and {more} more of {} (--format json has all)", finding.rule.id), 2);
+        }
+    }
+    page.text.push('\n');
+    page.wrapped(BOLD, &sum(report), 0);
+    page.text
+}
+
+/// `2 errors, 1 warning`
+fn sum(report: &Report) -> String {
+    let kinds = [Severity::Error, Severity::Warning, Severity::Note];
+    let mut parts: Vec<String> = kinds
+        .into_iter()
+        .map(|severity| (report.count(severity), severity.name()))
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, name)| format!("{count} {name}{}", if count == 1 { "" } else { "s" }))
+        .collect();
+    if parts.is_empty() {
+        parts.push("nothing found".to_owned());
+    }
+    if report.ignored > 0 {
+        parts.push(format!("{} ignored as asked", report.ignored));
+    }
+    parts.join(", ")
+}
+
+struct Page {
+    text: String,
+    style: Style,
+}
+
+impl Page {
+    fn finding(&mut self, finding: &Finding) {
+        self.text.push('\n');
+        let mut place = finding.place.file.clone();
+        if finding.place.line > 0 {
+            let _ = write!(place, ":{}", finding.place.line);
+        }
+        if let Some(layer) = finding.place.layer {
+            let _ = write!(place, " (layer {layer})");
+        }
+        let look = match finding.severity {
+            Severity::Error => RED,
+            Severity::Warning => YELLOW,
+            Severity::Note => CYAN,
+        };
+        let head = format!("{} {}: {}", finding.severity.name(), finding.rule.id, finding.rule.title);
+        self.wrapped(look, &head, 2);
+        self.wrapped(DIM, &format!("  at {place}"), 5);
+        self.wrapped("", &format!("  {}", finding.evidence), 2);
+        self.wrapped("", &format!("  mend: {}", finding.mend), 8);
+    }
+
+    /// Words in lines that fit; all but the first begin in this column.
+    fn wrapped(&mut self, look: &str, words: &str, indent: usize) {
+        let (look, plain) = if self.style.colour && !look.is_empty() { (look, PLAIN) } else { ("", "") };
+        let start = words.len() - words.trim_start().len();
+        let mut line = " ".repeat(start);
+        let mut empty = true;
+        for word in words.split_whitespace() {
+            if !empty && line.chars().count() + word.chars().count() > self.style.width {
+                self.line(look, line.trim_end(), plain);
+                line = " ".repeat(indent);
+            }
+            line.push_str(word);
+            line.push(' ');
+            empty = false;
+        }
+        self.line(look, line.trim_end(), plain);
+    }
+
+    fn line(&mut self, look: &str, line: &str, plain: &str) {
+        for part in [look, line, plain, "\n"] {
+            self.text.push_str(part);
+        }
+    }
+}

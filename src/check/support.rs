@@ -1,0 +1,83 @@
+//! Which versions still get fixes, by the date this table was made. Pure. What is newer than the table is taken for supported.
+
+/// When the tables below were true.
+pub(crate) const AS_OF: &str = "November 2026";
+
+/// The oldest minor version of Go that is supported: two are at a time.
+pub(crate) const GO_OLDEST: u32 = 26;
+/// And the newest.
+pub(crate) const GO_NEWEST: u32 = 27;
+
+/// Distributions out of support: name, release, and when that ended.
+const ENDED: &[(&str, &str, &str)] = &[
+    ("alpine", "3.16", "May 2024"),
+    ("alpine", "3.17", "November 2024"),
+    ("alpine", "3.18", "May 2025"),
+    ("alpine", "3.19", "November 2025"),
+    ("alpine", "3.20", "April 2026"),
+    ("alpine", "3.21", "November 2026"),
+    ("debian", "8", "2020"),
+    ("debian", "9", "July 2022"),
+    ("debian", "10", "June 2024"),
+    ("debian", "11", "August 2026"),
+    ("ubuntu", "16.04", "April 2021"),
+    ("ubuntu", "18.04", "May 2023"),
+    ("ubuntu", "20.04", "May 2025"),
+    ("centos", "7", "June 2024"),
+    ("centos", "8", "December 2021"),
+];
+
+/// Debian's releases by name; tags use both.
+const DEBIAN: [(&str, &str); 6] =
+    [("jessie", "8"), ("stretch", "9"), ("buster", "10"), ("bullseye", "11"), ("bookworm", "12"), ("trixie", "13")];
+const UBUNTU: [(&str, &str); 3] = [("xenial", "16.04"), ("bionic", "18.04"), ("focal", "20.04")];
+
+/// The minor version of `go1.22.3`, `1.22-alpine` or `1.27rc1`.
+pub(crate) fn go_minor(version: &str) -> Option<u32> {
+    let rest = version.strip_prefix("go").unwrap_or(version).strip_prefix("1.")?;
+    let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+    rest.get(..digits)?.parse().ok()
+}
+
+/// Whether that Go still gets fixes.
+pub(crate) fn go_is_supported(minor: u32) -> bool {
+    minor >= GO_OLDEST
+}
+
+/// When the support of a distribution's release ended, by its image's name and tag; and the release's number.
+pub(crate) fn ended(name: &str, tag: &str) -> Option<(&'static str, &'static str)> {
+    let release = tag.split('-').next().unwrap_or_default();
+    let names = DEBIAN.iter().chain(&UBUNTU);
+    let release = names.filter(|(code, _)| *code == release).map(|(_, number)| *number).next().unwrap_or(release);
+    let is = |known: &str| release == known || release.strip_prefix(known).is_some_and(|rest| rest.starts_with('.'));
+    let alpine_is_older = name == "alpine"
+        && release
+            .strip_prefix("3.")
+            .and_then(|rest| rest.split('.').next()?.parse::<u32>().ok())
+            .is_some_and(|n| n < 16);
+    if alpine_is_older {
+        return Some(("", "2023"));
+    }
+    ENDED.iter().find(|(known, version, _)| *known == name && is(version)).map(|(_, version, date)| (*version, *date))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions() {
+        assert_eq!(go_minor("go1.22.10"), Some(22));
+        assert_eq!(go_minor("1.27rc1-alpine3.22"), Some(27));
+        assert_eq!(go_minor("alpine"), None);
+        assert_eq!(go_minor("devel go1.28"), None);
+        assert!(go_is_supported(26) && go_is_supported(28) && !go_is_supported(25));
+        assert_eq!(ended("alpine", "3.19.1"), Some(("3.19", "November 2025")));
+        assert_eq!(ended("alpine", "3.3"), Some(("", "2023")));
+        assert_eq!(ended("alpine", "3.22"), None);
+        assert_eq!(ended("debian", "buster-slim"), Some(("10", "June 2024")));
+        assert_eq!(ended("debian", "12"), None);
+        assert_eq!(ended("debian", "1"), None);
+        assert_eq!(ended("alpine", "latest"), None);
+    }
+}

@@ -1,0 +1,186 @@
+//! Why the kernel would not start a program, by the bytes at its beginning: the one knowledge of `goward run`, which explains
+//! a failure, and of `goward check`, which foresees it. Pure: what else there is in the file system it is told.
+
+use crate::elf::Elf;
+use object::elf::{self, Machine};
+
+/// What is at a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum There {
+    /// Nothing.
+    Nothing,
+    /// A file that nobody may execute.
+    NotExecutable,
+    /// Something else.
+    Something,
+}
+
+/// What is wrong with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// For another machine than this.
+    OtherMachine(Machine),
+    /// The header promises more than there is.
+    Truncated {
+        /// So long the file is.
+        size: u64,
+        /// So long it should be.
+        promised: u64,
+    },
+    /// An ELF file with a broken header.
+    Damaged(&'static str),
+    /// Dynamically linked, and the loader is not there.
+    LoaderMissing(String),
+    /// What else there is, in words.
+    Other(String),
+}
+
+/// The machine that this binary is built for.
+pub const MACHINE: Machine = if cfg!(target_arch = "aarch64") { elf::EM_AARCH64 } else { elf::EM_X86_64 };
+
+/// So much of a file is enough to tell.
+pub const HEAD: u64 = 64 * 1024;
+
+/// Looks at the beginning of a file of this size. None: nothing is wrong with it.
+pub fn trouble(head: &[u8], size: u64, machine: Machine, at: &dyn Fn(&str) -> There) -> Option<Trouble> {
+    let other = |text: &str| Some(Trouble::Other(text.to_owned()));
+    if head.is_empty() {
+        return other("empty");
+    }
+    if head.starts_with(b"\x7fELF") {
+        return elf_trouble(head, size, machine, at);
+    }
+    if head.starts_with(b"#!") {
+        return script_trouble(head, at).map(Trouble::Other);
+    }
+    if head.starts_with(b"MZ") {
+        return other("a Windows program: build it with GOOS=linux");
+    }
+    let magic = head.get(..4);
+    if matches!(magic, Some([0xcf, 0xfa, 0xed, 0xfe] | [0xce, 0xfa, 0xed, 0xfe] | [0xca, 0xfe, 0xba, 0xbe])) {
+        return other("a macOS program: build it with GOOS=linux");
+    }
+    if head.starts_with(b"\xef\xbb\xbf#!") {
+        return other("a script that begins with a byte order mark: save it as UTF-8 without BOM");
+    }
+    other("neither an ELF program nor a script with #! in its first line")
+}
+
+impl std::fmt::Display for Trouble {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Trouble::OtherMachine(machine) => write!(f, "built for {}", machine_name(*machine)),
+            Trouble::Truncated { size, promised } => {
+                write!(f, "a truncated ELF program: {size} bytes, and its header promises {promised}")
+            }
+            Trouble::Damaged(how) => f.write_str(how),
+            Trouble::LoaderMissing(loader) => write!(
+                f,
+                "the program is there, but its loader {loader} is not: it is linked dynamically against {}; build it with CGO_ENABLED=0, or use a base image with that libc",
+                libc_of(loader)
+            ),
+            Trouble::Other(text) => f.write_str(text),
+        }
+    }
+}
+
+/// The libc whose loader that is.
+pub fn libc_of(loader: &str) -> &'static str {
+    if loader.contains("musl") { "musl" } else { "glibc" }
+}
+
+fn elf_trouble(head: &[u8], size: u64, wanted: Machine, at: &dyn Fn(&str) -> There) -> Option<Trouble> {
+    let big_endian = head.get(5) == Some(&elf::ELFDATA2MSB.0);
+    let machine = head
+        .get(18..20)
+        .and_then(|two| two.try_into().ok())
+        .map(|two| Machine(if big_endian { u16::from_be_bytes(two) } else { u16::from_le_bytes(two) }));
+    match machine {
+        Some(machine) if machine != wanted => return Some(Trouble::OtherMachine(machine)),
+        None if size < 20 => return Some(Trouble::Truncated { size, promised: 64 }),
+        Some(_) | None => {}
+    }
+    let mut read_at = |offset: u64, buffer: &mut [u8]| {
+        let part = usize::try_from(offset).ok().and_then(|start| head.get(start..)?.get(..buffer.len()));
+        part.is_some_and(|part| {
+            buffer.copy_from_slice(part);
+            true
+        })
+    };
+    let Some(elf) = Elf::read(&mut read_at) else {
+        return Some(Trouble::Damaged("a damaged ELF program: its headers are cut off, or no program's"));
+    };
+    let runs = match wanted {
+        elf::EM_MIPS | elf::EM_PPC64 => true,
+        elf::EM_386 | elf::EM_ARM => !elf.wide && !elf.is_big(),
+        elf::EM_S390 => elf.is_big(),
+        _ => elf.wide && !elf.is_big(),
+    };
+    if !runs {
+        let text = "an ELF program that this machine does not run (32 bits, or big-endian)";
+        return Some(Trouble::Other(text.to_owned()));
+    }
+    if elf.end() > size {
+        return Some(Trouble::Truncated { size, promised: elf.end() });
+    }
+    let loader = elf.interpreter(&mut read_at)??;
+    match at(&loader) {
+        There::Nothing => Some(Trouble::LoaderMissing(loader)),
+        There::NotExecutable => Some(Trouble::Other(format!("its loader {loader} is not executable"))),
+        There::Something => None,
+    }
+}
+
+/// As GOARCH has it.
+pub fn machine_name(machine: Machine) -> String {
+    let known = NAMES.iter().find(|(known, _)| *known == machine);
+    known.map_or_else(|| format!("ELF machine {}", machine.0), |(_, name)| (*name).to_owned())
+}
+
+/// The machine of a GOARCH.
+pub fn machine_of(name: &str) -> Option<Machine> {
+    NAMES.iter().find(|(_, known)| *known == name).map(|(machine, _)| *machine)
+}
+
+const NAMES: [(Machine, &str); 9] = [
+    (elf::EM_X86_64, "amd64"),
+    (elf::EM_AARCH64, "arm64"),
+    (elf::EM_386, "386"),
+    (elf::EM_ARM, "arm"),
+    (elf::EM_S390, "s390x"),
+    (elf::EM_PPC64, "ppc64le"),
+    (elf::EM_RISCV, "riscv64"),
+    (elf::EM_MIPS, "mips"),
+    (elf::EM_LOONGARCH, "loong64"),
+];
+
+fn first_line(head: &[u8]) -> &[u8] {
+    head.split(|b| *b == b'\n').next().unwrap_or_default()
+}
+
+/// What stands after `#!`.
+pub fn script_interpreter(head: &[u8]) -> Option<String> {
+    let line = first_line(head.get(..256.min(head.len()))?).strip_prefix(b"#!")?;
+    let line = String::from_utf8_lossy(line);
+    line.split_ascii_whitespace().next().map(str::to_owned)
+}
+
+fn script_trouble(head: &[u8], at: &dyn Fn(&str) -> There) -> Option<String> {
+    let line = first_line(head);
+    if line.len() > 255 {
+        return Some("a script whose first line is longer than the kernel reads (255 bytes)".to_owned());
+    }
+    let Some(interpreter) = script_interpreter(head) else {
+        return Some("a script whose first line names no interpreter after #!".to_owned());
+    };
+    if line.ends_with(b"\r") {
+        return Some(format!(
+            "a script with Windows line ends: the kernel looks for {interpreter}\\r; convert it (dos2unix)"
+        ));
+    }
+    match at(&interpreter) {
+        There::Nothing => Some(format!("a script, and its interpreter {interpreter} does not exist in this image")),
+        There::NotExecutable => Some(format!("a script whose interpreter {interpreter} is not executable")),
+        There::Something => None,
+    }
+}

@@ -1,0 +1,407 @@
+//! What always holds: no byte is lost, whatever comes; how the bytes are cut into reads changes nothing; log lines inside a
+//! dump come out whole.
+
+use super::*;
+use proptest::prelude::*;
+
+#[derive(Default)]
+struct Seen {
+    passed: Vec<u8>,
+    dumped: Vec<u8>,
+    summaries: Vec<Summary>,
+}
+
+impl Output for Seen {
+    fn pass(&mut self, bytes: &[u8]) {
+        self.passed.extend_from_slice(bytes);
+    }
+    fn dump(&mut self, bytes: &[u8]) {
+        self.dumped.extend_from_slice(bytes);
+    }
+    fn ended(&mut self, summary: Summary) {
+        self.summaries.push(summary);
+    }
+}
+
+fn read<'a>(wanted: Wanted, chunks: impl IntoIterator<Item = &'a [u8]>) -> Seen {
+    let mut seen = Seen::default();
+    let mut reader = Reader::new(wanted, Program::default());
+    chunks.into_iter().for_each(|chunk| reader.feed(chunk, &mut seen));
+    reader.finish(&mut seen);
+    seen
+}
+
+fn whole(wanted: Wanted, bytes: &[u8]) -> Seen {
+    read(wanted, [bytes])
+}
+
+macro_rules! dump {
+    ($name:literal) => {
+        include_bytes!(concat!("../../tests/dumps/", $name, ".stderr"))
+    };
+}
+
+/// Small dumps of every kind.
+const DUMPS: [&[u8]; 7] = [
+    dump!("waitgroup_wait"),
+    dump!("pprof_labels"),
+    dump!("leaked"),
+    dump!("crash_repeats"),
+    dump!("arm64_elided"),
+    dump!("panic_all_mixed_logs"),
+    dump!("fatal_overflow"),
+];
+
+/// Whether `parts` are what remains of `all` when the others are taken out: both kinds in their own order.
+fn is_split_of(seen: &Seen, all: &[u8]) -> bool {
+    // States of the passed and dumped bytes are positions in them; their sum is the position in `all`. Greedy choices can
+    // fail where both fit, so all reachable positions are kept.
+    let mut reachable = vec![0usize];
+    for (at, b) in all.iter().enumerate() {
+        let mut next = Vec::new();
+        for passed in reachable {
+            if seen.passed.get(passed) == Some(b) {
+                next.push(passed + 1);
+            }
+            if seen.dumped.get(at - passed) == Some(b) {
+                next.push(passed);
+            }
+        }
+        next.sort_unstable();
+        next.dedup();
+        // Enough to follow; what is dropped could only make the test stricter.
+        next.truncate(64);
+        reachable = next;
+    }
+    seen.passed.len() + seen.dumped.len() == all.len() && reachable.contains(&seen.passed.len())
+}
+
+/// What a dump says, for comparing.
+fn told(seen: &Seen) -> String {
+    format!("{:?}", seen.summaries)
+}
+
+/// The pieces the runtime writes by themselves, by their looks: an approximation that is finer than what is true nowhere.
+fn tokens(dump: &[u8]) -> Vec<usize> {
+    let text = String::from_utf8_lossy(dump);
+    let mut ends = Vec::new();
+    let mut at = 0;
+    for line in text.split_inclusive('\n') {
+        let end = at + line.len();
+        let mut here = |offset: usize| ends.push(at + offset);
+        if line.starts_with("\tgoroutine running") {
+            // One print.
+        } else if let Some(rest) = line.strip_prefix('\t') {
+            here(1);
+            if let Some(colon) = rest.rfind(':') {
+                here(1 + colon);
+                here(2 + colon);
+                for mark in [" +", " fp=", " sp=", " pc="] {
+                    if let Some(found) = line.find(mark) {
+                        here(found);
+                        here(found + mark.len());
+                    }
+                }
+            }
+        } else if line.starts_with("goroutine ") {
+            here(10);
+            for mark in [" gp=", " m=", " mp=", " [", "]"] {
+                if let Some(found) = line.find(mark) {
+                    here(found);
+                    if !line[found..].starts_with(" m=nil") && mark != "]" {
+                        here(found + mark.len());
+                    }
+                }
+            }
+        } else if let Some(name) = line.strip_prefix("created by ") {
+            here(11);
+            if let Some(space) = name.find(' ') {
+                here(11 + space);
+                here(11 + space + " in goroutine ".len());
+            }
+        } else if line.ends_with(")\n")
+            && let Some(open) = line.rfind('(')
+        {
+            here(open);
+            here(open + 1);
+            line.match_indices(", ").for_each(|(found, _)| {
+                here(found);
+                here(found + 2);
+            });
+            if line.as_bytes()[open + 1] != b'.' {
+                here(line.len() - 2);
+            }
+        }
+        at = end;
+        ends.push(at);
+    }
+    ends.sort_unstable();
+    ends.dedup();
+    ends
+}
+
+proptest! {
+    // Each case reads whole dumps.
+    #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases / 8))]
+
+    #[test]
+    fn reads_of_any_size_give_the_same(which in 0usize..7, mut cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..60)) {
+        let text = DUMPS[which];
+        let mut at: Vec<usize> = cuts.drain(..).map(|cut| cut.index(text.len())).collect();
+        at.extend([0, text.len()]);
+        at.sort_unstable();
+        let cut = read(Wanted::All, at.windows(2).map(|pair| &text[pair[0]..pair[1]]));
+        let one = whole(Wanted::All, text);
+        prop_assert_eq!(told(&cut), told(&one));
+        prop_assert_eq!(cut.passed, one.passed);
+        prop_assert_eq!(cut.dumped, one.dumped);
+    }
+
+    #[test]
+    fn a_dump_that_is_cut_loses_no_byte(which in 0usize..7, end in any::<prop::sample::Index>(), start in 0usize..200) {
+        let text = DUMPS[which];
+        let end = end.index(text.len());
+        let part = &text[start.min(end)..end];
+        for wanted in [Wanted::All, Wanted::Signals] {
+            prop_assert!(is_split_of(&whole(wanted, part), part));
+        }
+    }
+
+    #[test]
+    fn damage_loses_no_byte(which in 0usize..7, damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..40)) {
+        let mut text = DUMPS[which].to_vec();
+        for (at, byte) in damage {
+            let at = at.index(text.len());
+            text[at] = byte;
+        }
+        for wanted in [Wanted::All, Wanted::Signals] {
+            prop_assert!(is_split_of(&whole(wanted, &text), &text));
+        }
+    }
+
+    #[test]
+    fn pauses_lose_no_byte(which in 0usize..7, cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..20)) {
+        let text = DUMPS[which];
+        let mut at: Vec<usize> = cuts.iter().map(|cut| cut.index(text.len())).collect();
+        at.extend([0, text.len()]);
+        at.sort_unstable();
+        let mut seen = Seen::default();
+        let mut reader = Reader::new(Wanted::Signals, Program::default());
+        for pair in at.windows(2) {
+            reader.feed(&text[pair[0]..pair[1]], &mut seen);
+            reader.quiet(&mut seen);
+        }
+        reader.finish(&mut seen);
+        prop_assert!(is_split_of(&seen, text));
+    }
+
+    #[test]
+    fn json_lines_between_tokens_come_out_whole(which in 0usize..5, places in prop::collection::vec(any::<prop::sample::Index>(), 1..80)) {
+        interleave(DUMPS[which], &places, |n| format!("{{\"time\":\"2026-01-01T00:00:{n:02}Z\",\"msg\":\"tick (0x1, {{2}}) main.go:{n}\"}}\n"))?;
+    }
+
+    #[test]
+    fn dated_lines_between_tokens_come_out_whole(which in 0usize..5, places in prop::collection::vec(any::<prop::sample::Index>(), 1..80)) {
+        interleave(DUMPS[which], &places, |n| format!("2026/11/23 05:55:{n:02} request {n} handled by main.work(0x{n})\n"))?;
+    }
+}
+
+/// Puts lines between tokens, and reads what comes out. The logger has logged before the dump.
+fn interleave(
+    dump: &[u8],
+    places: &[prop::sample::Index],
+    line: impl Fn(usize) -> String,
+) -> Result<(), TestCaseError> {
+    let tokens = tokens(dump);
+    let mut at: Vec<usize> = places.iter().map(|place| tokens[place.index(tokens.len())]).collect();
+    at.sort_unstable();
+    let mut logged = line(0).into_bytes();
+    let mut text = logged.clone();
+    let mut from = 0;
+    for (n, to) in at.into_iter().enumerate() {
+        text.extend_from_slice(&dump[from..to]);
+        text.extend_from_slice(line(n % 60).as_bytes());
+        logged.extend_from_slice(line(n % 60).as_bytes());
+        from = to;
+    }
+    text.extend_from_slice(&dump[from..]);
+    let seen = whole(Wanted::Signals, &text);
+    prop_assert_eq!(String::from_utf8_lossy(&seen.passed), String::from_utf8_lossy(&logged));
+    prop_assert_eq!(told(&seen), told(&whole(Wanted::Signals, dump)));
+    Ok(())
+}
+
+/// Feeds and tells what was given away at once.
+fn passed(reader: &mut Reader, text: &str) -> String {
+    let mut seen = Seen::default();
+    reader.feed(text.as_bytes(), &mut seen);
+    String::from_utf8(seen.passed).unwrap()
+}
+
+#[test]
+fn what_is_no_dump_passes_at_once() {
+    let mut reader = Reader::new(Wanted::Signals, Program::default());
+    assert_eq!(passed(&mut reader, "ready\n50%"), "ready\n50%");
+    assert_eq!(passed(&mut reader, " 60%\npanic: no matter\nS"), " 60%\npanic: no matter\n");
+    // It could still be SIGQUIT.
+    assert_eq!(passed(&mut reader, "IG"), "");
+    assert_eq!(passed(&mut reader, "N"), "SIGN");
+    assert_eq!(passed(&mut reader, "ED\nPC"), "ED\n");
+    let mut seen = Seen::default();
+    reader.quiet(&mut seen);
+    assert_eq!(seen.passed, b"PC");
+    assert_eq!(passed(&mut reader, "=0x1\n"), "=0x1\n");
+    assert!(!reader.in_dump());
+}
+
+#[test]
+fn what_only_looks_like_a_dump_passes() {
+    for text in [
+        "SIGQUIT: quit\nbye\n",
+        "SIGQUIT: quit received, bye\nPC=here\n",
+        "got SIGQUIT: quit\n\n\n",
+        "SIGQUIT: quit",
+        "PC=0x1 m=0 sigcode=0 and more\n",
+        "panic: no goroutine follows\nnext\n",
+        "goroutine 7 [running]: not a header\n",
+        "goroutine 7 [running",
+    ] {
+        let seen = whole(Wanted::All, text.as_bytes());
+        assert_eq!(String::from_utf8(seen.passed).unwrap(), text);
+        assert!(seen.summaries.is_empty() && seen.dumped.is_empty(), "{text}");
+    }
+}
+
+const SMALL: &str = "SIGQUIT: quit\nPC=0x1 m=0 sigcode=0\n\ngoroutine 1 gp=0x1 m=nil [select, 3 minutes]:\nmain.main()\n\t/src/my \
+                     app: ä/main.go:7 +0x1 fp=0x1 sp=0x1 pc=0x1\n\nrax    0x0\ngs     0x0\n";
+
+#[test]
+fn a_dump_in_the_middle_of_a_line() {
+    for chunk in [1, 7, 1000] {
+        let text = format!("50%{SMALL}after\n");
+        let seen = read(Wanted::Signals, text.as_bytes().chunks(chunk));
+        assert_eq!(String::from_utf8(seen.passed).unwrap(), "50%after\n");
+        assert_eq!(seen.summaries.len(), 1);
+        assert_eq!(seen.summaries[0].groups[0].minutes, (3, 3));
+        assert_eq!(seen.summaries[0].groups[0].frames[0].file, "/src/my app: ä/main.go");
+        assert!(!seen.summaries[0].cut);
+    }
+}
+
+#[test]
+fn line_ends_of_windows() {
+    let text = SMALL.replace('\n', "\r\n");
+    let seen = whole(Wanted::Signals, text.as_bytes());
+    assert_eq!(seen.dumped, text.as_bytes());
+    assert_eq!((seen.summaries[0].user, seen.summaries[0].cut), (1, false));
+}
+
+#[test]
+fn its_first_line_was_let_go() {
+    let mut seen = Seen::default();
+    let mut reader = Reader::new(Wanted::Signals, Program::default());
+    let (first, rest) = SMALL.split_at(13);
+    reader.feed(first.as_bytes(), &mut seen);
+    assert!(seen.passed.is_empty() && !reader.in_dump());
+    reader.quiet(&mut seen);
+    assert_eq!(seen.passed, b"SIGQUIT: quit");
+    reader.feed(rest.as_bytes(), &mut seen);
+    assert!(reader.in_dump());
+    // It is whole: nothing need follow.
+    reader.quiet(&mut seen);
+    assert_eq!((seen.summaries.len(), seen.summaries[0].user), (1, 1));
+    assert_eq!(seen.summaries[0].reason, "");
+    assert!(!reader.in_dump());
+}
+
+#[test]
+fn cut_at_every_byte() {
+    let text = DUMPS[0];
+    let counted = |summary: &Summary| summary.user + summary.system;
+    let all = counted(&whole(Wanted::Signals, text).summaries[0]);
+    let mut last = 0;
+    for end in (0..text.len()).filter(|end| end % 13 == 0) {
+        let seen = whole(Wanted::Signals, &text[..end]);
+        assert_eq!(seen.passed.len() + seen.dumped.len(), end);
+        let Some(summary) = seen.summaries.first() else {
+            assert!(end < 40, "no dump in {end} bytes");
+            continue;
+        };
+        assert!(summary.cut || end + 2 > text.len(), "{end}");
+        assert!(counted(summary) >= last && seen.passed.is_empty(), "{end}: {}", String::from_utf8_lossy(&seen.passed));
+        last = counted(summary);
+    }
+    assert_eq!(last, all);
+}
+
+#[test]
+fn memory_is_bounded() {
+    struct Nothing(Option<Summary>);
+    impl Output for Nothing {
+        fn pass(&mut self, _: &[u8]) {}
+        fn dump(&mut self, _: &[u8]) {}
+        fn ended(&mut self, summary: Summary) {
+            self.0 = Some(summary);
+        }
+    }
+    let mut out = Nothing(None);
+    let mut reader = Reader::new(Wanted::Signals, Program::default());
+    reader.feed(b"SIGQUIT: quit\nPC=0x1 m=0 sigcode=0\n\n", &mut out);
+    for n in 1..=20_000 {
+        let block = format!("goroutine {n} gp=0x1 m=nil [select]:\nmain.f{n}()\n\t/src/main.go:{n} +0x1\n\n");
+        reader.feed(block.as_bytes(), &mut out);
+    }
+    // A line without an end is nobody's goroutine.
+    for _ in 0..100 {
+        reader.feed(&[b'x'; 4096], &mut out);
+    }
+    assert!(reader.line_length() < 256 << 10);
+    reader.feed(
+        b"\n\ngoroutine 20001 gp=0x1 m=nil [select]:\nmain.f1()\n\t/src/main.go:1 +0x1\n\nrax    0x0\ngs     0x0\n",
+        &mut out,
+    );
+    reader.finish(&mut out);
+    let summary = out.0.unwrap();
+    assert_eq!(summary.user, 20_001);
+    assert_eq!(summary.groups.iter().map(|group| group.count).sum::<u64>() + summary.ungrouped, 20_001);
+    assert!(summary.groups.len() < 5000 && summary.ungrouped > 10_000 && !summary.cut);
+}
+
+fn own_frames(module: Option<&str>, frames: &[(&str, &str)]) -> Option<String> {
+    let stack: String = frames.iter().map(|(function, file)| format!("{function}(...)\n\t{file}:1\n")).collect();
+    let mut seen = Seen::default();
+    let mut reader = Reader::new(Wanted::All, Program { module: module.map(str::to_owned), ..Program::default() });
+    reader.feed(format!("goroutine 1 [select]:\n{stack}").as_bytes(), &mut seen);
+    reader.finish(&mut seen);
+    seen.summaries[0].groups[0].own().map(|frame| frame.function.clone())
+}
+
+#[test]
+fn whose_frame_it_is() {
+    let go = ("net/http.(*Server).Serve", "/usr/local/go/src/net/http/server.go");
+    let trimmed = ("net/http.(*Server).Serve", "net/http/server.go");
+    let downloaded = ("github.com/lib/pq.(*conn).Query", "/go/pkg/mod/github.com/lib/pq@v1.10.9/conn.go");
+    let trimmed_download = ("gopkg.in/yaml%2ev3.Unmarshal", "gopkg.in/yaml.v3@v3.0.1/yaml.go");
+    let shop = ("github.com/acme/shop/cart.(*Cart).Add", "/src/cart/cart.go");
+    let main = ("main.main", "/src/main.go");
+    let plain = ("shop/cart.Add", "/src/shop/cart/cart.go");
+    let is = |own: Option<&str>, module, frames: &[_]| assert_eq!(own_frames(module, frames).as_deref(), own);
+    is(Some(shop.0), None, &[go, downloaded, shop, main]);
+    is(Some(shop.0), Some("github.com/acme/shop"), &[go, downloaded, shop, main]);
+    is(Some(main.0), Some("github.com/acme/other"), &[go, shop, main]);
+    is(None, Some("github.com/acme/sho"), &[go, shop]);
+    is(Some("gopkg.in/shop%2ev2.Run"), Some("gopkg.in/shop.v2"), &[("gopkg.in/shop%2ev2.Run", "/src/x.go")]);
+    is(None, None, &[trimmed, trimmed_download]);
+    is(Some(shop.0), None, &[trimmed, (shop.0, "github.com/acme/shop/cart/cart.go")]);
+    is(Some(plain.0), None, &[go, plain]);
+    is(None, None, &[go, ("os.(*File).Read-fm", "<autogenerated>")]);
+}
+
+#[test]
+fn a_flood_of_log_lines_is_no_end() {
+    let (before, after) = SMALL.split_at(SMALL.find("main.main()").unwrap() + 9);
+    let flood = "2026/11/23 05:55:22 all is well\n".repeat(5000);
+    let seen = whole(Wanted::Signals, format!("{flood}{before}{flood}{after}").as_bytes());
+    assert_eq!(seen.passed.len(), 2 * flood.len());
+    assert_eq!(seen.summaries[0].groups[0].frames[0].function, "main.main");
+}

@@ -1,0 +1,273 @@
+//! Why an exec failed, in one sentence. The kernel says ENOENT for a missing program, a missing loader and a missing
+//! interpreter alike; the file's own header tells them apart (`exec`).
+
+use crate::exec::{self, There, Trouble};
+use crate::exit;
+use nix::errno::Errno;
+use nix::unistd::{AccessFlags, access};
+use std::fs;
+use std::io::Read;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+/// The exit code and the sentence for a program that could not be started.
+pub fn explain(program: &str, errno: Errno) -> (u8, String) {
+    match errno {
+        Errno::EAGAIN | Errno::ENOMEM => {
+            // fork(2)'s EAGAIN, in the words that people search for.
+            let words = if errno == Errno::EAGAIN { "Resource temporarily unavailable" } else { errno.desc() };
+            return (exit::GOWARD_FAILED, format!("cannot start a process: {words} (a pids or memory limit?)"));
+        }
+        Errno::EMFILE | Errno::ENFILE => {
+            return (exit::GOWARD_FAILED, format!("cannot start a process: {} (a nofile limit?)", errno.desc()));
+        }
+        Errno::E2BIG => {
+            return (exit::CANNOT_EXECUTE, format!("{program}: the arguments and the environment are too large"));
+        }
+        _ => {}
+    }
+    if program.is_empty() {
+        return (exit::NOT_FOUND, "the program's name is empty".to_owned());
+    }
+    let found = find(program);
+    let Some(path) = found else {
+        let path = std::env::var("PATH").unwrap_or_default();
+        return match errno {
+            Errno::EACCES => (exit::CANNOT_EXECUTE, format!("{program}: found in PATH ({path}), but not executable")),
+            _ => (exit::NOT_FOUND, format!("{program}: not found in PATH ({path})")),
+        };
+    };
+    let code = if errno == Errno::ENOENT { exit::NOT_FOUND } else { exit::CANNOT_EXECUTE };
+    (code, format!("{}: {}", path.display(), reason(&path, errno)))
+}
+
+/// As execvp looks: a name with a slash is a path.
+pub(crate) fn find(program: &str) -> Option<PathBuf> {
+    if program.contains('/') {
+        return Some(PathBuf::from(program));
+    }
+    let path =
+        std::env::var("PATH").unwrap_or_else(|_| String::from_utf8_lossy(super::child::DEFAULT_PATH).into_owned());
+    let files = || path.split(':').map(|dir| Path::new(if dir.is_empty() { "." } else { dir }).join(program));
+    let executable = |file: &PathBuf| file.is_file() && access(file, AccessFlags::X_OK).is_ok();
+    files().find(executable).or_else(|| files().find(|file| file.is_file()))
+}
+
+fn reason(path: &Path, errno: Errno) -> String {
+    let link = match fs::symlink_metadata(path) {
+        Ok(meta) => meta.file_type().is_symlink(),
+        Err(error) => return unreachable(path, errno, &error),
+    };
+    let meta = match fs::metadata(path) {
+        Ok(meta) => meta,
+        Err(error) if link && error.kind() == std::io::ErrorKind::NotFound => {
+            let target = fs::read_link(path).unwrap_or_default();
+            return format!("a symbolic link to {}, which does not exist", target.display());
+        }
+        Err(error) => return unreachable(path, errno, &error),
+    };
+    if meta.is_dir() {
+        return "a directory, not a program".to_owned();
+    }
+    let kind = meta.file_type();
+    if kind.is_fifo() || kind.is_socket() || kind.is_char_device() || kind.is_block_device() {
+        return "not a regular file".to_owned();
+    }
+    match errno {
+        Errno::EACCES | Errno::EPERM => no_permission(path, &meta),
+        Errno::ETXTBSY => "still open for writing (Text file busy)".to_owned(),
+        Errno::ELOOP => "too many symbolic links".to_owned(),
+        _ => match head(path) {
+            Ok(head) => content(&head, errno, meta.len()).unwrap_or_else(|| errno.desc().to_owned()),
+            Err(error) => format!("{} (and it cannot be read: {error})", errno.desc()),
+        },
+    }
+}
+
+fn unreachable(path: &Path, errno: Errno, error: &std::io::Error) -> String {
+    match Errno::from_raw(error.raw_os_error().unwrap_or(errno as i32)) {
+        Errno::ENOENT => "no such file".to_owned(),
+        Errno::ENOTDIR => "a part of the path is a file, not a directory".to_owned(),
+        Errno::ELOOP => "symbolic links that go round in a circle".to_owned(),
+        Errno::EACCES => {
+            let uid = nix::unistd::geteuid();
+            let closed = path.ancestors().skip(1).find(|dir| fs::symlink_metadata(dir).is_ok());
+            let closed = closed.unwrap_or(path).display();
+            format!("uid {uid} may not look into {closed}")
+        }
+        other => other.desc().to_owned(),
+    }
+}
+
+fn no_permission(path: &Path, meta: &fs::Metadata) -> String {
+    let mode = meta.permissions().mode() & 0o7777;
+    let (uid, gid) = (nix::unistd::geteuid(), nix::unistd::getegid());
+    if mode & 0o111 == 0 {
+        return format!("not executable (mode {mode:04o}): chmod +x, or COPY --chmod=0755");
+    }
+    if let Ok(head) = head(path)
+        && let Some(interpreter) = exec::script_interpreter(&head)
+        && let Ok(meta) = fs::metadata(&interpreter)
+        && meta.permissions().mode() & 0o111 == 0
+    {
+        return format!("a script whose interpreter {interpreter} is not executable");
+    }
+    if on_noexec_mount(path) {
+        return "on a file system that is mounted noexec".to_owned();
+    }
+    let owner = format!("{}:{}", meta.uid(), meta.gid());
+    format!("uid {uid}, gid {gid} may not execute it (owner {owner}, mode {mode:04o})")
+}
+
+/// The options of the mount that holds the path, from mountinfo; see proc(5).
+fn on_noexec_mount(path: &Path) -> bool {
+    let (Ok(path), Ok(mounts)) = (fs::canonicalize(path), fs::read_to_string("/proc/self/mountinfo")) else {
+        return false;
+    };
+    let holding = mounts.lines().filter_map(|line| {
+        let mut fields = line.split(' ');
+        let (point, options) = (fields.nth(4)?, fields.next()?);
+        path.starts_with(point).then_some((point.len(), options))
+    });
+    // The last of equals is the one on top.
+    holding.max_by_key(|(length, _)| *length).is_some_and(|(_, options)| options.split(',').any(|o| o == "noexec"))
+}
+
+/// Enough of a file for its ELF program headers or its first line.
+fn head(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut head = Vec::new();
+    fs::File::open(path)?.take(exec::HEAD).read_to_end(&mut head)?;
+    Ok(head)
+}
+
+/// What `exec` knows of this file, with the sentence for a kernel that refused it all the same.
+fn content(head: &[u8], errno: Errno, size: u64) -> Option<String> {
+    let trouble = exec::trouble(head, size, exec::MACHINE, &there);
+    if let Some(Trouble::OtherMachine(machine)) = trouble {
+        let (own, other) = (exec::machine_name(exec::MACHINE), exec::machine_name(machine));
+        return Some(format!("built for {other}, and this machine is {own}: build it with GOARCH={own}"));
+    }
+    if let Some(trouble) = trouble {
+        return Some(trouble.to_string());
+    }
+    if let Some(interpreter) = exec::script_interpreter(head) {
+        return Some(format!("a script, and its interpreter {interpreter} cannot be started"));
+    }
+    let damaged = matches!(errno, Errno::ELIBBAD | Errno::EIO);
+    damaged.then(|| "its loader is damaged, or for another architecture".to_owned())
+}
+
+fn there(path: &str) -> There {
+    match fs::metadata(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => There::Nothing,
+        Ok(meta) if meta.permissions().mode() & 0o111 == 0 => There::NotExecutable,
+        Ok(_) | Err(_) => There::Something,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use exec::MACHINE;
+    use object::elf;
+    use proptest::prelude::*;
+
+    fn case(name: &str, bytes: &[u8], mode: u32, errno: Errno) -> (u8, String) {
+        let path = std::env::temp_dir().join(format!("goward-exec-{}-{name}", std::process::id()));
+        fs::write(&path, bytes).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        let answer = explain(path.to_str().unwrap(), errno);
+        fs::remove_file(&path).unwrap();
+        answer
+    }
+
+    /// A minimal x86-64 ELF with one program header: an interpreter at `offset`.
+    fn elf(machine: elf::Machine, interpreter: &[u8]) -> Vec<u8> {
+        let mut file = vec![0u8; 120];
+        file[..7].copy_from_slice(b"\x7fELF\x02\x01\x01");
+        file[16..18].copy_from_slice(&2u16.to_le_bytes());
+        file[18..20].copy_from_slice(&machine.0.to_le_bytes());
+        file[20..24].copy_from_slice(&1u32.to_le_bytes());
+        file[32..40].copy_from_slice(&64u64.to_le_bytes());
+        file[52..54].copy_from_slice(&64u16.to_le_bytes());
+        file[54..56].copy_from_slice(&56u16.to_le_bytes());
+        file[56..58].copy_from_slice(&1u16.to_le_bytes());
+        file[64..68].copy_from_slice(&elf::PT_INTERP.0.to_le_bytes());
+        file[72..80].copy_from_slice(&120u64.to_le_bytes());
+        file[96..104].copy_from_slice(&(interpreter.len() as u64).to_le_bytes());
+        file.extend_from_slice(interpreter);
+        file
+    }
+
+    #[test]
+    fn each_cause_has_its_sentence() {
+        let other = if MACHINE == elf::EM_X86_64 { elf::EM_AARCH64 } else { elf::EM_X86_64 };
+        let long = [b"#!".as_slice(), &[b'a'; 300], b"\n"].concat();
+        type Case<'a> = (&'a str, Vec<u8>, u32, Errno, u8, &'a str);
+        let cases: &[Case<'_>] = &[
+            (
+                "loader",
+                elf(MACHINE, b"/lib/ld-none.so.1\0"),
+                0o755,
+                Errno::ENOENT,
+                127,
+                "its loader /lib/ld-none.so.1 is not",
+            ),
+            ("machine", elf(other, b"/x\0"), 0o755, Errno::ENOEXEC, 126, "GOARCH="),
+            ("cut", elf(MACHINE, b"/x\0")[..121].to_vec(), 0o755, Errno::ENOEXEC, 126, "truncated"),
+            ("short", b"\x7fELF\x02\x01".to_vec(), 0o755, Errno::ENOEXEC, 126, "truncated"),
+            (
+                "script",
+                b"#!/no/such/sh\n".to_vec(),
+                0o755,
+                Errno::ENOENT,
+                127,
+                "interpreter /no/such/sh does not exist",
+            ),
+            ("crlf", b"#!/bin/sh\r\necho\r\n".to_vec(), 0o755, Errno::ENOENT, 127, "Windows line ends"),
+            ("bare", b"#!\n".to_vec(), 0o755, Errno::ENOEXEC, 126, "names no interpreter"),
+            ("long", long, 0o755, Errno::ENOEXEC, 126, "longer than the kernel reads"),
+            ("empty", b"".to_vec(), 0o755, Errno::ENOEXEC, 126, "empty"),
+            ("text", b"echo hello\n".to_vec(), 0o755, Errno::ENOEXEC, 126, "neither an ELF program"),
+            ("bom", b"\xef\xbb\xbf#!/bin/sh\n".to_vec(), 0o755, Errno::ENOEXEC, 126, "byte order mark"),
+            ("mac", b"\xcf\xfa\xed\xfe....".to_vec(), 0o755, Errno::ENOEXEC, 126, "macOS"),
+            ("windows", b"MZ......".to_vec(), 0o755, Errno::ENOEXEC, 126, "GOOS=linux"),
+            ("mode", b"#!/bin/sh\n".to_vec(), 0o644, Errno::EACCES, 126, "chmod +x"),
+            ("busy", b"#!/bin/sh\n".to_vec(), 0o755, Errno::ETXTBSY, 126, "open for writing"),
+        ];
+        for (name, bytes, mode, errno, code, wanted) in cases {
+            let (got, sentence) = case(name, bytes, *mode, *errno);
+            assert_eq!(got, *code, "{name}: {sentence}");
+            assert!(sentence.contains(wanted), "{name}: {sentence}");
+        }
+    }
+
+    #[test]
+    fn paths() {
+        assert_eq!(explain("/no/such/program", Errno::ENOENT), (127, "/no/such/program: no such file".into()));
+        assert!(explain("no-such-program", Errno::ENOENT).1.contains("not found in PATH"));
+        assert_eq!(explain("/tmp", Errno::EACCES), (126, "/tmp: a directory, not a program".into()));
+        assert!(explain("/etc/passwd/x", Errno::ENOTDIR).1.contains("not a directory"));
+        assert_eq!(explain("", Errno::ENOENT).0, 127);
+        assert_eq!(explain("/bin/sh", Errno::EAGAIN).0, 125);
+    }
+
+    proptest! {
+        #[test]
+        fn no_file_is_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300), elf: bool) {
+            let bytes = if elf { [b"\x7fELF\x02\x01\x01".as_slice(), &bytes].concat() } else { bytes };
+            for errno in [Errno::ENOENT, Errno::ENOEXEC, Errno::EIO] {
+                let _ = content(&bytes, errno, bytes.len() as u64);
+            }
+        }
+
+        #[test]
+        fn a_damaged_header_is_no_panic(at in 0usize..140, value: u8, at2 in 0usize..140, value2: u8) {
+            let mut bytes = elf(MACHINE, b"/lib/ld-none.so.1\0");
+            let length = bytes.len();
+            bytes[at % length] = value;
+            bytes[at2 % length] = value2;
+            let _ = content(&bytes, Errno::ENOENT, length as u64);
+        }
+    }
+}

@@ -1,0 +1,3 @@
+module example.com/goward-health
+
+go 1.25

@@ -1,0 +1,220 @@
+//! Orphans, leftovers and strangers.
+
+use crate::plan::{Plan, children, fixture, root, scratch, state, wait_until, word};
+use crate::support::{LIMIT, happens_within, send};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+#[test]
+fn ten_thousand_orphans_and_no_zombie() {
+    if !root() {
+        return;
+    }
+    for plan in [Plan::new(""), Plan::new("").child()] {
+        // After the storm the server tells what it sees: itself, and nobody else of its own.
+        let run = plan.shell("\"$FIXTURE\" orphans 10000; exec \"$FIXTURE\" echo-signals");
+        run.line("orphans 10000");
+        run.line("ready");
+        wait_until("every orphan is reaped", || (run.children().len() == 1).then_some(()));
+        assert_eq!(run.zombies(), 0);
+        run.signal(libc::SIGUSR1);
+        run.line("USR1 from");
+        run.stop();
+        assert_eq!(run.end().code, 0);
+    }
+}
+
+#[test]
+fn asked_to_be_a_subreaper() {
+    if !root() {
+        return;
+    }
+    for plan in [Plan::new("-s"), Plan::new("--subreaper").child()] {
+        assert_eq!(plan.shell("\"$FIXTURE\" orphans 20; exit 3").end().code, 3);
+    }
+}
+
+#[test]
+fn reaping_is_told_where_it_is_asked_for() {
+    if !root() {
+        return;
+    }
+    let run = Plan::new("-w")
+        .shell("(sh -c 'exit 3' &) ; (sh -c 'kill -9 $$' &) ; echo ready; exec \"$FIXTURE\" stop-slowly 0");
+    run.line("ready");
+    run.log("reaped an orphan, exited with code 3");
+    run.log("reaped an orphan, was ended by SIGKILL");
+    run.stop();
+    assert_eq!(run.end().code, 0);
+}
+
+#[test]
+fn orphans_that_live_longer_than_the_server() {
+    if !root() {
+        return;
+    }
+    // Each of them lives half a second; nobody needs to be killed, and goward leaves with the last.
+    let from = Instant::now();
+    let end = Plan::new("").fixture("orphans 200 500").end();
+    assert_eq!(end.code, 0);
+    assert!(end.err.contains("the server left processes behind"), "{}", end.err);
+    assert!(end.since(from) < Duration::from_secs(3), "{:?}", end.since(from));
+}
+
+#[test]
+fn a_leftover_is_asked_and_given_its_time() {
+    if !root() {
+        return;
+    }
+    for (plan, mode) in [
+        (Plan::new(""), "obeys"),
+        (Plan::new("").child(), "obeys"),
+        (Plan::new(""), "escapes"),
+        (Plan::new("").child(), "escapes"),
+    ] {
+        let scratch = scratch();
+        let file = scratch.path("done");
+        let from = Instant::now();
+        let end = plan.fixture(&format!("leftover {mode} {} 1000", word(&file))).end();
+        assert_eq!(end.code, 0, "{}", end.err);
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "cleaned up", "{mode}: {}", end.err);
+        let took = end.since(from);
+        assert!(took >= Duration::from_millis(1000), "{mode}: {took:?}");
+        // goward leaves with the last of them, not at the end of the time.
+        assert!(took < Duration::from_millis(1600), "{mode}: {took:?}");
+        let pid = end.out.trim().strip_prefix("leftover ").unwrap();
+        let named = |line: &str| line.contains("fixture") && line.contains(&format!("({pid})"));
+        let told = |what: &str| end.err.lines().any(|line| line.contains(what) && named(line));
+        assert!(told("left processes behind") && told("cause=\"finished\""), "{mode}: {}", end.err);
+    }
+}
+
+#[test]
+fn a_leftover_that_ignores_term_is_killed_in_time() {
+    if !root() {
+        return;
+    }
+    for plan in [Plan::new("--stop-timeout 2s"), Plan::new("--stop-timeout 2s").child()] {
+        let run = plan.fixture("leftover ignores /nonexistent");
+        let line = run.line("leftover ");
+        let from = Instant::now();
+        let end = run.end();
+        let took = end.since(from);
+        assert_eq!(end.code, 0, "the server's own code: {}", end.err);
+        assert!(took > Duration::from_millis(1750) && took < Duration::from_millis(2000), "{took:?}");
+        assert!(
+            end.err.contains("SIGKILL to what was left behind") && end.err.contains(&line.replace("leftover ", "(")),
+            "{line} {}",
+            end.err
+        );
+    }
+}
+
+#[test]
+fn a_stop_covers_the_leftovers_too() {
+    if !root() {
+        return;
+    }
+    // Most of the time is used by the server, the rest is for the leftover.
+    let run = Plan::new("--stop-timeout 1500ms")
+        .shell("\"$FIXTURE\" leftover ignores /x; exec \"$FIXTURE\" stop-slowly 800 4");
+    run.line("ready");
+    let from = run.stop();
+    let end = run.end();
+    assert_eq!(end.code, 4);
+    let took = end.since(from);
+    assert!(took > Duration::from_millis(1300) && took < Duration::from_millis(1500), "{took:?}: {}", end.err);
+}
+
+#[test]
+fn a_stopped_leftover_is_continued() {
+    if !root() {
+        return;
+    }
+    let scratch = scratch();
+    let file = scratch.path("done");
+    let script = format!("\"$FIXTURE\" leftover obeys {}; exec \"$FIXTURE\" stop-slowly 0", word(&file));
+    for plan in [Plan::new(""), Plan::new("").child()] {
+        let run = plan.shell(&script);
+        run.line("ready");
+        let server = run.server();
+        let leftover = wait_until("the leftover", || {
+            run.children().into_iter().chain(children(server)).map(|(pid, _)| pid).find(|pid| *pid != server)
+        });
+        send(leftover, libc::SIGSTOP);
+        wait_until("it is stopped", || (state(leftover)? == 'T').then_some(()));
+        let from = run.stop();
+        let end = run.end();
+        assert_eq!(end.code, 0);
+        assert!(file.exists() && end.since(from) < Duration::from_secs(2), "{:?}: {}", end.since(from), end.err);
+        std::fs::remove_file(&file).unwrap();
+    }
+}
+
+#[test]
+fn a_whole_tree_goes() {
+    if !root() {
+        return;
+    }
+    for plan in [Plan::new(""), Plan::new("").child()] {
+        let run = plan.fixture("tree 4 2");
+        wait_until("31 processes", || (run.running.stdout().lines().count() == 31).then_some(()));
+        let from = run.stop();
+        let end = run.end();
+        assert_eq!(end.code, 0, "{}", end.err);
+        assert!(end.since(from) < Duration::from_secs(2), "{:?}", end.since(from));
+    }
+}
+
+#[test]
+fn a_stranger_is_never_touched() {
+    if !root() {
+        return;
+    }
+    // In this test's own PID namespace, with the same uid: neither a brother of goward's nor the test itself.
+    let scratch = scratch();
+    let mut brother =
+        Command::new(fixture()).args(["echo-signals"]).stdout(std::process::Stdio::null()).spawn().unwrap();
+    let file = scratch.path("escaped");
+    let mut goward = Command::new(crate::plan::goward());
+    goward.args(["--stop-timeout", "600ms", "--", "/bin/sh", "-c"]);
+    let script = "\"$1\" leftover escapes \"$2\"; \"$1\" leftover ignores x; exec \"$1\" stop-slowly 0";
+    goward.args([script, "sh", fixture(), word(&file)]).stdout(std::process::Stdio::null());
+    let mut goward = goward.stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let pid = goward.id() as i32;
+    // The escaped one and the stubborn one have been adopted by goward, both are sessions or groups away from it.
+    wait_until("three children", || (children(pid).len() >= 3).then_some(()));
+    let mine: Vec<_> = children(pid).into_iter().map(|(pid, _)| pid).collect();
+    send(pid, libc::SIGTERM);
+    let ended = happens_within(LIMIT, || goward.try_wait().unwrap().is_some());
+    assert!(ended);
+    assert!(file.exists(), "the escapee was asked");
+    for pid in mine {
+        assert!(state(pid).is_none_or(|state| state == 'Z'), "{pid} is still there");
+    }
+    assert!(brother.try_wait().unwrap().is_none(), "a stranger was stopped");
+    brother.kill().unwrap();
+    brother.wait().unwrap();
+}
+
+#[test]
+fn somebody_elses_exec_does_not_hold_goward_up() {
+    if !root() {
+        return;
+    }
+    // A process that came in from outside, as by docker exec: not goward's child, but in its namespace.
+    let run = Plan::new("--stop-timeout 3s").fixture("stop-slowly 0 3");
+    run.line("ready");
+    let target = run.pid().to_string();
+    let mut visitor = Command::new("nsenter");
+    visitor.args(["-t", &target, "-p", "-m", fixture(), "stop-slowly", "300"]).stdout(std::process::Stdio::piped());
+    let mut visitor = visitor.spawn().unwrap();
+    let mut ready = [0; 5];
+    std::io::Read::read_exact(visitor.stdout.as_mut().unwrap(), &mut ready).unwrap();
+    let from = run.stop();
+    let end = run.end();
+    assert_eq!(end.code, 3, "{}", end.err);
+    let took = end.since(from);
+    assert!(took >= Duration::from_millis(300) && took < Duration::from_millis(900), "{took:?}");
+    assert!(visitor.wait().unwrap().success(), "it was given its time");
+}

@@ -1,0 +1,3 @@
+module example.com/goward-rehearse
+
+go 1.25
