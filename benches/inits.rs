@@ -5,6 +5,7 @@
 //! cargo bench -- --quick                       the same with few runs
 //! cargo bench -- --only signal --runs 1000     one measurement, longer
 //! GOWARD=./goward cargo bench                  this file instead of the release build
+//! BESIDE=./old:./older cargo bench              other builds too, beside it
 //! ```
 //!
 //! All inits are measured in the same run and by turns, in an order shuffled for every round, so that what else the
@@ -109,6 +110,7 @@ fn compare(plan: &Plan, measurements: &[&Measurement]) -> io::Result<()> {
     if let Ok(goward) = &goward {
         subjects.push(goward.clone());
     }
+    subjects.extend(subjects::beside());
     subjects.retain(|subject| works(&launcher, subject));
     if !subjects.iter().any(Subject::is_peer) {
         return Err(io::Error::other("nothing to compare with: it takes root, and a peer that is installed"));

@@ -75,6 +75,13 @@ pub(crate) fn peers() -> Vec<Subject> {
     found
 }
 
+/// Other builds of goward, which `BESIDE` names as PATH names directories: to see what a change is worth.
+pub(crate) fn beside() -> Vec<Subject> {
+    let files = env::var_os("BESIDE").unwrap_or_default();
+    let files = env::split_paths(&files).filter(|file| !file.as_os_str().is_empty());
+    files.map(|file| Subject::new(&file.display().to_string(), &file, Role::Reference)).collect()
+}
+
 /// The file that `GOWARD` names, or else the release binary, built now so that it is never an old one.
 pub(crate) fn goward() -> io::Result<Subject> {
     let path = match env::var_os("GOWARD") {
