@@ -64,7 +64,7 @@ fn attempt(probing: &Probing, inherited: Mask) -> Result<Outcome, Signal> {
             Progress::More => continue,
             Progress::Waiting => {}
         }
-        match inbox.wait(Some(left.min(NET)), true) {
+        match inbox.wait(Some(left.min(NET)), true, None) {
             Ok(Some(received)) if received.signal == Signal::CHLD => {
                 while let Ok(Some((pid, change))) = wait::any_child() {
                     if let (Change::Ended(status), true) = (change, attempt.child() == Some(pid)) {

@@ -7,7 +7,7 @@ use crate::config::Voice;
 use crate::log;
 use crate::signal::Signal;
 use crate::supervisor::{Action, Event, Stage, Status};
-use crate::sys::inbox::{Received, Sender};
+use crate::sys::inbox::{Received, Sender, Straight};
 use crate::sys::wait::{self, Change};
 use crate::sys::{clock, process};
 use nix::errno::Errno;
@@ -60,7 +60,7 @@ impl Init {
         loop {
             match self.wait() {
                 Some(received) => {
-                    self.flood += 1;
+                    self.flood += received.in_a_row;
                     self.received(received);
                 }
                 None => self.flood = 0,
@@ -99,6 +99,10 @@ impl Init {
     }
 
     fn received(&mut self, received: Received) {
+        if let Some(result) = received.sent {
+            self.by_key = false;
+            return self.passed_on(&received, received.signal, result);
+        }
         if received.signal == Signal::CHLD {
             self.say(Note::Received(&received, None));
             return self.reap();
@@ -117,11 +121,8 @@ impl Init {
         // A key at the terminal is for everybody in the foreground, as under a shell; a signal by kill is for the server.
         self.by_key = received.sender == Sender::Kernel && self.supervisor.policy().interactive;
         if let Some(out) = self.supervisor.plain(received.signal) {
-            // First what it asks for, then what is to be said about it.
             let result = self.perform(Action::Send(out));
-            self.say(Note::Received(&received, Some(out)));
-            self.performed(Action::Send(out), 0, result);
-            return self.after_signal();
+            return self.passed_on(&received, out, result);
         }
         let before = self.supervisor.was_asked();
         self.say(Note::Received(&received, self.supervisor.rewritten(received.signal)));
@@ -139,6 +140,21 @@ impl Init {
             // from now on is goward's to wait for.
             self.strangers &= !process::alone_in_proc(Some(self.server.pid));
         }
+    }
+
+    /// A signal that needed no decision. What it asked for has been done first; now to what is to be said about it.
+    fn passed_on(&mut self, received: &Received, out: Signal, result: nix::Result<()>) {
+        self.say(Note::Received(received, Some(out)));
+        self.performed(Action::Send(out), 0, result);
+        self.after_signal();
+    }
+
+    /// The signals that need no decision, and whose they are; none where every signal must be looked at.
+    /// Where nobody is told of them and nothing else is due, they need not even be counted one by one.
+    fn straight(&self, nothing_is_due: bool) -> Option<Straight> {
+        let all_alike = self.supervisor.hears() && self.settings.ignore_once.is_empty();
+        let at_once = if nothing_is_due && !self.settings.voice.tells_of_signals() { FLOOD } else { 1 };
+        all_alike.then(|| Straight { signals: self.undecided, to: self.target(false), at_once })
     }
 
     /// tini looks for the dead after every signal, and with enough -v tells of it. goward knows that SIGCHLD has not come.
@@ -230,10 +246,11 @@ impl Init {
         let lull = if ended { None } else { self.weather.lull(now) };
         let quiet = self.relay.as_ref().and_then(Relay::patience);
         let time = [deadline, strangers, soon, unreaped, woken, probe, again, lull, quiet].into_iter().flatten().min();
+        let straight = self.straight(time.is_none());
         let (stderr, relay) = (log::pending(), self.relay.as_ref().and_then(Relay::descriptor));
         let result = match (stderr, relay) {
-            (None, None) => self.inbox.wait(time, lull.is_none()),
-            _ => self.wait_with(stderr, relay, time, lull.is_none()),
+            (None, None) => self.inbox.wait(time, lull.is_none(), straight),
+            _ => self.wait_with(stderr, relay, time, lull.is_none(), straight),
         };
         if soon.is_some()
             || unreaped.is_some()
@@ -263,16 +280,17 @@ impl Init {
         relay: Option<i32>,
         time: Option<Duration>,
         children: bool,
+        straight: Option<Straight>,
     ) -> nix::Result<Option<Received>> {
         // poll(2) passes over -1.
         let poll = |fd: Option<i32>, events| libc::pollfd { fd: fd.unwrap_or(-1), events, revents: 0 };
         let fds = [poll(stderr, libc::POLLOUT), poll(relay, libc::POLLIN)];
         let (fds, received) = match self.inbox.wait_with(time, children, fds) {
-            Ok(fds) => (fds.map(|fd| fd.revents != 0), self.inbox.wait(Some(Duration::ZERO), children)),
+            Ok(fds) => (fds.map(|fd| fd.revents != 0), self.inbox.wait(Some(Duration::ZERO), children, straight)),
             // No descriptor to be had, or none allowed: signals first, and the others are asked again and again.
             Err(_) => {
                 let time = time.map_or(SOON, |time| time.min(SOON));
-                ([true, true], self.inbox.wait(Some(time), children))
+                ([true, true], self.inbox.wait(Some(time), children, straight))
             }
         };
         let [room, more] = fds;

@@ -82,7 +82,7 @@ fn serve(server: i32) -> u8 {
         if kill_at != 0 && kill_at <= clock::now().as_millis() as u64 {
             let _ = process::send(server, Signal::KILL);
         }
-        match inbox.wait(Some(Duration::from_millis(100)), true) {
+        match inbox.wait(Some(Duration::from_millis(100)), true, None) {
             Ok(Some(received)) if received.signal != Signal::CHLD => {
                 let _ = process::send(server, received.signal);
                 if kill_at == 0 && matches!(received.signal, Signal::TERM | Signal::INT) {

@@ -47,6 +47,8 @@ struct Init {
     settings: Settings,
     supervisor: Supervisor,
     inbox: Inbox,
+    /// The signals that need no decision, as long as the server hears.
+    undecided: Mask,
     server: Server,
     started: Time,
     pid: i32,
@@ -135,7 +137,7 @@ pub fn pause() -> u8 {
     }
     loop {
         while let Ok(Some(_)) = wait::any_child() {}
-        match inbox.wait(None, true) {
+        match inbox.wait(None, true, None) {
             Ok(Some(received)) if matches!(received.signal, Signal::INT | Signal::TERM) => return 0,
             Ok(_) | Err(Errno::EINTR) => {}
             Err(_) => clock::nap(Duration::from_millis(10)),
@@ -147,6 +149,13 @@ pub fn pause() -> u8 {
 fn signals(left_alone: &[Signal]) -> impl Iterator<Item = Signal> {
     let taken = Signal::all().filter(|signal| signal.is_takeable() && !left_alone.contains(signal));
     taken.chain([Signal::CHLD])
+}
+
+/// What goes to the server as it came. Not what goward may have sent itself, or a descriptor: that is looked at first.
+fn undecided(supervisor: &Supervisor) -> Mask {
+    let as_it_came = |signal: &Signal| supervisor.plain(*signal) == Some(*signal);
+    let looked_at = |signal: &Signal| matches!(*signal, Signal::CHLD | Signal::IO | Signal::PIPE | Signal::XFSZ);
+    Signal::all().filter(|signal| as_it_came(signal) && !looked_at(signal)).fold(Mask::empty(), Mask::with)
 }
 
 struct Prepared {
@@ -325,8 +334,10 @@ impl Init {
         if !settings.starts_more() {
             let _ = nix::unistd::chdir("/");
         }
+        let supervisor = Supervisor::new(policy, started);
         let mut init = Init {
-            supervisor: Supervisor::new(policy, started),
+            undecided: undecided(&supervisor),
+            supervisor,
             inbox: Inbox::new(signals(&settings.left_alone)),
             server: Server { pid, group },
             started,
@@ -382,10 +393,10 @@ impl Init {
         self.woken = true;
     }
 
-    /// Where signals go.
-    fn target(&self) -> i32 {
+    /// Where signals go; those of a key go to everybody in the foreground.
+    fn target(&self, by_key: bool) -> i32 {
         match self.server.group {
-            Some(group) if self.settings.to_group || self.by_key => -group,
+            Some(group) if self.settings.to_group || by_key => -group,
             _ => self.server.pid,
         }
     }

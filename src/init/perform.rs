@@ -73,7 +73,7 @@ impl Init {
         let whole = self.server.group.map_or(self.server.pid, |group| -group);
         match action {
             Action::Send(signal) => match (running, self.server.group) {
-                (true, _) => process::send(self.target(), signal),
+                (true, _) => process::send(self.target(self.by_key), signal),
                 // dumb-init: the group outlives its leader.
                 (false, Some(group)) => process::send(-group, signal),
                 (false, None) => Ok(()),

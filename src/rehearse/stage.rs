@@ -84,7 +84,7 @@ impl Stage {
 
     /// What has happened since: signals for us, children, news from the init. Waits for nothing.
     pub(super) fn attend(&mut self) {
-        while let Ok(Some(received)) = self.inbox.wait(Some(Duration::ZERO), true) {
+        while let Ok(Some(received)) = self.inbox.wait(Some(Duration::ZERO), true, None) {
             if received.signal != Signal::CHLD {
                 self.interrupt(received.signal, received.sender);
             }

@@ -578,7 +578,7 @@ impl Supervisor {
     }
 
     /// Whether signals are for what runs. A command after the server has its time, and nothing to be told.
-    fn hears(&self) -> bool {
+    pub fn hears(&self) -> bool {
         self.life == Life::Running && !matches!(self.stage, Stage::After(_))
     }
 

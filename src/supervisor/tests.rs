@@ -38,6 +38,9 @@ impl World {
 
     fn signal(&mut self, signal: Signal) -> Vec<Action> {
         let plain = self.supervisor.plain(signal);
+        // What needs no decision is known from the beginning, but for whether the server hears.
+        let fresh = Supervisor::new(self.supervisor.policy().clone(), ms(0));
+        assert_eq!(plain, fresh.plain(signal).filter(|_| self.supervisor.hears()), "{signal}");
         let actions = self.event(Event::Signal(signal));
         self.asked = self.asked.or(self.supervisor.was_asked().then_some(self.now));
         // The short cut says the same as the long way.

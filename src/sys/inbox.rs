@@ -7,6 +7,7 @@
 #![allow(unsafe_code)]
 
 use super::mask::Mask;
+use super::process;
 use crate::signal::Signal;
 use nix::errno::Errno;
 use std::mem::MaybeUninit;
@@ -36,6 +37,22 @@ pub struct Received {
     pub signal: Signal,
     /// Who sent it.
     pub sender: Sender,
+    /// It went [`Straight`] on, and this is what the kernel said.
+    pub sent: Option<nix::Result<()>>,
+    /// How many came since the wait began. All but this one went straight on.
+    pub in_a_row: u32,
+}
+
+/// Signals that need no decision. [`Inbox::wait`] sends them on from one system call to the next: what has slept is cold, and
+/// every page and cache line that is touched in between costs as much as the rest of the way.
+#[derive(Clone, Copy, Debug)]
+pub struct Straight {
+    /// Those that go on as they came, when a process sends them.
+    pub signals: Mask,
+    /// To whom, as [`process::send`] takes it.
+    pub to: i32,
+    /// So many in a row, before the caller looks after other things; fewer where the kernel refuses one.
+    pub at_once: u32,
 }
 
 /// What happened at a descriptor, `si_code` of its SIGIO: include/uapi/asm-generic/siginfo.h.
@@ -60,37 +77,29 @@ impl Inbox {
     }
 
     /// Waits for a signal, until the time has passed (none: for ever). With `children` false, SIGCHLD stays where it is.
+    /// What may go straight on has been sent when this returns.
     ///
     /// # Errors
     /// EINTR where something else woke the process; anything else is a sandbox's doing. The caller must not spin on it.
-    pub fn wait(&self, time: Option<Duration>, children: bool) -> nix::Result<Option<Received>> {
-        let set = if children { &self.all } else { &self.without_children };
-        let time =
-            time.map(|time| libc::timespec { tv_sec: time.as_secs() as i64, tv_nsec: i64::from(time.subsec_nanos()) });
-        let time = time.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
-        let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
-        // Directly: musl's sigtimedwait does not return for EINTR, it waits the whole time once more.
-        // SAFETY: the set (8 bytes) and the time are read; the kernel writes one siginfo.
-        let number = unsafe {
-            libc::syscall(libc::SYS_rt_sigtimedwait, &raw const *set, info.as_mut_ptr(), time, size_of::<Mask>())
-        };
-        match crate::sys::check(number).map(|number| number as i32) {
-            Ok(number) => {
-                // SAFETY: it was zeroed, and the kernel has filled it; pid and uid are there for codes up to 0.
-                let (code, pid, uid) = unsafe {
-                    let info = info.assume_init();
-                    (info.si_code, info.si_pid(), info.si_uid())
-                };
-                let sender = match code {
-                    POLL_IN..=POLL_HUP if number == libc::SIGIO => Sender::Descriptor,
-                    1.. => Sender::Kernel,
-                    _ => Sender::Process { pid, uid },
-                };
-                let received = Signal::new(number).map(|signal| Received { signal, sender });
-                Ok(received.filter(|received| !self.is_own(received)))
+    pub fn wait(
+        &self,
+        time: Option<Duration>,
+        children: bool,
+        straight: Option<Straight>,
+    ) -> nix::Result<Option<Received>> {
+        let set = if children { self.all } else { self.without_children };
+        let mut in_a_row = 0;
+        loop {
+            in_a_row += 1;
+            let Some((signal, info)) = take(set, time)? else { return Ok(None) };
+            let sent = straight
+                .filter(|straight| info.si_code <= 0 && straight.signals.contains(signal))
+                .map(|straight| process::send(straight.to, signal));
+            if sent == Some(Ok(())) && straight.is_some_and(|straight| in_a_row < straight.at_once) {
+                continue;
             }
-            Err(Errno::EAGAIN) => Ok(None),
-            Err(errno) => Err(errno),
+            let received = Received { signal, sender: sender(signal, &info), sent, in_a_row };
+            return Ok((!self.is_own(&received)).then_some(received));
         }
     }
 
@@ -133,4 +142,31 @@ impl Inbox {
 struct Fds<const N: usize> {
     bell: libc::pollfd,
     others: [libc::pollfd; N],
+}
+
+/// One signal from the kernel; none in that time.
+fn take(set: Mask, time: Option<Duration>) -> nix::Result<Option<(Signal, libc::siginfo_t)>> {
+    let time =
+        time.map(|time| libc::timespec { tv_sec: time.as_secs() as i64, tv_nsec: i64::from(time.subsec_nanos()) });
+    let time = time.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
+    let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
+    // Directly: musl's sigtimedwait does not return for EINTR, it waits the whole time once more.
+    // SAFETY: the set (8 bytes) and the time are read; the kernel writes one siginfo.
+    let number =
+        unsafe { libc::syscall(libc::SYS_rt_sigtimedwait, &raw const set, info.as_mut_ptr(), time, size_of::<Mask>()) };
+    match crate::sys::check(number) {
+        // SAFETY: it was zeroed, and the kernel has filled it.
+        Ok(number) => Ok(Signal::new(number as i32).map(|signal| (signal, unsafe { info.assume_init() }))),
+        Err(Errno::EAGAIN) => Ok(None),
+        Err(errno) => Err(errno),
+    }
+}
+
+fn sender(signal: Signal, info: &libc::siginfo_t) -> Sender {
+    match info.si_code {
+        POLL_IN..=POLL_HUP if signal == Signal::IO => Sender::Descriptor,
+        1.. => Sender::Kernel,
+        // SAFETY: pid and uid are there for codes up to 0.
+        _ => unsafe { Sender::Process { pid: info.si_pid(), uid: info.si_uid() } },
+    }
 }

@@ -70,6 +70,15 @@ pub(super) fn say(voice: Voice, argv: &[CString], note: Note<'_>) {
 }
 
 impl Voice {
+    /// Whether there may be a word about a signal that was forwarded.
+    pub(super) fn tells_of_signals(self) -> bool {
+        match self {
+            Voice::Goward { verbosity, .. } => verbosity > 0,
+            Voice::Tini { verbosity, .. } => verbosity > 1,
+            Voice::DumbInit { debug, .. } | Voice::Catatonit { debug } => debug,
+        }
+    }
+
     /// Whether reaped orphans must be remembered: in silence they cost nothing.
     pub(super) fn tells_of_orphans(self, warn: bool) -> bool {
         match self {
