@@ -7,21 +7,64 @@ mod outbox;
 pub use outbox::{Sink, backlog, flush, linger, newline, pending, relay, say_raw, say_raw_bytes};
 
 use crate::config::LogFormat;
-use std::io;
+use std::fmt;
 use tracing::level_filters::LevelFilter;
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Metadata, Subscriber};
+use tracing_subscriber::fmt::format::{DefaultVisitor, Writer};
+use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 
-/// Where tracing writes to.
-struct Pen;
+/// Writes a line for every event. tracing-subscriber's own subscriber has a registry of spans as well: 48 KB of memory at every
+/// start, for what goward has none of.
+struct Lines {
+    format: LogFormat,
+    level: LevelFilter,
+    to: fn(&[u8]),
+}
 
-impl io::Write for Pen {
-    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        outbox::push(line);
-        Ok(line.len())
+impl Subscriber for Lines {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        *metadata.level() <= self.level
     }
 
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        Some(self.level)
     }
+
+    fn event(&self, event: &Event<'_>) {
+        let line = match self.format {
+            LogFormat::Text => text(event),
+            LogFormat::Json => Ok(json::line(event)),
+        };
+        // Formatting fails only where a value's own does: then there is no line.
+        if let Ok(line) = line {
+            (self.to)(line.as_bytes());
+        }
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
+}
+
+/// The line that tracing-subscriber writes by default, without colours.
+fn text(event: &Event<'_>) -> Result<String, fmt::Error> {
+    use fmt::Write;
+    let metadata = event.metadata();
+    let mut line = String::with_capacity(256);
+    SystemTime.format_time(&mut Writer::new(&mut line))?;
+    write!(line, " {:>5} {}: ", metadata.level().as_str(), metadata.target())?;
+    event.record(&mut DefaultVisitor::new(Writer::new(&mut line), true));
+    line.push('\n');
+    Ok(line)
 }
 
 /// Opens the log. Until then, and without it, nothing is written.
@@ -32,13 +75,8 @@ pub fn open(sink: Sink, format: LogFormat, verbosity: i8) {
         0 => LevelFilter::INFO,
         1.. => LevelFilter::DEBUG,
     };
-    let lines = tracing_subscriber::fmt().with_writer(|| Pen).with_ansi(false).with_max_level(level);
-    let lines = lines.log_internal_errors(false);
     // A second one would be a fault of ours; the first goes on.
-    let _ = match format {
-        LogFormat::Text => tracing::subscriber::set_global_default(lines.finish()),
-        LogFormat::Json => tracing::subscriber::set_global_default(lines.event_format(json::Lines).finish()),
-    };
+    let _ = tracing::subscriber::set_global_default(Lines { format, level, to: outbox::push });
 }
 
 /// Opens stderr for the messages of a personality, without tracing.
@@ -56,4 +94,47 @@ pub fn event(message: &str, name: &str, value: &str) {
 /// A line of a personality.
 pub fn plain(line: &str) {
     outbox::push(line.as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::RefCell;
+
+    thread_local! {
+        static WRITTEN: RefCell<String> = const { RefCell::new(String::new()) };
+    }
+
+    /// What is written of one event with every kind of field.
+    fn written(format: LogFormat) -> String {
+        let to = |line: &[u8]| WRITTEN.with_borrow_mut(|all| all.push_str(std::str::from_utf8(line).unwrap()));
+        tracing::subscriber::with_default(Lines { format, level: LevelFilter::INFO, to }, || {
+            let none: Option<u64> = None;
+            tracing::debug!(target: "goward", "not this");
+            tracing::warn!(target: "goward", code = 137u8, below = -1i32, good = true, name = "a\"b\n", pid = %7, none, "it {}", "ended\x1b");
+        });
+        WRITTEN.take()
+    }
+
+    #[test]
+    fn every_kind_of_field_as_json() {
+        let text = written(LogFormat::Json);
+        let value: serde_json::Value = serde_json::from_str(text.strip_suffix('\n').unwrap()).unwrap();
+        let timestamp = value["timestamp"].as_str().unwrap().to_owned();
+        assert!(timestamp.starts_with("20") && timestamp.ends_with('Z'), "{timestamp}");
+        let wanted = serde_json::json!({
+            "timestamp": timestamp, "level": "WARN", "target": "goward", "message": "it ended\u{1b}",
+            "code": 137, "below": -1, "good": true, "name": "a\"b\n", "pid": "7",
+        });
+        assert_eq!(value, wanted);
+    }
+
+    #[test]
+    fn every_kind_of_field_as_text() {
+        let text = written(LogFormat::Text);
+        let (time, rest) = text.split_once(' ').unwrap();
+        assert!(time.starts_with("20") && time.ends_with('Z'), "{time}");
+        let fields = r#"code=137 below=-1 good=true name="a\"b\n" pid=7"#;
+        assert_eq!(rest, format!(" WARN goward: it ended\\x1b {fields}\n"));
+    }
 }
