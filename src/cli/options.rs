@@ -93,6 +93,14 @@ impl Opt {
         format!("{PREFIX}{}", self.name.to_ascii_uppercase().replace('-', "_"))
     }
 
+    /// Whether a variable is this option's. Asked for every option at every start: nothing is made for it.
+    pub fn has_variable(&self, name: &str) -> bool {
+        let alike =
+            |(ours, theirs): (u8, u8)| if ours == b'-' { theirs == b'_' } else { ours.to_ascii_uppercase() == theirs };
+        name.strip_prefix(PREFIX)
+            .is_some_and(|rest| rest.len() == self.name.len() && self.name.bytes().zip(rest.bytes()).all(alike))
+    }
+
     /// What stands for the value in `--help`.
     pub fn placeholder(&self) -> Option<&'static str> {
         match self.take {

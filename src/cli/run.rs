@@ -62,7 +62,7 @@ pub(super) fn read(
         Ok(Words::Say(text)) => return Err(Invocation::out(text)),
         Err(error) => return Err(refuse(&[error])),
     };
-    let (mut settings, own) = settings(command, given, env).map_err(|errors| refuse(&errors))?;
+    let (mut settings, own) = settings(command, given, env, ours).map_err(|errors| refuse(&errors))?;
     settings.notes.extend(ours.iter().filter_map(|name| strange_variable(name)));
     Ok((settings, own))
 }
@@ -71,7 +71,7 @@ pub(super) fn read(
 fn strange_variable(name: &str) -> Option<String> {
     // Kubernetes sets such variables for a Service of that name.
     let service = name.contains("_SERVICE_") || name.starts_with("GOWARD_PORT");
-    if service || OPTIONS.iter().any(|option| option.variable() == name) {
+    if service || OPTIONS.iter().any(|option| option.has_variable(name)) {
         return None;
     }
     let meant = OPTIONS.iter().map(Opt::variable).find(|known| distance(name, known) <= 2);
@@ -161,20 +161,24 @@ fn distance(a: &str, b: &str) -> usize {
 }
 
 /// Understands every word, from flags or, where there is none, from the environment; reports all that is wrong.
-fn settings(command: &Command, given: Given, env: Env<'_>) -> Result<(Settings, rehearse::Raw), Vec<String>> {
+fn settings(
+    command: &Command,
+    given: Given,
+    env: Env<'_>,
+    ours: &[String],
+) -> Result<(Settings, rehearse::Raw), Vec<String>> {
     let mut raw = Raw::default();
     let mut errors = Vec::new();
     for option in OPTIONS.iter().chain(command.own) {
         let mut flags = given.flags.iter().filter(|(o, _)| o.name == option.name).peekable();
-        let name = format!("--{}", option.name);
         if flags.peek().is_some() {
+            let name = format!("--{}", option.name);
             for (_, value) in flags {
                 take(option, &name, value.as_deref(), &mut raw, &mut errors);
             }
-        } else if let Some(value) =
-            env(&option.variable()).filter(|_| !command.own.iter().any(|o| o.name == option.name))
+        } else if let Some(name) = ours.iter().find(|name| option.has_variable(name))
+            && let Some(value) = env(name).filter(|_| !command.own.iter().any(|o| o.name == option.name))
         {
-            let name = option.variable();
             match (&option.take, boolean(&value)) {
                 (Take::Switch(set), Ok(true)) => set(&mut raw),
                 (Take::Switch(_), Ok(false)) => {}
@@ -185,7 +189,7 @@ fn settings(command: &Command, given: Given, env: Env<'_>) -> Result<(Settings, 
                 (Take::Switch(_), Err(error)) => errors.push(format!("{name}: {error}")),
                 // An empty variable is how a manifest switches one off.
                 (Take::Value(..) | Take::List(..), _) if value.is_empty() => {}
-                (Take::Value(..) | Take::List(..), _) => take(option, &name, Some(&value), &mut raw, &mut errors),
+                (Take::Value(..) | Take::List(..), _) => take(option, name, Some(&value), &mut raw, &mut errors),
             }
         }
     }
