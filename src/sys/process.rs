@@ -6,6 +6,7 @@ use nix::errno::Errno;
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 /// Sends a signal as kill(2) does: to a pid, minus a group, or -1 for everybody but goward that it may reach.
 ///
@@ -220,7 +221,14 @@ pub struct Process {
 /// Whether /proc shows this PID namespace. A container may have been given another one's, where the same numbers are
 /// strangers; then it is as if there were none.
 fn proc_is_ours() -> bool {
-    fs::read_link("/proc/self").is_ok_and(|own| own.to_str() == Some(&nix::unistd::getpid().to_string()))
+    // Once it is, it stays: who mounts another one over it later is nobody to guard against. No is asked again.
+    static OURS: AtomicBool = AtomicBool::new(false);
+    if !OURS.load(Relaxed) {
+        let own = fs::read_link("/proc/self");
+        let ours = own.is_ok_and(|own| own.to_str() == Some(&nix::unistd::getpid().to_string()));
+        OURS.store(ours, Relaxed);
+    }
+    OURS.load(Relaxed)
 }
 
 /// Reads `/proc/PID/stat`; none if there is no such process, or no /proc of this PID namespace.
