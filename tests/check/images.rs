@@ -302,7 +302,7 @@ const CORPUS: &[(&str, Change, Ask, Change)] = &[
         "GW216",
         |root| root.file("/root/.aws/credentials", b"[default]\naws_secret_access_key=x\n", 0o600),
         ASK,
-        |root| root.file("/root/.npmrc", b"registry=x\n", 0o600),
+        |root| root.file("/root/.npmrc", b"//registry.example.com/:_authToken=${NPM_TOKEN}\n", 0o600),
     ),
     (
         "GW217",
@@ -631,7 +631,7 @@ fn configurations() {
             "\"Healthcheck\":{\"Test\":[\"CMD\",\"/server\"]}",
         ),
         ("GW405", "\"User\":\"7\",\"ExposedPorts\":{\"80/tcp\":{}}", "\"User\":\"0\",\"ExposedPorts\":{\"80/tcp\":{}}"),
-        ("GW408", "\"Env\":[\"API_TOKEN=x\"]", "\"Env\":[\"API_TOKEN=\",\"TOKEN_URL=x\"]"),
+        ("GW408", "\"Env\":[\"API_TOKEN=x\"]", "\"Env\":[\"API_TOKEN=\",\"TOKEN_URL=x\",\"USE_TOKEN=true\",\"NO_PASSWORD=1\"]"),
         ("GW410", "\"Cmd\":[\"/children\"]", "\"Cmd\":[\"/tini\",\"--\",\"/children\"]"),
         ("GW411", "\"User\":\"7\"", "\"Cmd\":[\"/server\"]"),
     ];

@@ -72,7 +72,11 @@ pub(crate) fn secret(path: &str, head: &[u8]) -> Option<&'static Rule> {
     let found = match name {
         ".netrc" => has("password"),
         ".git-credentials" | ".pgpass" => !head.is_empty(),
-        ".npmrc" => has("_authToken") || has("_password"),
+        // ${NPM_TOKEN} is only a name.
+        ".npmrc" => head.split(|byte| *byte == b'\n').any(|line| {
+            let has = |needle: &str| memchr::memmem::find(line, needle.as_bytes()).is_some();
+            (has("_authToken") || has("_password")) && !has("${")
+        }),
         "credentials" => has("aws_secret_access_key"),
         "config.json" => has("\"auth\""),
         "config" => has("client-key-data") || has("token:"),

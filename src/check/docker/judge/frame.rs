@@ -140,8 +140,11 @@ fn used_by_shell(commands: &[Command]) -> Vec<String> {
     names
 }
 
-/// Names under which people keep secrets.
-pub(crate) fn is_secret(name: &str) -> bool {
+/// Names under which people keep secrets; USE_TOKEN=true holds none.
+pub(crate) fn is_secret(name: &str, value: &str) -> bool {
+    if matches!(value.to_ascii_lowercase().as_str(), "true" | "false" | "yes" | "no" | "on" | "off" | "1" | "0") {
+        return false;
+    }
     let name = name.to_ascii_uppercase();
     let parts: Vec<&str> = name.split('_').collect();
     if parts.contains(&"PUBLIC") {
@@ -160,8 +163,8 @@ fn secrets(case: &mut Case<'_>, instruction: &Instruction, index: usize, shipped
     let last = || shipped.iter().any(|own| std::ptr::eq(own.instruction, instruction));
     for word in words::split(&instruction.rest, case.file.escape) {
         let (name, value) = word.raw.split_once('=').unwrap_or((&word.raw, ""));
-        let empty = words::unquoted(value, case.file.escape).is_empty();
-        if !is_secret(name) || (instruction.keyword == "ENV" && empty) {
+        let value = words::unquoted(value, case.file.escape);
+        if !is_secret(name, &value) || (instruction.keyword == "ENV" && value.is_empty()) {
             continue;
         }
         let evidence =
