@@ -1,8 +1,11 @@
 //! Why the kernel would not start a program, by the bytes at its beginning: the one knowledge of `goward run`, which explains
 //! a failure, and of `goward check`, which foresees it. Pure: what else there is in the file system it is told.
 
-use crate::elf::Elf;
+use crate::elf::{Elf, beginning};
 use object::elf::{self, Machine};
+
+/// Fills the buffer from this offset of the file, whole; false if that cannot be.
+pub use crate::elf::ReadAt;
 
 /// What is at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,27 +34,37 @@ pub enum Trouble {
     Damaged(&'static str),
     /// Dynamically linked, and the loader is not there.
     LoaderMissing(String),
-    /// What else there is, in words.
-    Other(String),
+    /// What else there is, in words, and what would mend it.
+    Other(String, &'static str),
 }
+
+const NO_PROGRAM: &str = "name the program itself, built with GOOS=linux";
 
 /// The machine that this binary is built for.
 pub const MACHINE: Machine = if cfg!(target_arch = "aarch64") { elf::EM_AARCH64 } else { elf::EM_X86_64 };
 
-/// So much of a file is enough to tell.
-pub const HEAD: u64 = 64 * 1024;
+/// Enough of a file of this size for its first line, and the beginning of a header.
+pub fn head(size: u64, read_at: ReadAt<'_>) -> Option<Vec<u8>> {
+    beginning(read_at, 0, size, 4096)
+}
 
-/// Looks at the beginning of a file of this size. None: nothing is wrong with it.
-pub fn trouble(head: &[u8], size: u64, machine: Machine, at: &dyn Fn(&str) -> There) -> Option<Trouble> {
-    let other = |text: &str| Some(Trouble::Other(text.to_owned()));
+/// Looks at the beginning of a file of this size, and where an ELF file's header points. None: nothing is wrong with it.
+pub fn trouble(
+    head: &[u8],
+    size: u64,
+    read_at: ReadAt<'_>,
+    machine: Machine,
+    at: &dyn Fn(&str) -> There,
+) -> Option<Trouble> {
+    let other = |text: &str| Some(Trouble::Other(text.to_owned(), NO_PROGRAM));
     if head.is_empty() {
-        return other("empty");
+        return Some(Trouble::Other("empty".to_owned(), "build or copy it again; is a disk full?"));
     }
     if head.starts_with(b"\x7fELF") {
-        return elf_trouble(head, size, machine, at);
+        return elf_trouble(head, size, read_at, machine, at);
     }
     if head.starts_with(b"#!") {
-        return script_trouble(head, at).map(Trouble::Other);
+        return script_trouble(head, at).map(|(text, mend)| Trouble::Other(text, mend));
     }
     if head.starts_with(b"MZ") {
         return other("a Windows program: build it with GOOS=linux");
@@ -61,7 +74,8 @@ pub fn trouble(head: &[u8], size: u64, machine: Machine, at: &dyn Fn(&str) -> Th
         return other("a macOS program: build it with GOOS=linux");
     }
     if head.starts_with(b"\xef\xbb\xbf#!") {
-        return other("a script that begins with a byte order mark: save it as UTF-8 without BOM");
+        let text = "a script that begins with a byte order mark: save it as UTF-8 without BOM";
+        return Some(Trouble::Other(text.to_owned(), "UTF-8 without BOM"));
     }
     other("neither an ELF program nor a script with #! in its first line")
 }
@@ -79,7 +93,7 @@ impl std::fmt::Display for Trouble {
                 "the program is there, but its loader {loader} is not: it is linked dynamically against {}; build it with CGO_ENABLED=0, or use a base image with that libc",
                 libc_of(loader)
             ),
-            Trouble::Other(text) => f.write_str(text),
+            Trouble::Other(text, _) => f.write_str(text),
         }
     }
 }
@@ -89,25 +103,26 @@ pub fn libc_of(loader: &str) -> &'static str {
     if loader.contains("musl") { "musl" } else { "glibc" }
 }
 
-fn elf_trouble(head: &[u8], size: u64, wanted: Machine, at: &dyn Fn(&str) -> There) -> Option<Trouble> {
+/// The machine that a file is built for, by the beginning of an ELF header.
+pub fn machine_in(head: &[u8]) -> Option<Machine> {
+    let two = head.get(18..20).filter(|_| head.starts_with(b"\x7fELF"))?.try_into().ok()?;
     let big_endian = head.get(5) == Some(&elf::ELFDATA2MSB.0);
-    let machine = head
-        .get(18..20)
-        .and_then(|two| two.try_into().ok())
-        .map(|two| Machine(if big_endian { u16::from_be_bytes(two) } else { u16::from_le_bytes(two) }));
-    match machine {
+    Some(Machine(if big_endian { u16::from_be_bytes(two) } else { u16::from_le_bytes(two) }))
+}
+
+fn elf_trouble(
+    head: &[u8],
+    size: u64,
+    read_at: ReadAt<'_>,
+    wanted: Machine,
+    at: &dyn Fn(&str) -> There,
+) -> Option<Trouble> {
+    match machine_in(head) {
         Some(machine) if machine != wanted => return Some(Trouble::OtherMachine(machine)),
         None if size < 20 => return Some(Trouble::Truncated { size, promised: 64 }),
         Some(_) | None => {}
     }
-    let mut read_at = |offset: u64, buffer: &mut [u8]| {
-        let part = usize::try_from(offset).ok().and_then(|start| head.get(start..)?.get(..buffer.len()));
-        part.is_some_and(|part| {
-            buffer.copy_from_slice(part);
-            true
-        })
-    };
-    let Some(elf) = Elf::read(&mut read_at) else {
+    let Some(elf) = Elf::read(read_at) else {
         return Some(Trouble::Damaged("a damaged ELF program: its headers are cut off, or no program's"));
     };
     let runs = match wanted {
@@ -118,15 +133,17 @@ fn elf_trouble(head: &[u8], size: u64, wanted: Machine, at: &dyn Fn(&str) -> The
     };
     if !runs {
         let text = "an ELF program that this machine does not run (32 bits, or big-endian)";
-        return Some(Trouble::Other(text.to_owned()));
+        return Some(Trouble::Other(text.to_owned(), NO_PROGRAM));
     }
     if elf.end() > size {
         return Some(Trouble::Truncated { size, promised: elf.end() });
     }
-    let loader = elf.interpreter(&mut read_at)??;
+    let loader = elf.interpreter(read_at)??;
     match at(&loader) {
         There::Nothing => Some(Trouble::LoaderMissing(loader)),
-        There::NotExecutable => Some(Trouble::Other(format!("its loader {loader} is not executable"))),
+        There::NotExecutable => {
+            Some(Trouble::Other(format!("its loader {loader} is not executable"), "chmod 0755 that loader"))
+        }
         There::Something => None,
     }
 }
@@ -165,22 +182,29 @@ pub fn script_interpreter(head: &[u8]) -> Option<String> {
     line.split_ascii_whitespace().next().map(str::to_owned)
 }
 
-fn script_trouble(head: &[u8], at: &dyn Fn(&str) -> There) -> Option<String> {
+fn script_trouble(head: &[u8], at: &dyn Fn(&str) -> There) -> Option<(String, &'static str)> {
     let line = first_line(head);
     if line.len() > 255 {
-        return Some("a script whose first line is longer than the kernel reads (255 bytes)".to_owned());
+        let text = "a script whose first line is longer than the kernel reads (255 bytes)";
+        return Some((text.to_owned(), "a shorter first line"));
     }
     let Some(interpreter) = script_interpreter(head) else {
-        return Some("a script whose first line names no interpreter after #!".to_owned());
+        let text = "a script whose first line names no interpreter after #!";
+        return Some((text.to_owned(), "#!/bin/sh in its first line, or start the server itself"));
     };
     if line.ends_with(b"\r") {
-        return Some(format!(
-            "a script with Windows line ends: the kernel looks for {interpreter}\\r; convert it (dos2unix)"
-        ));
+        let text =
+            format!("a script with Windows line ends: the kernel looks for {interpreter}\\r; convert it (dos2unix)");
+        return Some((text, "dos2unix, or eol=lf for it in .gitattributes"));
     }
     match at(&interpreter) {
-        There::Nothing => Some(format!("a script, and its interpreter {interpreter} does not exist in this image")),
-        There::NotExecutable => Some(format!("a script whose interpreter {interpreter} is not executable")),
+        There::Nothing => Some((
+            format!("a script, and its interpreter {interpreter} does not exist in this image"),
+            "start the server itself, or use a base image with that interpreter",
+        )),
+        There::NotExecutable => {
+            Some((format!("a script whose interpreter {interpreter} is not executable"), "chmod 0755 that interpreter"))
+        }
         There::Something => None,
     }
 }

@@ -12,3 +12,5 @@ mod dockerfiles;
 mod images;
 #[path = "check/outputs.rs"]
 mod outputs;
+#[path = "check/starts.rs"]
+mod starts;

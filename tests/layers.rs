@@ -29,8 +29,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("status", &["config", "exit", "init", "log", "sys"]),
     ("spawn", &["buildinfo", "config", "exec", "exit", "signal", "sys"]),
     ("report", &["config", "exit", "goroutines", "log", "sys"]),
-    // Of it only mod.rs and what reads images touches the system.
-    ("check", &["buildinfo", "config", "elf", "exec", "exit", "goenv", "json", "log", "privilege", "sys"]),
+    // Of it only mod.rs and what reads images touches the system. Of cli it needs the tables, to read others' command lines.
+    ("check", &["buildinfo", "cli", "config", "elf", "exec", "exit", "goenv", "json", "log", "privilege", "sys"]),
     (
         "init",
         &["config", "exit", "goenv", "goroutines", "json", "log", "probe", "signal", "spawn", "supervisor", "sys"],

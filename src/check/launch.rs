@@ -1,5 +1,7 @@
 //! What a command line starts in the end: behind an init, a change of user, a shell. Pure.
 
+use crate::cli::takes_value;
+
 /// What is known of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Launch {
@@ -7,47 +9,38 @@ pub(crate) struct Launch {
     pub(crate) init: Option<String>,
     /// As whom the server will run, where the command line says so: `--user` of goward, or gosu's.
     pub(crate) user: Option<String>,
+    /// That is goward's own option: of a number without an entry it wants the group named, Docker and gosu do not.
+    pub(crate) strict: bool,
     /// The program and its arguments.
     pub(crate) argv: Vec<String>,
     /// `sh -c SCRIPT`: the shell's name and the script.
     pub(crate) script: Option<(String, String)>,
-    /// goward gives the signals other names.
+    /// `--go-env` of goward.
+    pub(crate) go_env: bool,
+    /// The init gives the signals other names.
     pub(crate) rewrites: bool,
     /// Signals go to the whole group: a shell in between holds nothing up.
     pub(crate) to_group: bool,
 }
 
-/// goward's options that take no value; all others do.
-const SWITCHES: [&str; 11] = [
-    "go-env",
-    "notify",
-    "group",
-    "reset-signals",
-    "subreaper",
-    "warn-reaping",
-    "require-non-root",
-    "own-stdio",
-    "allow-new-privs",
-    "verbose",
-    "quiet",
-];
-
 /// setpriv's options that take a value in the next word.
 const SETPRIV: [&str; 13] = [
-    "--reuid",
-    "--ruid",
-    "--euid",
-    "--regid",
-    "--rgid",
-    "--egid",
-    "--groups",
-    "--inh-caps",
-    "--ambient-caps",
-    "--bounding-set",
-    "--securebits",
-    "--pdeathsig",
-    "--selinux-label",
+    "reuid",
+    "ruid",
+    "euid",
+    "regid",
+    "rgid",
+    "egid",
+    "groups",
+    "inh-caps",
+    "ambient-caps",
+    "bounding-set",
+    "securebits",
+    "pdeathsig",
+    "selinux-label",
 ];
+/// And env's.
+const ENV: [&str; 6] = ["u", "C", "S", "unset", "chdir", "split-string"];
 
 pub(crate) fn base_name(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or_default()
@@ -65,32 +58,47 @@ pub(crate) fn understand(argv: &[String]) -> Launch {
     for _ in 0..6 {
         let name = launch.argv.first().map(|program| base_name(program).to_owned()).unwrap_or_default();
         let rest = launch.argv.get(1..).unwrap_or_default().to_vec();
-        launch.argv = match name.as_str() {
+        let words = match name.as_str() {
             "goward" => {
+                let from = usize::from(rest.first().is_some_and(|word| word == "run"));
+                let words = rest.get(from..).unwrap_or_default();
+                let words =
+                    options(words, &|option| takes_value("goward", option), &mut |option, value| match option {
+                        "user" => (launch.user, launch.strict) = (Some(value.to_owned()), true),
+                        "stop-signal" | "rewrite" => launch.rewrites = true,
+                        "go-env" => launch.go_env = true,
+                        "g" | "group" => launch.to_group = true,
+                        _ => {}
+                    });
                 launch.init = Some(name);
-                goward(&mut launch, rest)
+                words
             }
             "tini" | "tini-static" | "docker-init" | "dumb-init" | "catatonit" => {
-                let group =
-                    name == "dumb-init" && !rest.iter().any(|word| matches!(word.as_str(), "-c" | "--single-child"));
-                let flags: Vec<&String> =
-                    rest.iter().take_while(|word| word.starts_with('-') && *word != "--").collect();
-                launch.to_group |= group || flags.iter().any(|flag| !flag.starts_with("--") && flag.contains('g'));
+                let mut group = name == "dumb-init";
+                let words = options(&rest, &|option| takes_value(&name, option), &mut |option, _| match option {
+                    "c" | "single-child" => group = false,
+                    "g" => group = true,
+                    "r" | "rewrite" => launch.rewrites = true,
+                    _ => {}
+                });
+                launch.to_group |= group;
                 launch.init = Some(name);
-                after_options(rest, &["-p", "-e", "-r", "--rewrite"])
+                words
             }
             "gosu" | "su-exec" if !rest.is_empty() => {
-                launch.user = rest.first().cloned();
-                rest.get(1..).unwrap_or_default().to_vec()
+                (launch.user, launch.strict) = (rest.first().cloned(), false);
+                rest.get(1..).unwrap_or_default()
             }
-            "setpriv" => {
-                let value = |word: &String| ["--reuid", "--ruid", "--euid"].iter().any(|name| word.starts_with(name));
-                let at = rest.iter().take_while(|word| *word != "--").position(value);
-                let inline = at.and_then(|at| rest.get(at)?.split_once('=')).map(|(_, user)| user.to_owned());
-                launch.user = inline.or_else(|| rest.get(at? + 1).cloned()).or(launch.user);
-                after_options(rest, &SETPRIV)
+            "setpriv" => options(&rest, &|option| SETPRIV.contains(&option), &mut |option, value| {
+                if matches!(option, "reuid" | "ruid" | "euid") {
+                    (launch.user, launch.strict) = (Some(value.to_owned()), false);
+                }
+            }),
+            "env" => {
+                let words = options(&rest, &|option| ENV.contains(&option), &mut |_, _| {});
+                let first = words.iter().position(|word| !word.contains('=') && word != "-");
+                words.get(first.unwrap_or(words.len())..).unwrap_or_default()
             }
-            "env" => rest.into_iter().skip_while(|word| word.contains('=') || word.starts_with('-')).collect(),
             "s6-svscan" | "init" | "pid1" => {
                 launch.init = Some(name);
                 return launch;
@@ -103,12 +111,23 @@ pub(crate) fn understand(argv: &[String]) -> Launch {
             }
             _ => return launch,
         };
+        launch.argv = words.to_vec();
     }
     launch
 }
 
-/// What a script starts in its end, where it says so plainly: `exec /server …`, or for `sh -c` one command alone.
+/// Whether a script starts the words that it is given, and has nothing in it that looks at them or changes them.
+pub(crate) fn passes_on(script: &str) -> bool {
+    let looks = ["set --", "shift", "case ", "$1", "${1"];
+    script.lines().any(|line| line.trim() == "exec \"$@\"") && !looks.iter().any(|what| script.contains(what))
+}
+
+/// What a script starts in its end, where it says so plainly: `exec /server …`, or for `sh -c` one command alone. Of one with
+/// a heredoc nothing is said: its lines are no commands.
 pub(crate) fn in_script(script: &str, alone: bool) -> Option<Launch> {
+    if script.contains("<<") {
+        return None;
+    }
     let commands = script.split([';', '\n', '&', '|']).map(str::trim);
     let mut commands = commands.filter(|command| !command.is_empty() && !command.starts_with('#'));
     let executed = |command: &&str| command.starts_with("exec ");
@@ -126,43 +145,46 @@ pub(crate) fn in_script(script: &str, alone: bool) -> Option<Launch> {
     plain.then_some(launch)
 }
 
-fn goward(launch: &mut Launch, words: Vec<String>) -> Vec<String> {
-    let mut words = words.into_iter().peekable();
-    words.next_if(|word| word == "run");
-    while let Some(word) = words.next_if(|word| word.starts_with('-')) {
+/// Takes the options from the front, as getopt does: letters may stand together, and a value in the same word or the next.
+/// Of each its name and its value, which is empty where it takes none.
+fn options<'a>(words: &'a [String], takes: &dyn Fn(&str) -> bool, each: &mut dyn FnMut(&str, &str)) -> &'a [String] {
+    let mut rest = words;
+    while let Some((word, after)) = rest.split_first().filter(|(word, _)| word.len() > 1 && word.starts_with('-')) {
+        rest = after;
         if word == "--" {
             break;
         }
-        let Some(long) = word.strip_prefix("--") else {
-            launch.to_group |= word.contains('g');
-            if matches!(word.as_str(), "-e" | "-p") {
-                words.next();
+        let next = after.first().map_or("", String::as_str);
+        let mut took_next = false;
+        if let Some(long) = word.strip_prefix("--") {
+            match long.split_once('=') {
+                Some((name, value)) => each(name, value),
+                None => {
+                    took_next = takes(long);
+                    each(long, if took_next { next } else { "" });
+                }
             }
-            continue;
-        };
-        let (name, value) = long.split_once('=').map_or((long, None), |(name, value)| (name, Some(value.to_owned())));
-        let value = if value.is_none() && !SWITCHES.contains(&name) { words.next() } else { value };
-        match name {
-            "user" => launch.user = value,
-            "stop-signal" | "rewrite" => launch.rewrites = true,
-            "group" => launch.to_group = true,
-            _ => {}
+        } else {
+            let mut letters = word.get(1..).unwrap_or_default();
+            while let Some((letter, more)) = letters.split_at_checked(1) {
+                let takes = takes(letter);
+                took_next = takes && more.is_empty();
+                each(
+                    letter,
+                    if took_next {
+                        next
+                    } else if takes {
+                        more
+                    } else {
+                        ""
+                    },
+                );
+                letters = if takes { "" } else { more };
+            }
         }
+        rest = rest.get(usize::from(took_next)..).unwrap_or_default();
     }
-    words.collect()
-}
-
-fn after_options(words: Vec<String>, with_value: &[&str]) -> Vec<String> {
-    let mut words = words.into_iter().peekable();
-    while let Some(word) = words.next_if(|word| word.starts_with('-')) {
-        if word == "--" {
-            break;
-        }
-        if with_value.contains(&word.as_str()) {
-            words.next();
-        }
-    }
-    words.collect()
+    rest
 }
 
 /// A signal that a Go server can be asked to stop with; otherwise what comes of it.
@@ -199,10 +221,47 @@ mod tests {
         assert_eq!((tini.to_group, tini.script), (true, Some(("sh".to_owned(), "exec /server".to_owned()))));
         assert_eq!(launch("dumb-init|--rewrite|15:3|gosu|app|/server").user.as_deref(), Some("app"));
         assert_eq!(launch("env|A=1|/server").argv, ["/server"]);
+        assert_eq!(launch("env|-iu|X|--chdir=/|A=1|/server").argv, ["/server"]);
         let setpriv = launch("setpriv|--reuid|7|--clear-groups|--|/server");
         assert_eq!((setpriv.user.as_deref(), setpriv.argv), (Some("7"), vec!["/server".to_owned()]));
         assert_eq!(launch("setpriv|--regid=1|--reuid=app|/server").user.as_deref(), Some("app"));
         assert_eq!(launch("").argv, [""]);
+    }
+
+    /// What takes a value is known from the tables that goward itself reads its options by.
+    #[test]
+    fn options_that_stand_together() {
+        for line in [
+            "/goward|-sge|143|--|/server",
+            "/goward|-gp|SIGTERM|/server",
+            "/goward|-e143|-vv|--go-env|/server",
+            "/goward|--rlimit|nofile=1|--own-stdio|/server",
+            "/sbin/tini|-gp|SIGTERM|--|/server",
+            "/sbin/tini|-spSIGTERM|/server",
+            "dumb-init|-vr|15:3|/server",
+            "catatonit|-g|/server",
+        ] {
+            assert_eq!(launch(line).argv, ["/server"], "{line}");
+        }
+        assert!(launch("/goward|-sge|143|/server").to_group && !launch("/goward|-se|143|/server").to_group);
+        assert!(!launch("dumb-init|-vc|/server").to_group && launch("dumb-init|-v|/server").to_group);
+        assert!(launch("dumb-init|-r|3:15|/server").rewrites && !launch("/sbin/tini|-p|KILL|/server").to_group);
+        let user = |line: &str| (launch(line).user, launch(line).strict);
+        assert_eq!(user("/goward|--user=7|gosu|8|/server"), (Some("8".to_owned()), false));
+        assert_eq!(user("gosu|8|/goward|--user|7|/server"), (Some("7".to_owned()), true));
+    }
+
+    #[test]
+    fn scripts_that_hand_on() {
+        assert!(passes_on("#!/bin/sh\nset -e\nexec \"$@\"\n"));
+        for script in [
+            "if [ \"${1#-}\" != \"$1\" ]; then\n set -- /server \"$@\"\nfi\nexec \"$@\"\n",
+            "case $X in a) set -- b;; esac\nexec \"$@\"\n",
+            "shift\nexec \"$@\"\n",
+            "exec /server \"$@\"\n",
+        ] {
+            assert!(!passes_on(script), "{script}");
+        }
     }
 
     #[test]
@@ -216,6 +275,7 @@ mod tests {
             ("/migrate && /server", true, None),
             ("[ -x /a ] && exec /a\nexec /b", true, None),
             ("exec \"$@\"", true, None),
+            ("cat <<X\nexec /foo\nX\n/server\n", false, None),
             ("exec /$NAME", true, None),
             ("exec sh -c /server", true, None),
             ("", true, None),

@@ -125,7 +125,13 @@ fn root(directory: Option<&Path>, question: &image::Question<'_>) -> Result<Repo
     if let Some(directory) = directory.filter(|directory| !directory.is_dir()) {
         return Err(format!("--rootfs {}: no directory", directory.display()));
     }
-    let own = (nix::unistd::geteuid().as_raw(), nix::unistd::getegid().as_raw());
+    let groups = nix::unistd::getgroups().unwrap_or_default();
+    let own = image::Subject {
+        uid: nix::unistd::geteuid().as_raw(),
+        gid: nix::unistd::getegid().as_raw(),
+        groups: groups.into_iter().map(nix::unistd::Gid::as_raw).collect(),
+        home: None,
+    };
     // What is set here holds for what runs here.
     let env: Vec<(String, String)> = match directory {
         None => std::env::vars_os()

@@ -74,6 +74,23 @@ pub fn parse(argv: &[CString], env: Env<'_>, ours: &[String]) -> Invocation {
     }
 }
 
+/// Whether an option of `goward run`, or of a program whose name it takes, has a value. A letter, or a long name.
+pub fn takes_value(program: &str, option: &str) -> bool {
+    let (short, long) = match program {
+        "tini" | "tini-static" | "docker-init" => personality::TINI,
+        "dumb-init" => personality::DUMB_INIT,
+        "catatonit" => personality::CATATONIT,
+        _ => {
+            let is_it = |short: char| option.strip_prefix(short) == Some("");
+            let mut known = options::OPTIONS.iter();
+            return known
+                .any(|opt| (opt.name == option || opt.short.is_some_and(is_it)) && opt.placeholder().is_some());
+        }
+    };
+    (option.len() == 1 && short.split_once(option).is_some_and(|(_, rest)| rest.starts_with(':')))
+        || long.iter().any(|(name, _, takes)| *name == option && *takes)
+}
+
 fn argv_zero(argv: &[CString]) -> String {
     argv.first().map(|zero| zero.to_string_lossy().into_owned()).unwrap_or_default()
 }

@@ -584,7 +584,7 @@ fn oom_score(text: &str) -> Result<i32, String> {
 }
 
 /// A switch in the environment.
-pub(super) fn boolean(text: &str) -> Result<bool, String> {
+pub fn boolean(text: &str) -> Result<bool, String> {
     match text.to_ascii_lowercase().as_str() {
         "1" | "true" | "yes" | "on" => Ok(true),
         "" | "0" | "false" | "no" | "off" => Ok(false),

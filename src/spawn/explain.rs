@@ -1,13 +1,12 @@
 //! Why an exec failed, in one sentence. The kernel says ENOENT for a missing program, a missing loader and a missing
 //! interpreter alike; the file's own header tells them apart (`exec`).
 
-use crate::exec::{self, There, Trouble};
+use crate::exec::{self, ReadAt, There, Trouble};
 use crate::exit;
 use nix::errno::Errno;
 use nix::unistd::{AccessFlags, access};
 use std::fs;
-use std::io::Read;
-use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// The exit code and the sentence for a program that could not be started.
@@ -77,8 +76,8 @@ fn reason(path: &Path, errno: Errno) -> String {
         Errno::EACCES | Errno::EPERM => no_permission(path, &meta),
         Errno::ETXTBSY => "still open for writing (Text file busy)".to_owned(),
         Errno::ELOOP => "too many symbolic links".to_owned(),
-        _ => match head(path) {
-            Ok(head) => content(&head, errno, meta.len()).unwrap_or_else(|| errno.desc().to_owned()),
+        _ => match fs::File::open(path) {
+            Ok(file) => content(meta.len(), &mut reader(&file), errno).unwrap_or_else(|| errno.desc().to_owned()),
             Err(error) => format!("{} (and it cannot be read: {error})", errno.desc()),
         },
     }
@@ -105,7 +104,8 @@ fn no_permission(path: &Path, meta: &fs::Metadata) -> String {
     if mode & 0o111 == 0 {
         return format!("not executable (mode {mode:04o}): chmod +x, or COPY --chmod=0755");
     }
-    if let Ok(head) = head(path)
+    if let Ok(file) = fs::File::open(path)
+        && let Some(head) = exec::head(meta.len(), &mut reader(&file))
         && let Some(interpreter) = exec::script_interpreter(&head)
         && let Ok(meta) = fs::metadata(&interpreter)
         && meta.permissions().mode() & 0o111 == 0
@@ -133,16 +133,16 @@ fn on_noexec_mount(path: &Path) -> bool {
     holding.max_by_key(|(length, _)| *length).is_some_and(|(_, options)| options.split(',').any(|o| o == "noexec"))
 }
 
-/// Enough of a file for its ELF program headers or its first line.
-fn head(path: &Path) -> std::io::Result<Vec<u8>> {
-    let mut head = Vec::new();
-    fs::File::open(path)?.take(exec::HEAD).read_to_end(&mut head)?;
-    Ok(head)
+fn reader(file: &fs::File) -> impl FnMut(u64, &mut [u8]) -> bool {
+    |offset, buffer| file.read_exact_at(buffer, offset).is_ok()
 }
 
 /// What `exec` knows of this file, with the sentence for a kernel that refused it all the same.
-fn content(head: &[u8], errno: Errno, size: u64) -> Option<String> {
-    let trouble = exec::trouble(head, size, exec::MACHINE, &there);
+fn content(size: u64, read_at: ReadAt<'_>, errno: Errno) -> Option<String> {
+    let head = exec::head(size, read_at)?;
+    // What the kernel found missing it looked for: it runs programs of that machine, as amd64's does those of 386.
+    let machine = exec::machine_in(&head).filter(|_| errno == Errno::ENOENT).unwrap_or(exec::MACHINE);
+    let trouble = exec::trouble(&head, size, read_at, machine, &there);
     if let Some(Trouble::OtherMachine(machine)) = trouble {
         let (own, other) = (exec::machine_name(exec::MACHINE), exec::machine_name(machine));
         return Some(format!("built for {other}, and this machine is {own}: build it with GOARCH={own}"));
@@ -150,7 +150,7 @@ fn content(head: &[u8], errno: Errno, size: u64) -> Option<String> {
     if let Some(trouble) = trouble {
         return Some(trouble.to_string());
     }
-    if let Some(interpreter) = exec::script_interpreter(head) {
+    if let Some(interpreter) = exec::script_interpreter(&head) {
         return Some(format!("a script, and its interpreter {interpreter} cannot be started"));
     }
     let damaged = matches!(errno, Errno::ELIBBAD | Errno::EIO);
@@ -199,6 +199,32 @@ mod tests {
         file
     }
 
+    fn content_of(bytes: &[u8], errno: Errno) -> Option<String> {
+        let mut read_at = |offset: u64, buffer: &mut [u8]| {
+            let part = usize::try_from(offset).ok().and_then(|start| bytes.get(start..)?.get(..buffer.len()));
+            part.is_some_and(|part| {
+                buffer.copy_from_slice(part);
+                true
+            })
+        };
+        content(bytes.len() as u64, &mut read_at, errno)
+    }
+
+    /// As patchelf puts them: at the end.
+    #[test]
+    fn headers_and_names_may_be_anywhere() {
+        let mut file = elf(MACHINE, b"");
+        file.resize(100_000, 0);
+        let header = file[64..120].to_vec();
+        file.extend(header);
+        file.extend(b"/lib/ld-none.so.1\0");
+        file[32..40].copy_from_slice(&100_000u64.to_le_bytes());
+        file[100_008..100_016].copy_from_slice(&100_056u64.to_le_bytes());
+        file[100_032..100_040].copy_from_slice(&18u64.to_le_bytes());
+        let sentence = content_of(&file, Errno::ENOENT).unwrap();
+        assert!(sentence.contains("its loader /lib/ld-none.so.1 is not"), "{sentence}");
+    }
+
     #[test]
     fn each_cause_has_its_sentence() {
         let other = if MACHINE == elf::EM_X86_64 { elf::EM_AARCH64 } else { elf::EM_X86_64 };
@@ -214,6 +240,15 @@ mod tests {
                 "its loader /lib/ld-none.so.1 is not",
             ),
             ("machine", elf(other, b"/x\0"), 0o755, Errno::ENOEXEC, 126, "GOARCH="),
+            // The kernel took it, so its machine is none the matter.
+            (
+                "32",
+                elf(other, b"/lib/ld-none.so.1\0"),
+                0o755,
+                Errno::ENOENT,
+                127,
+                "its loader /lib/ld-none.so.1 is not",
+            ),
             ("cut", elf(MACHINE, b"/x\0")[..121].to_vec(), 0o755, Errno::ENOEXEC, 126, "truncated"),
             ("short", b"\x7fELF\x02\x01".to_vec(), 0o755, Errno::ENOEXEC, 126, "truncated"),
             (
@@ -257,7 +292,7 @@ mod tests {
         fn no_file_is_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300), elf: bool) {
             let bytes = if elf { [b"\x7fELF\x02\x01\x01".as_slice(), &bytes].concat() } else { bytes };
             for errno in [Errno::ENOENT, Errno::ENOEXEC, Errno::EIO] {
-                let _ = content(&bytes, errno, bytes.len() as u64);
+                let _ = content_of(&bytes, errno);
             }
         }
 
@@ -267,7 +302,7 @@ mod tests {
             let length = bytes.len();
             bytes[at % length] = value;
             bytes[at2 % length] = value2;
-            let _ = content(&bytes, Errno::ENOENT, length as u64);
+            let _ = content_of(&bytes, Errno::ENOENT);
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod archive;
 mod files;
+mod libraries;
 mod live;
 mod pem;
 mod program;
@@ -9,17 +10,19 @@ mod rights;
 mod surroundings;
 mod tar;
 mod tree;
+mod version;
 
 use super::docker::{is_secret, script_becomes};
 use super::finding::{Finding, Place, Severity};
 use super::launch::{self, Launch};
 use super::show::Report;
 use super::table::{self, Rule};
+use crate::cli::options::boolean;
 use crate::exec;
 use archive::{Archive, Config, Packing};
 use live::Live;
-use program::Program;
-use rights::Subject;
+use program::{Program, Start};
+pub(super) use rights::Subject;
 use std::path::Path;
 use surroundings::Needs;
 use tree::{Tree, resolve};
@@ -33,18 +36,18 @@ pub(super) struct Question<'a> {
     pub(super) now: u64,
 }
 
-/// A directory as the root, or what is here; `env` and `uid` are those of whoever asks, for a program that is here.
+/// A directory as the root, or what is here; `env` and `own` are those of whoever asks, for a program that is here.
 pub(super) fn directory(
     root: Option<&Path>,
     question: &Question<'_>,
     env: &[(String, String)],
-    own: (u32, u32),
+    own: Subject,
 ) -> Report {
     let tree = Live::new(root);
     let mut findings = Vec::new();
     let subject = match question.user {
-        Some(user) => user_of(user, &tree, &mut findings),
-        None if root.is_none() => Subject { uid: own.0, gid: own.1, ..Subject::default() },
+        Some(user) => user_of(user, false, &tree, &mut findings),
+        None if root.is_none() => own,
         None => Subject::default(),
     };
     if question.user.is_none() && subject.is_root() && question.program.is_some() {
@@ -59,7 +62,9 @@ pub(super) fn directory(
     let here = root.is_none().then(std::env::current_dir).and_then(Result::ok);
     let here = here.map_or_else(|| "/".to_owned(), |here| here.to_string_lossy().into_owned());
     let found = question.program.map(|program| find(&tree, program, env, &here));
-    let program = found.as_deref().map(|path| program::look_at(&tree, path, &subject, Some(exec::MACHINE), env));
+    // Nobody says for which machine a directory is.
+    let start = Start { machine: root.is_none().then_some(exec::MACHINE), env, go_env: asks_go_env(env) };
+    let program = found.as_deref().map(|path| program::look_at(&tree, path, &subject, start));
     let subject_name = match root {
         Some(root) => root.display().to_string(),
         None => question.program.unwrap_or("/").to_owned(),
@@ -88,7 +93,6 @@ pub(super) fn archive(
     facts(&image, &mut report);
     let argv: Vec<String> = [config.entrypoint.as_slice(), &config.cmd].concat();
     let started = launch::understand(&argv);
-    let goward = config.env.iter().find(|(name, _)| name == "GOWARD_USER").map(|(_, value)| value.clone());
     let first = question.program.or(started.argv.first().filter(|_| started.script.is_none()).map(String::as_str));
     let found = first.filter(|name| !name.is_empty()).map(|name| find(&image, name, &config.env, &config.directory));
     let behind = match &started.script {
@@ -98,14 +102,17 @@ pub(super) fn archive(
     };
     let server = behind.as_ref().and_then(|behind| behind.argv.first());
     let server = server.map(|name| find(&image, name, &config.env, &config.directory));
-    let changed = started.user.clone().or(behind.and_then(|behind| behind.user)).or(goward);
+    let goward = config.env.iter().find(|(name, _)| name == "GOWARD_USER").map(|(_, value)| (value.clone(), true));
+    let inside = |launch: &Launch| Some((launch.user.clone()?, launch.strict));
     let user = question
         .user
-        .map(str::to_owned)
-        .or(changed)
-        .or_else(|| Some(config.user.clone()).filter(|user| !user.is_empty()));
+        .map(|user| (user.to_owned(), false))
+        .or_else(|| inside(&started))
+        .or_else(|| behind.as_ref().and_then(inside))
+        .or(goward)
+        .or_else(|| Some((config.user.clone(), false)).filter(|(user, _)| !user.is_empty()));
     let subject = match &user {
-        Some(user) => user_of(user, &image, &mut report.findings),
+        Some((user, strict)) => user_of(user, *strict, &image, &mut report.findings),
         None => Subject::default(),
     };
     if subject.is_root() && !report.findings.iter().any(|finding| std::ptr::eq(finding.rule, &table::NO_SUCH_USER)) {
@@ -113,8 +120,9 @@ pub(super) fn archive(
         let mend = "USER 65532:65532, or goward --user 65532:65532 in ENTRYPOINT";
         report.findings.push(Finding::new(&table::RUNS_AS_ROOT, Place::config(), evidence, mend));
     }
-    let machine = exec::machine_of(&config.architecture);
-    let look_at = |path: &String| program::look_at(&image, path, &subject, machine, &config.env);
+    let go_env = started.go_env || behind.is_some_and(|behind| behind.go_env) || asks_go_env(&config.env);
+    let start = Start { machine: exec::machine_of(&config.architecture), env: &config.env, go_env };
+    let look_at = |path: &String| program::look_at(&image, path, &subject, start);
     let mut program = found.as_ref().map(look_at);
     if let Some(server) = server.as_ref().map(look_at) {
         // What is wrong with the script stays wrong.
@@ -125,7 +133,7 @@ pub(super) fn archive(
         let mend = "ENTRYPOINT [\"/server\"], or name the program: goward check --image FILE.tar /server";
         report.findings.push(Finding::new(&table::NO_PROGRAM, Place::config(), "neither ENTRYPOINT nor CMD", mend));
     }
-    settings(&image, &config, &started, &subject, &mut report);
+    settings(&image, &config, &started, &subject, start, &mut report);
     hidden(&image, &mut report);
     gather(&mut report, &image, question, &subject, program, &config.env, Some(&started));
     // What a layer that cannot be read holds is not known: nothing is missing for sure.
@@ -147,8 +155,13 @@ pub(super) fn archive(
     Ok(report)
 }
 
-fn user_of(user: &str, tree: &dyn Tree, findings: &mut Vec<Finding>) -> Subject {
-    match Subject::of(user, tree) {
+/// The variable of `goward --go-env`.
+fn asks_go_env(env: &[(String, String)]) -> bool {
+    env.iter().any(|(name, value)| name == "GOWARD_GO_ENV" && boolean(value) == Ok(true))
+}
+
+fn user_of(user: &str, strict: bool, tree: &dyn Tree, findings: &mut Vec<Finding>) -> Subject {
+    match Subject::of(user, strict, tree) {
         Ok(subject) => subject,
         Err(error) => {
             let mend = "numbers need no entry: 65532:65532; or COPY an /etc/passwd that has it";
@@ -165,7 +178,7 @@ fn behind(image: &Archive, path: &str, words: &[String]) -> Option<Launch> {
     if !script.starts_with("#!") {
         return None;
     }
-    if script.lines().any(|line| line.trim() == "exec \"$@\"") {
+    if launch::passes_on(&script) {
         let given = launch::understand(words.get(1..)?);
         return (given.script.is_none() && !given.argv.is_empty()).then_some(given);
     }
@@ -224,21 +237,21 @@ fn gather(
 }
 
 /// What the configuration says.
-fn settings(image: &Archive, config: &Config, started: &Launch, subject: &Subject, report: &mut Report) {
+fn settings(
+    image: &Archive,
+    config: &Config,
+    started: &Launch,
+    subject: &Subject,
+    start: Start<'_>,
+    report: &mut Report,
+) {
     let mut say = |rule: &'static Rule, evidence: String, mend: &str| {
         report.findings.push(Finding::new(rule, Place::config(), evidence, mend));
     };
     if let Some((shell, script)) = started.script.as_ref().filter(|_| !started.to_group) {
         // busybox and bash become the last command themselves, and that it is one of them can be seen.
-        let real = resolve(
-            image,
-            &find(
-                image,
-                config.entrypoint.first().or(config.cmd.first()).map_or("", String::as_str),
-                &config.env,
-                &config.directory,
-            ),
-        );
+        let shell_path = started.argv.first().map_or("", String::as_str);
+        let real = resolve(image, &find(image, shell_path, &config.env, &config.directory));
         let real = real.map(|way| launch::base_name(&way.path).to_owned()).unwrap_or_default();
         let becomes = matches!(real.as_str(), "bash" | "busybox") || shell == "bash";
         if let Some(evidence) = script_becomes(script, becomes) {
@@ -265,12 +278,15 @@ fn settings(image: &Archive, config: &Config, started: &Launch, subject: &Subjec
         Some(_) | None => None,
     };
     if let Some(checker) = checked {
+        // As the image's own user: goward's --user holds for the server alone.
+        let user = Subject::of(&config.user, false, image).unwrap_or_default();
         let path = find(image, checker, &config.env, &config.directory);
-        if resolve(image, &path).is_err() {
-            let evidence = format!("HEALTHCHECK is run by {checker}, which is not in the image");
+        // All that is an error of a program keeps it from starting.
+        let findings = program::look_at(image, &path, &user, start).findings;
+        if let Some(why) = findings.iter().find(|finding| finding.severity == Severity::Error) {
             say(
                 &table::IMAGE_HEALTHCHECK,
-                evidence,
+                format!("HEALTHCHECK is run by {checker}: {}", why.evidence),
                 "a program of the image in exec form: HEALTHCHECK CMD [\"/goward\", \"probe\", \"http://localhost:8080/healthz\"]",
             );
         }

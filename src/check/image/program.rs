@@ -1,14 +1,25 @@
 //! The program itself: whether the kernel will start it, and what its bytes tell of how it was built. Pure.
 
 use super::rights::{Subject, Want, look};
-use super::tree::{Content, Entry, Kind, Lost, Resolved, Tree, join, resolve, text};
+use super::tree::{Content, Kind, Lost, Resolved, Tree, resolve};
+use super::{libraries, version};
 use crate::buildinfo::{self, BuildInfo};
 use crate::check::finding::{Finding, Place};
 use crate::check::{support, table};
-use crate::elf::{self, Elf};
+use crate::elf::Elf;
 use crate::exec::{self, There, Trouble};
 use crate::goenv;
-use object::elf::Machine;
+use object::elf::{self, Machine};
+
+/// How it will be started.
+#[derive(Clone, Copy)]
+pub(crate) struct Start<'a> {
+    /// None where it is not known, or of a GOARCH that is not.
+    pub(crate) machine: Option<Machine>,
+    pub(crate) env: &'a [(String, String)],
+    /// By `goward --go-env`.
+    pub(crate) go_env: bool,
+}
 
 /// What is known of the program, for the rules that follow.
 #[derive(Default)]
@@ -49,14 +60,8 @@ const NAMES: [&[u8]; 6] = [
     b"os/exec.(*Cmd).Start\0",
 ];
 
-/// Looks at it, as this user, for this machine.
-pub(crate) fn look_at(
-    tree: &dyn Tree,
-    path: &str,
-    subject: &Subject,
-    machine: Option<Machine>,
-    env: &[(String, String)],
-) -> Program {
+/// Looks at it, as this user.
+pub(crate) fn look_at(tree: &dyn Tree, path: &str, subject: &Subject, start: Start<'_>) -> Program {
     let mut program = Program { path: path.to_owned(), ..Program::default() };
     let way = match resolve(tree, path) {
         Ok(way) => way,
@@ -97,7 +102,7 @@ pub(crate) fn look_at(
         program.facts.push(format!("{path}: it cannot be read here, and nothing can be told of it"));
         return program;
     };
-    program.inside(tree, &place, &*content, &way.entry, machine, env);
+    program.inside(tree, &place, &*content, &way, subject, start);
     program
 }
 
@@ -120,7 +125,12 @@ impl Program {
             }
         });
         let evidence = match lost {
-            Lost::Missing(gone, Some(link)) => format!("{link} is a link to {gone}, which does not exist"),
+            Lost::Missing(gone, Some(link)) => match tree.entry(&link).map(|entry| entry.kind) {
+                Some(Kind::Link(target)) if target != gone => {
+                    format!("{link} is a link to {target}, and {gone} does not exist")
+                }
+                Some(_) | None => format!("{link} is a link to {gone}, which does not exist"),
+            },
             Lost::Missing(gone, None) => format!("{gone} does not exist"),
             Lost::NotDirectory(file) => format!("{file} is a file, not a directory"),
             Lost::Circle => "symbolic links that go round in a circle".to_owned(),
@@ -137,24 +147,30 @@ impl Program {
         tree: &dyn Tree,
         place: &Place,
         content: &dyn Content,
-        entry: &Entry,
-        machine: Option<Machine>,
-        env: &[(String, String)],
+        way: &Resolved,
+        subject: &Subject,
+        start: Start<'_>,
     ) {
-        let mut head = vec![0; usize::try_from(entry.size.min(exec::HEAD)).unwrap_or_default()];
-        if !content.fill(0, &mut head) {
+        let entry = &way.entry;
+        let mut read_at = |offset: u64, buffer: &mut [u8]| content.fill(offset, buffer);
+        let Some(head) = exec::head(entry.size, &mut read_at) else {
             self.facts.push(format!("{}: it cannot be read here, and nothing can be told of it", self.path));
             return;
-        }
+        };
         let there = |path: &str| match resolve(tree, path) {
             Err(_) => There::Nothing,
-            Ok(found) if found.entry.mode & 0o111 == 0 => There::NotExecutable,
+            Ok(found) if subject.stopped_at(&found).is_some() || !subject.may(Want::Execute, &found.entry) => {
+                There::NotExecutable
+            }
             Ok(_) => There::Something,
         };
-        // Of a GOARCH that is not known nobody can say that it is another.
-        let read_at = &mut |offset: u64, buffer: &mut [u8]| content.fill(offset, buffer);
-        let machine = machine.or_else(|| Some(Elf::read(read_at)?.machine)).unwrap_or(exec::MACHINE);
-        let trouble = exec::trouble(&head, entry.size, machine, &there);
+        let machine = match (start.machine, exec::machine_in(&head)) {
+            // Kernels of amd64 run these too.
+            (Some(elf::EM_X86_64), Some(elf::EM_386)) => elf::EM_386,
+            // Where it is not known for which it should be, nobody can say that it is for another.
+            (known, own) => known.or(own).unwrap_or(exec::MACHINE),
+        };
+        let trouble = exec::trouble(&head, entry.size, &mut read_at, machine, &there);
         let own = exec::machine_name(machine);
         match &trouble {
             Some(Trouble::OtherMachine(other)) => {
@@ -172,27 +188,27 @@ impl Program {
                     "it is linked dynamically against {}, and its loader {loader} is not in the image",
                     exec::libc_of(loader)
                 );
-                self.say(
-                    &table::LOADER_MISSING,
-                    place,
-                    evidence,
-                    "CGO_ENABLED=0 go build …, or a base image with that libc",
-                );
+                self.say(&table::LOADER_MISSING, place, evidence, WITHOUT_CGO);
             }
             Some(Trouble::Truncated { .. } | Trouble::Damaged(_)) => {
                 let evidence = trouble.as_ref().map(ToString::to_string).unwrap_or_default();
                 self.say(&table::DAMAGED, place, evidence, "build or copy it again; is a disk full?");
             }
-            Some(Trouble::Other(text)) => {
-                self.say(&table::NOT_EXECUTABLE, place, text.clone(), "name the program itself, built with GOOS=linux");
-            }
+            Some(Trouble::Other(text, mend)) => self.say(&table::NOT_EXECUTABLE, place, text.clone(), *mend),
             None => {}
         }
-        let mut read_at = |offset: u64, buffer: &mut [u8]| content.fill(offset, buffer);
         let Some(elf) = Elf::read(&mut read_at) else { return };
-        self.is_static = elf.interpreter(&mut read_at).is_none();
-        if trouble.is_none() && !self.is_static {
-            self.libraries(tree, place, &elf, content, env);
+        let loader = elf.interpreter(&mut read_at);
+        self.is_static = loader.is_none();
+        if let Some(loader) = loader.flatten().filter(|_| trouble.is_none()) {
+            if let Some(other) = machine_of(tree, &loader).filter(|other| *other != elf.machine) {
+                let evidence = format!("its loader {loader} is built for {}", exec::machine_name(other));
+                self.say(&table::LOADER_MISSING, place, evidence, WITHOUT_CGO);
+            }
+            for evidence in libraries::troubles(tree, subject, way, &elf, content, start.env) {
+                let mend = "CGO_ENABLED=0 go build …, or install that library in the image";
+                self.say(&table::LIBRARY_MISSING, place, evidence, mend);
+            }
         }
         self.build = buildinfo::of(&elf, &mut read_at);
         let set = |key: &str, value: &str| self.build.as_ref().is_some_and(|build| build.setting(key) == Some(value));
@@ -204,7 +220,7 @@ impl Program {
         match self.build.clone() {
             Some(build) => {
                 self.uses = Some(uses(content, loaded(&elf, entry.size)));
-                self.built(place, &elf, &build, content);
+                self.built(place, &elf, &build, content, start);
             }
             None if matches!(trouble, None | Some(Trouble::OtherMachine(_) | Trouble::LoaderMissing(_))) => {
                 self.say(
@@ -218,56 +234,7 @@ impl Program {
         }
     }
 
-    /// The libraries of the program, and of its libraries.
-    fn libraries(
-        &mut self,
-        tree: &dyn Tree,
-        place: &Place,
-        elf: &Elf,
-        content: &dyn Content,
-        env: &[(String, String)],
-    ) {
-        let mut read_at = |offset: u64, buffer: &mut [u8]| content.fill(offset, buffer);
-        let (mut open, own) = elf.libraries(&mut read_at);
-        let directory = self.path.rsplit_once('/').map(|(directory, _)| directory.to_owned()).unwrap_or_default();
-        let mut places: Vec<String> =
-            own.iter().map(|path| path.replace("$ORIGIN", &directory).replace("${ORIGIN}", &directory)).collect();
-        let preload = env.iter().find(|(name, _)| name == "LD_LIBRARY_PATH");
-        places.extend(preload.iter().flat_map(|(_, value)| value.split(':').map(str::to_owned)));
-        places.extend(configured(tree));
-        let mut seen: Vec<String> = Vec::new();
-        while let Some(name) = open.pop() {
-            if seen.contains(&name) || seen.len() > 100 {
-                continue;
-            }
-            seen.push(name.clone());
-            let candidates = places.iter().map(|place| join(place, &name));
-            let found = if name.contains('/') {
-                resolve(tree, &name).ok()
-            } else {
-                candidates.filter_map(|path| resolve(tree, &path).ok()).next()
-            };
-            let Some(found) = found else {
-                let evidence = format!("{name} is in none of the loader's directories");
-                self.say(
-                    &table::LIBRARY_MISSING,
-                    place,
-                    evidence,
-                    "CGO_ENABLED=0 go build …, or install that library in the image",
-                );
-                continue;
-            };
-            if let Some(library) = tree.open(&found.path).filter(|_| found.entry.kind == Kind::File) {
-                let mut read_at = |offset: u64, buffer: &mut [u8]| library.fill(offset, buffer);
-                if let Some(elf) = Elf::read(&mut read_at) {
-                    let (more, _) = elf.libraries(&mut read_at);
-                    open.extend(more);
-                }
-            }
-        }
-    }
-
-    fn built(&mut self, place: &Place, elf: &Elf, build: &BuildInfo, content: &dyn Content) {
+    fn built(&mut self, place: &Place, elf: &Elf, build: &BuildInfo, content: &dyn Content, start: Start<'_>) {
         let stripped = elf.section(".symtab").is_none();
         let setting = |key: &str| build.setting(key);
         let trimmed = setting("-trimpath") == Some("true");
@@ -281,9 +248,9 @@ impl Program {
         if !stripped {
             self.say(&table::NOT_STRIPPED, place, "it has .symtab", "go build -ldflags=\"-s -w\"");
         }
-        let stamp = version(build, elf, content, stripped);
+        let stamp = version::stamped(build, elf, content, stripped);
         if stamp == Some(None) {
-            let evidence = "no -X in its -ldflags, and its module has no version";
+            let evidence = "no -X of a version or commit in its -ldflags, and its module has no version";
             self.say(&table::NO_VERSION, place, evidence, "go build -ldflags=\"-X main.version=1.2.3\"");
         }
         // Before 1.18 nothing was said of how it was built.
@@ -305,7 +272,9 @@ impl Program {
             let evidence = if unoptimized { "-gcflags has -N: the optimizer is off" } else { "-race=true" };
             self.say(&table::DEBUG_BUILD, place, evidence, "go build without -race and without -gcflags=-N");
         }
-        if goenv::needs_gomaxprocs(build) {
+        let is_set = |name: &str| start.env.iter().any(|(known, value)| known == name && !value.is_empty());
+        let procs = goenv::needs_gomaxprocs(build) && !is_set("GOMAXPROCS");
+        if procs && !start.go_env {
             let evidence = format!("{} takes the machine's CPUs for the container's", build.go);
             let mend = "Go 1.25 and a go line of 1.25 in go.mod; or goward --go-env, which sets GOMAXPROCS";
             self.say(&table::NEEDS_GOMAXPROCS, place, evidence, mend);
@@ -335,75 +304,26 @@ impl Program {
         }
         add(&exec::machine_name(elf.machine));
         self.facts.push(fact);
-        let procs = if goenv::needs_gomaxprocs(build) { "GOMAXPROCS from the CPU quota, " } else { "" };
-        self.facts
-            .push(format!("goward --go-env would set {procs}GOMEMLIMIT to 90 % of the memory limit, GOTRACEBACK=all"));
+        let mut sets = String::new();
+        for (needed, what) in [
+            (procs, ", GOMAXPROCS from the CPU quota"),
+            (!is_set("GOMEMLIMIT"), ", GOMEMLIMIT to 90 % of the memory limit"),
+            (!is_set("GOTRACEBACK"), ", GOTRACEBACK=all"),
+        ] {
+            sets.push_str(if needed { what } else { "" });
+        }
+        if let Some(sets) = sets.strip_prefix(", ") {
+            let would = if start.go_env { "sets" } else { "would set" };
+            self.facts.push(format!("goward --go-env {would} {sets}"));
+        }
     }
 }
 
-/// Where the loader looks: ld.so.conf and its like, then its own directories.
-fn configured(tree: &dyn Tree) -> Vec<String> {
-    let mut places: Vec<String> = Vec::new();
-    let mut files = vec!["/etc/ld.so.conf".to_owned()];
-    tree.walk(&mut |path, _| {
-        if path.starts_with("/etc/ld.so.conf.d/") || path.starts_with("/etc/ld-musl-") {
-            files.push(path.to_owned());
-        }
-    });
-    for file in files {
-        let text = text(tree, &file);
-        places.extend(text.split(['\n', ':']).map(str::trim).filter(|line| line.starts_with('/')).map(str::to_owned));
-    }
-    let machine = ["x86_64-linux-gnu", "aarch64-linux-gnu"];
-    for directory in ["/lib", "/usr/lib", "/lib64", "/usr/lib64", "/usr/local/lib"] {
-        places.push(directory.to_owned());
-        places.extend(machine.iter().map(|machine| join(directory, machine)));
-    }
-    places
-}
-
-/// The version that was stamped: Some(None) where surely none was, None where that cannot be told.
-fn version(build: &BuildInfo, elf: &Elf, content: &dyn Content, stripped: bool) -> Option<Option<String>> {
-    let is_version = |name: &str| name.to_ascii_lowercase().contains("version");
-    let stamps = build.stamps();
-    if let Some((_, value)) = stamps.iter().find(|(name, _)| is_version(name)).or(stamps.first()) {
-        return Some(Some((*value).to_owned()));
-    }
-    if let Some(version) = build.version.as_deref().filter(|version| *version != "(devel)") {
-        return Some(Some(version.to_owned()));
-    }
-    if !stripped {
-        return Some(symbol(elf, content));
-    }
-    // -trimpath leaves -ldflags out of the build information; before 1.18 there was none.
-    let told = build.setting("-trimpath") != Some("true") && !build.settings.is_empty();
-    told.then_some(None)
-}
-
-/// `main.version.str`, which the linker makes for -X.
-fn symbol(elf: &Elf, content: &dyn Content) -> Option<String> {
-    let mut read_at = |offset: u64, buffer: &mut [u8]| content.fill(offset, buffer);
-    let table = elf.section(".symtab")?;
-    let names = elf.sections.get(table.link)?;
-    let names = elf::beginning(&mut read_at, names.offset, names.size, 64 << 20)?;
-    let width = if elf.wide { 24 } else { 16 };
-    let entries = elf::beginning(&mut read_at, table.offset, table.size, 64 << 20)?;
-    for entry in entries.chunks_exact(width) {
-        let start = usize::try_from(elf.number(entry.get(..4)?)).ok()?;
-        let rest = names.get(start..).unwrap_or_default();
-        if !rest.starts_with(b"main.") {
-            continue;
-        }
-        let name = elf::text(rest, 0);
-        if !name.ends_with(".str") || !name.to_ascii_lowercase().contains("version") {
-            continue;
-        }
-        let (value, size) = if elf.wide { (8..16, 16..24) } else { (4..8, 8..12) };
-        let offset = elf.offset_of(elf.number(entry.get(value)?))?;
-        let text = elf::beginning(&mut read_at, offset, elf.number(entry.get(size)?), 256)?;
-        return Some(elf::text(&text, 0));
-    }
-    None
+/// For which machine a file of the image is built.
+fn machine_of(tree: &dyn Tree, path: &str) -> Option<Machine> {
+    let way = resolve(tree, path).ok().filter(|way| way.entry.kind == Kind::File)?;
+    let content = tree.open(&way.path)?;
+    Some(Elf::read(&mut |offset, buffer| content.fill(offset, buffer))?.machine)
 }
 
 /// Where what is loaded ends: a sparse file may go on for a terabyte.

@@ -22,18 +22,19 @@ pub(crate) enum Want {
 }
 
 impl Subject {
-    /// From `USER` or `--user`, with the image's own passwd and group.
+    /// From `USER` or `--user`, with the image's own passwd and group. Strictly: as goward's own `--user` has it.
     ///
     /// # Errors
     /// A sentence: the name does not exist.
-    pub(crate) fn of(spec: &str, tree: &dyn Tree) -> Result<Subject, String> {
+    pub(crate) fn of(spec: &str, strict: bool, tree: &dyn Tree) -> Result<Subject, String> {
         let (passwd, group) = (text(tree, "/etc/passwd"), text(tree, "/etc/group"));
-        let whole = accounts::resolve(spec, &passwd, &group).or_else(|error| {
-            // As Docker has it: a number without an entry is in the group of root.
-            let number = spec.bytes().all(|byte| byte.is_ascii_digit()) && !spec.is_empty();
-            if number { accounts::resolve(&[spec, ":0"].concat(), &passwd, &group) } else { Err(error) }
-        })?;
-        let entry = passwd.lines().any(|line| line.split(':').nth(2) == Some(&whole.uid.to_string()));
+        // Docker takes 7: for 7, and puts a number without an entry into the group of root.
+        let spec = if strict { spec } else { spec.strip_suffix(':').unwrap_or(spec) };
+        let known = |uid: &str| passwd.lines().any(|line| line.split(':').nth(2) == Some(uid));
+        let number = !spec.is_empty() && spec.bytes().all(|byte| byte.is_ascii_digit());
+        let group_of_root = if number && !strict && !known(spec) { ":0" } else { "" };
+        let whole = accounts::resolve(&[spec, group_of_root].concat(), &passwd, &group)?;
+        let entry = known(&whole.uid.to_string());
         let home = entry.then_some(whole.home);
         Ok(Subject { uid: whole.uid, gid: whole.gid, groups: whole.groups, home })
     }
@@ -105,13 +106,18 @@ mod tests {
         toy.put("/closed/data", Kind::Directory, 0o777, 0, b"");
         toy.put("/own", Kind::Directory, 0o700, 10, b"");
         toy.put("/group", Kind::Directory, 0o070, 7, b"");
-        let app = Subject::of("app", &toy).unwrap();
+        let app = Subject::of("app", true, &toy).unwrap();
         assert_eq!(
             (app.uid, app.gid, app.groups.as_slice(), app.home.as_deref()),
             (10, 20, [7].as_slice(), Some("/home/app"))
         );
-        assert_eq!(Subject::of("65532", &toy).unwrap(), Subject { uid: 65532, ..Subject::default() });
-        assert!(Subject::of("nobody", &toy).is_err());
+        for spec in ["65532", "65532:"] {
+            let docker = Subject::of(spec, false, &toy).unwrap();
+            assert_eq!(docker, Subject { uid: 65532, ..Subject::default() });
+            assert!(Subject::of(spec, true, &toy).is_err(), "{spec}");
+        }
+        assert_eq!(Subject::of("app:", false, &toy).unwrap().groups, [7]);
+        assert!(Subject::of("nobody", false, &toy).is_err() && Subject::of(":", false, &toy).is_err());
         for (path, said) in [
             ("/data", "may not write"),
             ("/closed/data", "may not look into /closed"),

@@ -8,6 +8,7 @@ use crate::check::docker::stage::{From, Stage, Step, Variables};
 use crate::check::docker::words::{self, Value};
 use crate::check::finding::{Finding, Place, Severity};
 use crate::check::{support, table};
+use crate::cli::options::boolean;
 
 pub(super) fn judge(case: &mut Case<'_>, shipped: &[usize]) {
     let stages = case.stages;
@@ -142,7 +143,7 @@ fn used_by_shell(commands: &[Command]) -> Vec<String> {
 
 /// Names under which people keep secrets; USE_TOKEN=true holds none.
 pub(crate) fn is_secret(name: &str, value: &str) -> bool {
-    if matches!(value.to_ascii_lowercase().as_str(), "true" | "false" | "yes" | "no" | "on" | "off" | "1" | "0") {
+    if !value.is_empty() && boolean(value).is_ok() {
         return false;
     }
     let name = name.to_ascii_uppercase();
