@@ -150,7 +150,7 @@ fn the_good_root_has_only_what_the_program_itself_lacks() {
         return;
     }
     let root = Root::good();
-    root.directory("/usr/share/zoneinfo", 0o755);
+    root.file("/usr/share/zoneinfo/UTC", b"TZif2", 0o644);
     root.file("/etc/passwd", b"app:x:65532:65532::/:/\n", 0o644);
     let report = root.server();
     // Its go line is 1.21: it does not look at the quota.
@@ -267,9 +267,22 @@ const CORPUS: &[(&str, Change, Ask, Change)] = &[
             symlink("/opt/ssl", root.at("/etc/ssl")).unwrap();
         },
     ),
-    ("GW207", |_| {}, ASK, |root| root.directory("/usr/share/zoneinfo", 0o755)),
+    (
+        "GW207",
+        |root| root.directory("/usr/share/zoneinfo/Europe", 0o755),
+        ASK,
+        |root| root.file("/usr/share/zoneinfo/Europe/Berlin", b"TZif2", 0o644),
+    ),
     ("GW209", |root| root.remove("/tmp"), ASK, |_| {}),
-    ("GW209", |root| root.directory("/tmp", 0o755), ASK, |root| root.directory("/tmp", 0o1777)),
+    (
+        "GW209",
+        |root| root.directory("/tmp", 0o755),
+        ASK,
+        |root| {
+            root.directory("/tmp", 0o755);
+            chown(root.at("/tmp"), Some(65532), None).unwrap();
+        },
+    ),
     ("GW210", |_| {}, ASK, |root| root.file("/etc/passwd", b"app:x:65532:65532::/:/\n", 0o644)),
     (
         "GW211",
@@ -612,7 +625,7 @@ fn configurations() {
         (
             "GW208",
             "\"Entrypoint\":[\"/server\"],\"Env\":[\"TZ=Mars/Base\"]",
-            "\"Entrypoint\":[\"/server\"],\"Env\":[\"TZ=UTC\"]",
+            "\"Entrypoint\":[\"/server\"],\"Env\":[\"TZ=Etc/UTC\"]",
         ),
         (
             "GW401",

@@ -1,15 +1,65 @@
 //! The program, how it is started, and what it wants around it: what is wrong there, and what only looks so.
 
-use super::images::{Report, Root, build, check_layer, config, has_go};
+use super::images::{CERTIFICATES, Report, Root, build, check_layer, config, has_go};
 use crate::support::{GOWARD, LIMIT, find, run, skipped};
 use std::fs;
 use std::os::unix::fs::{chown, symlink};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+
+/// A program of these imports and statements.
+fn program(imports: &[&str], body: &str, env: &[(&str, &str)], arguments: &[&str]) -> PathBuf {
+    let imports: String = imports.iter().map(|name| format!("import \"{name}\"\n")).collect();
+    let source = format!("package main\n\n{imports}\nfunc main() {{\n\t{body}\n}}\n");
+    build(None, &source, env, arguments).unwrap()
+}
 
 /// An image of that root, started so.
 fn image(root: &Root, fields: &str) -> Report {
     check_layer(root, &config(fields))
+}
+
+/// The severity of a finding.
+fn severity<'a>(report: &'a Report, id: &str) -> Option<&'a str> {
+    report.0["findings"].as_array().unwrap().iter().find(|one| one["id"] == id)?["severity"].as_str()
+}
+
+/// Certificates are missed by what makes connections. That crypto/x509 is in the program proves nothing: it is in every server.
+#[test]
+fn who_needs_certificates() {
+    if !has_go() {
+        return;
+    }
+    let fallback = "x509.SetFallbackRoots(x509.NewCertPool())\n\thttp.Get(\"https://example.com\")";
+    for (imports, body, wanted) in [
+        (["net/http"].as_slice(), "http.ListenAndServe(\":1\", nil)", Some("warning")),
+        (&["net/http"], "http.Get(\"https://example.com\")", Some("error")),
+        (&["crypto/tls"], "tls.Dial(\"tcp\", \"a:1\", nil)", Some("error")),
+        (&["crypto/x509"], "x509.SystemCertPool()", Some("error")),
+        (&["net/http", "crypto/x509"], fallback, None),
+    ] {
+        let root = Root::good();
+        root.remove(CERTIFICATES);
+        root.copy(&program(imports, body, &[], &["-trimpath", "-ldflags=-s -w"]), "/server");
+        let report = root.server();
+        assert_eq!(severity(&report, "GW205"), wanted, "{body}: {}", report.0);
+    }
+    // Expired ones are taken before those in the program.
+    let root = Root::good();
+    root.file(CERTIFICATES, include_bytes!("expired.pem"), 0o644);
+    root.copy(&program(&["net/http", "crypto/x509"], fallback, &[], &["-trimpath", "-ldflags=-s -w"]), "/server");
+    assert!(root.server().has("GW206"), "{}", root.server().0);
+}
+
+#[test]
+fn certificates_in_a_closed_directory() {
+    if !has_go() {
+        return;
+    }
+    let root = Root::good();
+    root.directory("/etc/ssl", 0o700);
+    let report = root.server();
+    assert!(report.has("GW205") && report.says("may not look into /etc/ssl (") && report.says("0755"), "{}", report.0);
 }
 
 /// In images: who is started, behind what stands before it, and as whom.
@@ -79,6 +129,57 @@ fn supplementary_groups() {
         command.args(["--userspec=1000:1000", groups]).arg(root.at("/")).args(["/goward", "check", "--format=json"]);
         let report = Report::of(&run(command.args(["--fail-on=never", "--writable=/data", "/server"]), LIMIT));
         assert_eq!(report.has("GW204"), wanted, "{groups}: {}", report.0);
+    }
+}
+
+/// os.CreateTemp wants one directory that the server may write to, wherever it is.
+#[test]
+fn temporary_files() {
+    if !has_go() {
+        return;
+    }
+    let ours = |root: &Root, path: &str, mode: u32| {
+        root.directory(path, mode);
+        fs::set_permissions(root.at(path), std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+    };
+    let start = "\"Entrypoint\":[\"/server\"]";
+    for (fields, data, tmp, wanted) in [
+        ("\"User\":\"7\",\"Env\":[\"TMPDIR=/data\"]", Some(0o777), None, true),
+        ("\"User\":\"7\",\"Env\":[\"TMPDIR=/data\"]", Some(0o1777), None, false),
+        ("\"User\":\"7\",\"Env\":[\"TMPDIR=/data\"]", Some(0o755), Some(0o1777), true),
+        ("\"User\":\"7\"", None, Some(0o755), true),
+        ("\"User\":\"0\"", None, Some(0o755), false),
+    ] {
+        let root = Root::good();
+        root.remove("/tmp");
+        [("/data", data), ("/tmp", tmp)]
+            .iter()
+            .for_each(|(path, mode)| mode.iter().for_each(|mode| ours(&root, path, *mode)));
+        let report = image(&root, &format!("{start},{fields}"));
+        assert_eq!(report.has("GW209"), wanted, "{fields} {data:?} {tmp:?}: {}", report.0);
+    }
+}
+
+#[test]
+fn zones_of_a_toolchain_and_of_a_variable() {
+    if !has_go() {
+        return;
+    }
+    let load = "println(time.LoadLocation(\"Europe/Berlin\"))";
+    let root = Root::good();
+    root.file("/usr/local/go/lib/time/zoneinfo.zip", b"PK", 0o644);
+    root.file("/zi/Europe/Berlin", b"TZif2", 0o644);
+    for (flag, fields, id, wanted) in [
+        ("-ldflags=-s", "", "GW207", false),
+        ("-trimpath", "", "GW207", true),
+        ("-trimpath", ",\"Env\":[\"GOROOT=/usr/local/go\"]", "GW207", false),
+        ("-trimpath", ",\"Env\":[\"ZONEINFO=/zi\",\"TZ=Europe/Berlin\"]", "GW207", false),
+        // For TZ Go does not look there.
+        ("-trimpath", ",\"Env\":[\"ZONEINFO=/zi\",\"TZ=Europe/Berlin\"]", "GW208", true),
+    ] {
+        root.copy(&program(&["time"], load, &[], &[flag]), "/server");
+        let report = image(&root, &format!("\"Entrypoint\":[\"/server\"]{fields}"));
+        assert_eq!(report.has(id), wanted, "{id} {flag} {fields}: {}", report.0);
     }
 }
 

@@ -213,8 +213,12 @@ fn gather(
     let program = program.unwrap_or_default();
     let is_static = program.is_static && program.build.is_some();
     let server = program.way.as_ref().map(|way| way.path.clone());
-    let needs =
-        Needs { is_program: program.build.is_some() || program.path.is_empty(), uses: program.uses, now: question.now };
+    let needs = Needs {
+        is_program: program.build.is_some() || program.path.is_empty(),
+        uses: program.uses,
+        trimmed: program.build.as_ref().is_none_or(|build| build.setting("-trimpath") == Some("true")),
+        now: question.now,
+    };
     let children = program.uses.is_some_and(|uses| uses.children);
     if started.is_some_and(|started| children && started.init.is_none() && started.script.is_none()) {
         let mend = "ENTRYPOINT [\"/goward\", \"--\", \"/server\"], or docker run --init";

@@ -39,7 +39,12 @@ pub(crate) struct Program {
 /// Parts of Go's library that the linker left in: what is not used is not there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Uses {
+    /// Of every server of net/http too, though it verifies nobody.
     pub(crate) certificates: bool,
+    /// What makes TLS connections of its own: net/http's client, tls.Dial, or somebody who asks for the system's certificates.
+    pub(crate) tls_client: bool,
+    /// Certificates in the program itself, for where the system has none.
+    pub(crate) embedded_certificates: bool,
     pub(crate) zones: bool,
     /// The zones are in the program itself.
     pub(crate) embedded_zones: bool,
@@ -51,8 +56,12 @@ pub(crate) struct Uses {
 const WITHOUT_CGO: &str = "CGO_ENABLED=0 go build …, or a base image with that libc";
 
 /// Names of functions, as they stand in the runtime's table; stripping leaves that in.
-const NAMES: [&[u8]; 6] = [
-    b"crypto/x509.loadSystemRoots",
+const NAMES: [&[u8]; 10] = [
+    b"crypto/x509.loadSystemRoots\0",
+    b"net/http.(*Transport).dialConn\0",
+    b"crypto/tls.dial\0",
+    b"crypto/x509.SystemCertPool\0",
+    b"crypto/x509.SetFallbackRoots\0",
     b"time.LoadLocation\0",
     b"time/tzdata.",
     b"os.CreateTemp\0",
@@ -349,6 +358,8 @@ fn uses(content: &dyn Content, size: u64) -> Uses {
         }
         at += if at + PIECE < size { PIECE - OVERLAP } else { PIECE };
     }
-    let [certificates, zones, embedded_zones, temporary, home, children] = found;
-    Uses { certificates, zones, embedded_zones, temporary, home, children }
+    let [certificates, transport, dial, pool, embedded_certificates, zones, embedded_zones, temporary, home, children] =
+        found;
+    let tls_client = transport || dial || pool;
+    Uses { certificates, tls_client, embedded_certificates, zones, embedded_zones, temporary, home, children }
 }

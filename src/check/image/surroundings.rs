@@ -2,9 +2,9 @@
 
 use super::pem;
 use super::program::Uses;
-use super::rights::{Subject, Want, look};
-use super::tree::{Kind, Tree, join, resolve, text};
-use crate::check::finding::{Finding, Place};
+use super::rights::{Subject, Want, cannot_write, look};
+use super::tree::{Entry, Kind, Tree, join, resolve, text};
+use crate::check::finding::{Finding, Place, Severity};
 use crate::check::show::Report;
 use crate::check::table::{self, Rule};
 use std::net::IpAddr;
@@ -14,6 +14,8 @@ pub(super) struct Needs {
     /// A Go program is looked at, or none: then for any.
     pub(super) is_program: bool,
     pub(super) uses: Option<Uses>,
+    /// By -trimpath it does not know the GOROOT that it was built with.
+    pub(super) trimmed: bool,
     /// Seconds since 1970.
     pub(super) now: u64,
 }
@@ -30,6 +32,9 @@ const FILES: [&str; 6] = [
 const DIRECTORIES: [&str; 2] = ["/etc/ssl/certs", "/etc/pki/tls/certs"];
 /// time: zoneinfo_unix.go
 const ZONES: [&str; 4] = ["/usr/share/zoneinfo", "/usr/share/lib/zoneinfo", "/usr/lib/locale/TZ", "/etc/zoneinfo"];
+
+/// And below GOROOT.
+const ZIP: &str = "lib/time/zoneinfo.zip";
 
 /// How many bytes of a file are worth keeping while its layer passes by.
 pub(super) fn wanted(path: &str, env: &[(String, String)]) -> u64 {
@@ -51,18 +56,25 @@ pub(super) fn judge(tree: &dyn Tree, subject: &Subject, env: &[(String, String)]
         env.iter().find(|(known, value)| known == name && !value.is_empty()).map(|(_, value)| value.as_str())
     };
     let nobody = report.findings.iter().any(|finding| std::ptr::eq(finding.rule, &table::NO_SUCH_USER));
-    let (findings, facts) = (&mut report.findings, &mut report.facts);
-    let mut say = |rule: &'static Rule, place: &str, evidence: String, mend: &str| {
-        findings.push(Finding::new(rule, Place::path(place), evidence, mend));
-    };
     if !needs.is_program {
         return;
     }
     if needs.uses.is_none_or(|uses| uses.certificates) {
-        facts.extend(certificates(tree, subject, &variable, needs.now, &mut say));
+        // Of a server that makes no connections itself all of crypto/tls is in the program too, and none is needed.
+        let needed = needs.uses.is_some_and(|uses| uses.tls_client);
+        let severity = if needed { Severity::Error } else { Severity::Warning };
+        let embedded = needs.uses.is_some_and(|uses| uses.embedded_certificates);
+        match certificates(tree, subject, &variable, embedded, needs.now) {
+            Ok(fact) => report.facts.push(fact),
+            Err(finding) => report.findings.push(finding.at(severity)),
+        }
     }
+    let findings = &mut report.findings;
+    let mut say = |rule: &'static Rule, place: &str, evidence: String, mend: &str| {
+        findings.push(Finding::new(rule, Place::path(place), evidence, mend));
+    };
     zones(tree, &variable, needs, &mut say);
-    temporary(tree, needs, &mut say);
+    temporary(tree, subject, variable("TMPDIR").unwrap_or("/tmp"), needs, &mut say);
     let named = subject.home.is_some() || variable("HOME").is_some();
     // Of somebody who does not exist there is no more to say.
     if !named && !nobody && needs.uses.is_some_and(|uses| uses.home) {
@@ -99,13 +111,17 @@ pub(super) fn judge(tree: &dyn Tree, subject: &Subject, env: &[(String, String)]
 
 type Say<'a> = &'a mut dyn FnMut(&'static Rule, &str, String, &str);
 
+/// What there is of them, or what is wrong. `embedded` are those of x509.SetFallbackRoots, for where the system has none.
 fn certificates<'a>(
     tree: &dyn Tree,
     subject: &Subject,
     variable: &dyn Fn(&str) -> Option<&'a str>,
+    embedded: bool,
     now: u64,
-    say: Say<'_>,
-) -> Option<String> {
+) -> Result<String, Finding> {
+    let wrong = |rule: &'static Rule, place: &str, evidence: String, mend: &str| {
+        Err(Finding::new(rule, Place::path(place), evidence, mend))
+    };
     let mend = "COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/";
     let own = variable("SSL_CERT_FILE");
     let files: Vec<&str> = match own {
@@ -122,8 +138,14 @@ fn certificates<'a>(
     let mut closed = None;
     for file in files {
         let Ok(way) = resolve(tree, file) else { continue };
-        if subject.stopped_at(&way).is_some() || !subject.may(Want::Read, &way.entry) {
-            closed = Some(format!("{file} is there, and {} may not read it ({})", subject.name(), look(&way.entry)));
+        if let Some((directory, entry)) = subject.stopped_at(&way) {
+            let why = format!("{} may not look into {directory} ({})", subject.name(), look(entry));
+            closed = Some((format!("{file} is there, and {why}"), "chmod 0755 that directory"));
+            continue;
+        }
+        if !subject.may(Want::Read, &way.entry) {
+            let why = format!("{} may not read it ({})", subject.name(), look(&way.entry));
+            closed = Some((format!("{file} is there, and {why}"), "chmod 0644"));
             continue;
         }
         sum = pem::read(&text(tree, file), now);
@@ -156,69 +178,83 @@ fn certificates<'a>(
         sum.count += more.count;
         sum.expired += more.expired;
     }
+    if embedded && sum.count == 0 {
+        return Ok("certificates: the program's own (x509.SetFallbackRoots)".to_owned());
+    }
     match (read, closed) {
         (Some(file), _) if sum.count > sum.expired => {
             let over = if sum.expired > 0 { format!(", {} of them expired", sum.expired) } else { String::new() };
             let s = if sum.count == 1 { "" } else { "s" };
-            return Some(format!("{file}: {} certificate{s}{over}", sum.count));
+            Ok(format!("{file}: {} certificate{s}{over}", sum.count))
         }
         (Some(file), _) if sum.count > 0 => {
             let evidence = format!("{file}: all {} certificates are expired", sum.count);
-            say(&table::BAD_CERTIFICATES, &file, evidence, "build with a newer base or ca-certificates package");
+            wrong(&table::BAD_CERTIFICATES, &file, evidence, "build with a newer base or ca-certificates package")
         }
-        (Some(file), _) => {
-            say(&table::BAD_CERTIFICATES, &file, format!("{file}: no certificate in it"), mend);
-        }
-        (None, Some(closed)) => {
-            say(&table::NO_CERTIFICATES, own.unwrap_or(FILES[0]), closed, "chmod 0644");
-        }
+        (Some(file), _) => wrong(&table::BAD_CERTIFICATES, &file, format!("{file}: no certificate in it"), mend),
+        (None, Some((closed, mend))) => wrong(&table::NO_CERTIFICATES, own.unwrap_or(FILES[0]), closed, mend),
         (None, None) => {
             let evidence = match own {
                 Some(file) => format!("SSL_CERT_FILE names {file}, which does not exist"),
                 None => format!("none of the {} files that Go tries, nor in /etc/ssl/certs", FILES.len()),
             };
-            say(&table::NO_CERTIFICATES, own.unwrap_or(FILES[0]), evidence, mend);
+            wrong(&table::NO_CERTIFICATES, own.unwrap_or(FILES[0]), evidence, mend)
         }
     }
-    None
 }
 
 fn zones<'a>(tree: &dyn Tree, variable: &dyn Fn(&str) -> Option<&'a str>, needs: &Needs, say: Say<'_>) {
-    let embedded = needs.uses.is_some_and(|uses| uses.embedded_zones);
-    let places: Vec<&str> = variable("ZONEINFO").into_iter().chain(ZONES).collect();
-    let there = places.iter().any(|place| resolve(tree, place).is_ok());
+    let loads = needs.uses.is_some_and(|uses| uses.zones);
+    let zone = variable("TZ");
+    if needs.uses.is_some_and(|uses| uses.embedded_zones) || (!loads && zone.is_none()) {
+        return;
+    }
+    let places = variable("ZONEINFO").into_iter().chain(ZONES);
+    let places: Vec<String> = places.filter_map(|place| resolve(tree, place).ok()).map(|way| way.path).collect();
+    let zip = variable("GOROOT").map(|root| join(root, ZIP));
+    let mut in_go = zip.is_some_and(|zip| resolve(tree, &zip).is_ok());
+    let mut there = false;
+    tree.walk(&mut |path, entry| {
+        let below = |place: &String| {
+            path.strip_prefix(place.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        there |= entry.kind != Kind::Directory && places.iter().any(below);
+        // The toolchain in the image may be the one that it was built with.
+        in_go |= !needs.trimmed && path.strip_suffix(ZIP).is_some_and(|root| root.ends_with('/'));
+    });
     let mend = "import _ \"time/tzdata\", or COPY --from=build /usr/share/zoneinfo /usr/share/zoneinfo";
-    if let Some(zone) = variable("TZ").filter(|_| !embedded) {
+    if let Some(zone) = zone.filter(|_| !in_go) {
         let name = zone.trim_start_matches(':');
-        let known = matches!(name, "UTC" | "")
+        // For TZ Go does not look at ZONEINFO. Etc/UTC is what it takes without.
+        let known = matches!(name, "UTC" | "Etc/UTC" | "")
             || if name.starts_with('/') {
                 resolve(tree, name).is_ok()
             } else {
-                places.iter().any(|place| resolve(tree, &join(place, name)).is_ok())
+                ZONES.iter().any(|place| resolve(tree, &join(place, name)).is_ok())
             };
         if !known {
             say(&table::UNKNOWN_ZONE, "TZ", format!("TZ={zone}, and none of Go's places has it"), mend);
         }
     }
-    if needs.uses.is_some_and(|uses| uses.zones) && !embedded && !there {
+    if loads && !there && !in_go {
         let evidence = "the program has time.LoadLocation, neither it nor the image has the zones".to_owned();
         say(&table::NO_ZONES, ZONES[0], evidence, mend);
     }
 }
 
-fn temporary(tree: &dyn Tree, needs: &Needs, say: Say<'_>) {
+/// What os.CreateTemp needs; `place` is TMPDIR or /tmp.
+fn temporary(tree: &dyn Tree, subject: &Subject, place: &str, needs: &Needs, say: Say<'_>) {
     if needs.uses.is_some_and(|uses| !uses.temporary) {
         return;
     }
-    let mend = "mkdir -m 1777 in the build stage, and COPY it; or ENV TMPDIR, or --tmpfs /tmp at run time";
-    match resolve(tree, "/tmp") {
-        Err(_) => say(&table::BAD_TMP, "/tmp", "there is no /tmp".to_owned(), mend),
-        Ok(way) if way.entry.kind != Kind::Directory => {
-            say(&table::BAD_TMP, "/tmp", "/tmp is no directory".to_owned(), mend)
-        }
-        Ok(way) if way.entry.mode & 0o1777 != 0o1777 => {
-            say(&table::BAD_TMP, "/tmp", format!("its mode is {:04o}, and should be 1777", way.entry.mode), mend);
-        }
-        Ok(_) => {}
+    let open = |entry: &Entry| entry.mode & 0o1002 == 0o0002;
+    let trouble = cannot_write(subject, place, tree).or_else(|| {
+        let entry = resolve(tree, place).ok().map(|way| way.entry).filter(open)?;
+        Some(format!("everybody may remove there what others made (mode {:04o})", entry.mode))
+    });
+    if let Some(trouble) = trouble {
+        let mend =
+            "mkdir -m 1777 root/tmp in the build stage, and COPY root /; or ENV TMPDIR, or --tmpfs /tmp at run time";
+        say(&table::BAD_TMP, place, trouble, mend);
     }
 }
