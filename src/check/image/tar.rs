@@ -15,7 +15,8 @@ pub(crate) struct Header {
     /// As it stands there, without `./` before and `/` behind.
     pub(crate) path: String,
     pub(crate) link: String,
-    /// `0` a file, `1` a hard link, `2` a symbolic one, `5` a directory.
+    /// `0` a file, `1` a hard link, `2` a symbolic one, `5` a directory, `S` a sparse file, in whichever way it is written:
+    /// `size` is its own then, and what stands at `at` has no holes.
     pub(crate) kind: u8,
     pub(crate) mode: u32,
     pub(crate) uid: u32,
@@ -50,6 +51,7 @@ impl<S: Source> Tar<S> {
     /// The source's own, and what is no tar.
     pub(crate) fn next(&mut self) -> io::Result<Option<Header>> {
         let (mut path, mut link, mut size) = (None, None, None);
+        let (mut uid, mut gid, mut name, mut real) = (None, None, None, None);
         loop {
             let rest = std::mem::take(&mut self.rest);
             self.source.skip(rest)?;
@@ -65,6 +67,7 @@ impl<S: Source> Tar<S> {
             header.size = size.unwrap_or(header.size);
             if header.kind == b'S' {
                 self.sparse(&block)?;
+                real = number(&block[483..495]);
             }
             header.at = self.at;
             self.rest = header.size.saturating_add(BLOCK - 1) / BLOCK * BLOCK;
@@ -76,6 +79,10 @@ impl<S: Source> Tar<S> {
                             "path" => path = Some(value.to_owned()),
                             "linkpath" => link = Some(value.to_owned()),
                             "size" => size = value.parse().ok(),
+                            "uid" => uid = value.parse().ok(),
+                            "gid" => gid = value.parse().ok(),
+                            "GNU.sparse.name" => name = Some(value.to_owned()),
+                            "GNU.sparse.size" | "GNU.sparse.realsize" => real = value.parse().ok(),
                             _ => {}
                         }
                     }
@@ -84,15 +91,18 @@ impl<S: Source> Tar<S> {
                 b'K' => link = Some(crate::elf::text(&self.content(LONGEST)?, 0)),
                 b'g' => {}
                 _ => {
-                    let name = path.unwrap_or(header.path);
+                    let name = name.or(path).unwrap_or(header.path);
                     let name = name.trim_start_matches("./").trim_matches('/');
                     header.path = if name == "." { String::new() } else { name.to_owned() };
                     header.link = link.unwrap_or(header.link);
+                    (header.uid, header.gid) = (uid.unwrap_or(header.uid), gid.unwrap_or(header.gid));
                     if header.path.len().max(header.link.len()) > LONGEST_NAME {
                         return Err(io::Error::other("a damaged tar archive: a name in it is longer than 4096 bytes"));
                     }
                     if matches!(header.kind, b'1'..=b'6') {
                         (header.size, self.rest) = (0, 0);
+                    } else if let Some(real) = real {
+                        (header.kind, header.size) = (b'S', real);
                     }
                     return Ok(Some(header));
                 }
@@ -189,7 +199,7 @@ fn pax(records: &[u8]) -> Vec<(&str, &str)> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use proptest::prelude::*;
 
@@ -201,7 +211,7 @@ mod tests {
         }
     }
 
-    fn block(name: &str, kind: u8, size: usize) -> Vec<u8> {
+    pub(crate) fn block(name: &str, kind: u8, size: usize, link: &str) -> Vec<u8> {
         let mut block = vec![0u8; 512];
         block[..name.len()].copy_from_slice(name.as_bytes());
         block[100..107].copy_from_slice(b"0004755");
@@ -209,6 +219,7 @@ mod tests {
         block[116..123].copy_from_slice(b"0000013");
         block[124..135].copy_from_slice(format!("{size:011o}").as_bytes());
         block[156] = kind;
+        block[157..157 + link.len()].copy_from_slice(link.as_bytes());
         block[257..263].copy_from_slice(b"ustar\0");
         block[148..156].copy_from_slice(b"        ");
         let sum: u32 = block.iter().map(|b| u32::from(*b)).sum();
@@ -216,7 +227,7 @@ mod tests {
         block
     }
 
-    fn padded(content: &[u8]) -> Vec<u8> {
+    pub(crate) fn padded(content: &[u8]) -> Vec<u8> {
         let mut bytes = content.to_vec();
         bytes.resize(content.len().div_ceil(512) * 512, 0);
         bytes
@@ -228,14 +239,14 @@ mod tests {
         let length = record.len() + 4;
         let record = format!("{length} {record}");
         [
-            block("./file", b'0', 5),
+            block("./file", b'0', 5, ""),
             padded(b"hello"),
-            block("pax", b'x', record.len()),
+            block("pax", b'x', record.len(), ""),
             padded(record.as_bytes()),
-            block("short", b'0', 0),
-            block("././@LongLink", b'L', long.len() + 1),
+            block("short", b'0', 0, ""),
+            block("././@LongLink", b'L', long.len() + 1, ""),
             padded(format!("{long}\0").as_bytes()),
-            block("cut", b'5', 0),
+            block("cut", b'5', 0, ""),
             vec![0; 1024],
         ]
         .concat()
@@ -256,6 +267,27 @@ mod tests {
         let directory = tar.next().unwrap().unwrap();
         assert_eq!((directory.path.len(), directory.kind), (164, b'5'));
         assert_eq!(tar.next().unwrap(), None);
+    }
+
+    #[test]
+    fn what_pax_says_comes_first() {
+        let record = |text: &str| format!("{} {text}\n", text.len() + 4);
+        let records = ["uid=1000650000", "gid=3000000000", "GNU.sparse.realsize=70000", "GNU.sparse.name=a/server"];
+        let records = records.map(record).concat();
+        let bytes = [
+            block("pax", b'x', records.len(), ""),
+            padded(records.as_bytes()),
+            block("GNUSparseFile.7/server", b'0', 5, ""),
+            padded(b"holes"),
+            block("next", b'0', 0, ""),
+        ]
+        .concat();
+        let mut tar = Tar::new(bytes.as_slice());
+        let file = tar.next().unwrap().unwrap();
+        assert_eq!((file.path.as_str(), file.uid, file.gid), ("a/server", 1_000_650_000, 3_000_000_000));
+        assert_eq!((file.kind, file.size), (b'S', 70_000));
+        let next = tar.next().unwrap().unwrap();
+        assert_eq!((next.path.as_str(), next.kind, next.uid), ("next", b'0', 10));
     }
 
     #[test]
