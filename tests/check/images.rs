@@ -1,5 +1,8 @@
 //! Directories and archives: for each finding one that has it, and one that nearly has it and has not.
 
+#[path = "archives.rs"]
+mod archives;
+
 use crate::support::{Ending, GOWARD, LIMIT, Outcome, Scratch, run, skipped};
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};

@@ -2,23 +2,31 @@
 //! end; kept is what the headers say of each file, and the content of the few that matter. Others are read again when they
 //! are asked for.
 
+use super::manifest::{Config, Layer, Packing, contents, index};
+use super::stream::Stream;
 use super::tar::{Header, Source, Tar};
-use super::tree::{Content, Entry, Kind, Tree};
-use crate::json::Value;
+use super::tree::{Content, Entry, Kind, Tree, join, parts};
 use crate::sys::file;
-use flate2::bufread::MultiGzDecoder;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::rc::Rc;
 
 /// An image in an archive.
 pub(crate) struct Archive {
     file: File,
     nodes: BTreeMap<String, Node>,
+    /// Contents or their beginnings, where they were wanted.
+    heads: RefCell<BTreeMap<Spot, Head>>,
     /// What was kept of names and contents, in bytes.
-    kept: usize,
+    kept: Cell<usize>,
+    /// What was unpacked again, in bytes.
+    again: Cell<u64>,
+    /// Names that links and whiteouts led to, in bytes.
+    followed: usize,
     pub(crate) config: Config,
     pub(crate) layers: Vec<Layer>,
     /// Files that a later layer replaces or removes, and that are pulled all the same.
@@ -27,48 +35,22 @@ pub(crate) struct Archive {
     pub(crate) others: usize,
 }
 
-/// What the image says of itself.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Config {
-    pub(crate) architecture: String,
-    pub(crate) user: String,
-    pub(crate) env: Vec<(String, String)>,
-    pub(crate) entrypoint: Vec<String>,
-    pub(crate) cmd: Vec<String>,
-    pub(crate) ports: Vec<u16>,
-    pub(crate) health: Vec<String>,
-    pub(crate) stop: Option<String>,
-    /// Where it is started.
-    pub(crate) directory: String,
-}
-
-/// A layer.
-#[derive(Clone, Debug)]
-pub(crate) struct Layer {
-    at: u64,
-    size: u64,
-    /// What its files have, together.
-    pub(crate) content: u64,
-    pub(crate) packed: Packing,
-    /// Why it could not be read.
-    pub(crate) trouble: Option<String>,
-}
-
-/// How a layer is compressed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Packing {
-    Plain,
-    Gzip,
-    /// Not by anything that can be read here.
-    Other,
-}
+/// Where a content is: its layer, and where it begins there. Hard links have it in common.
+type Spot = (u32, u64);
 
 /// A file that is in the image and cannot be seen.
 #[derive(Clone, Debug)]
 pub(crate) struct Hidden {
     pub(crate) path: String,
     pub(crate) entry: Entry,
-    pub(crate) head: Option<Vec<u8>>,
+    spot: Option<Spot>,
+}
+
+#[derive(Debug)]
+struct Head {
+    bytes: Rc<Vec<u8>>,
+    /// So much of it should be here: more, if that was known only when it had passed by already.
+    wanted: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -78,87 +60,29 @@ struct Node {
     by: u32,
     /// The layer that removed what lower ones had below it: it need not look again.
     cleared: u32,
-    /// Where its content begins in its layer.
-    at: u64,
-    /// The content, or its beginning, where that was wanted.
-    head: Option<Vec<u8>>,
+    /// None where there is nothing that could be read.
+    spot: Option<Spot>,
 }
 
 /// A program in a compressed layer is read into memory, if it is not larger.
 const LARGEST: u64 = 192 << 20;
-/// Lists and configurations are no larger.
+/// Libraries and what else is small are kept once they are unpacked.
 const SMALL: u64 = 4 << 20;
+/// So many of them, in bytes, are unpacked at once.
+const MOST_AT_ONCE: u64 = 48 << 20;
 /// Names and beginnings are kept in memory; no image has more of them.
 const MOST_KEPT: usize = 128 << 20;
-/// Docker stops at 127.
-const MOST_LAYERS: usize = 1000;
-/// Nor has any archive so many files outside its layers.
-const MOST_FILES: usize = 100_000;
+/// More is not unpacked again, or begun with: it would go on for ever.
+const MOST_AGAIN: u64 = 4 << 30;
+/// Nor are more names looked up for the links and whiteouts of layers.
+const MOST_FOLLOWED: usize = 256 << 20;
+/// What a name costs beside its length.
+const STEP: usize = 64;
 
 /// How many bytes of a file are wanted while its layer passes by.
 pub(crate) type Wanted<'a> = &'a dyn Fn(&str, &Config) -> u64;
 /// Is told how far the reading is: layer, of how many.
 pub(crate) type Progress<'a> = &'a mut dyn FnMut(usize, usize);
-
-/// A part of a file.
-struct Region<'a> {
-    file: &'a File,
-    at: u64,
-    end: u64,
-}
-
-impl Read for Region<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let most = usize::try_from(self.end.saturating_sub(self.at)).unwrap_or(usize::MAX).min(buffer.len());
-        let read = self.file.read_at(&mut buffer[..most], self.at)?;
-        self.at += read as u64;
-        Ok(read)
-    }
-}
-
-impl Source for Region<'_> {
-    fn skip(&mut self, count: u64) -> io::Result<()> {
-        if count > self.end.saturating_sub(self.at) {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        self.at += count;
-        Ok(())
-    }
-}
-
-/// A layer's tar, compressed or not.
-enum Stream<'a> {
-    Plain(Region<'a>),
-    Gzip(Box<MultiGzDecoder<BufReader<Region<'a>>>>),
-}
-
-impl Read for Stream<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Stream::Plain(region) => region.read(buffer),
-            Stream::Gzip(decoder) => decoder.read(buffer),
-        }
-    }
-}
-
-impl Source for Stream<'_> {
-    fn skip(&mut self, mut count: u64) -> io::Result<()> {
-        match self {
-            Stream::Plain(region) => region.skip(count),
-            Stream::Gzip(decoder) => {
-                let mut buffer = vec![0; 64 * 1024];
-                while count > 0 {
-                    let most = usize::try_from(count).unwrap_or(usize::MAX).min(buffer.len());
-                    match decoder.read(&mut buffer[..most])? {
-                        0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-                        read => count -= read as u64,
-                    }
-                }
-                Ok(())
-            }
-        }
-    }
-}
 
 impl Archive {
     /// Reads it.
@@ -171,19 +95,34 @@ impl Archive {
             _ => error.to_string(),
         })?;
         let size = file.metadata().map_err(|error| error.to_string())?.len();
-        let index = index(&file, size)?;
-        let (config, layers, others) = contents(&file, &index)?;
-        let mut archive = Archive { file, nodes: BTreeMap::new(), kept: 0, config, layers, hidden: Vec::new(), others };
-        let root = Entry { kind: Kind::Directory, mode: 0o755, uid: 0, gid: 0, size: 0, layer: None };
-        archive.nodes.insert("/".to_owned(), Node { entry: root, by: 0, cleared: 0, at: 0, head: None });
+        let (config, layers, others) = contents(&file, &index(&file, size)?)?;
+        let mut archive = Archive {
+            file,
+            nodes: BTreeMap::new(),
+            heads: RefCell::default(),
+            kept: Cell::new(0),
+            again: Cell::new(0),
+            followed: 0,
+            config,
+            layers,
+            hidden: Vec::new(),
+            others,
+        };
+        archive.nodes.insert("/".to_owned(), Node::directory(0));
         for at in 0..archive.layers.len() {
             progress(at + 1, archive.layers.len());
             let file = archive.file.try_clone().map_err(|error| error.to_string())?;
             let trouble = archive.apply(&file, at, wanted).err();
             if let Some(layer) = archive.layers.get_mut(at) {
-                layer.trouble = layer.trouble.take().or(trouble.map(|error| error.to_string()));
+                // Of a plain one the end of the file looks like its own.
+                let cut = layer.at.saturating_add(layer.size) > size
+                    || trouble.as_ref().is_some_and(|error| error.kind() == io::ErrorKind::UnexpectedEof);
+                let trouble =
+                    if cut { Some("it is cut off".to_owned()) } else { trouble.map(|error| error.to_string()) };
+                layer.trouble = layer.trouble.take().or(trouble);
             }
         }
+        archive.catch_up();
         Ok(archive)
     }
 
@@ -193,29 +132,40 @@ impl Archive {
         let mut tar = Tar::new(layer.stream(file)?);
         let mut content = 0;
         while let Some(header) = tar.next()? {
-            let path = ["/", &header.path].concat();
+            let path = self.place(&header.path);
+            if self.followed > MOST_FOLLOWED {
+                return Err(io::Error::other("it has more links and whiteouts than are followed here"));
+            }
             let (directory, name) = path.rsplit_once('/').unwrap_or_default();
             if name == ".wh..wh..opq" {
-                self.remove(directory, number, false);
+                self.remove(if directory.is_empty() { "/" } else { directory }, number, false);
                 continue;
             }
-            if let Some(removed) = name.strip_prefix(".wh.") {
-                self.remove(&[directory, "/", removed].concat(), number, true);
+            if let Some(removed) = name.strip_prefix(".wh.").filter(|removed| !removed.is_empty()) {
+                self.remove(&join(directory, removed), number, true);
+                continue;
+            }
+            if path == "/" && header.kind != b'5' {
                 continue;
             }
             content = u64::saturating_add(content, header.size);
+            let most = wanted(&path, &self.config);
             let node = if header.kind == b'1' {
                 // Another name of a file that came before.
-                let target = ["/", header.link.trim_start_matches("./").trim_matches('/')].concat();
+                let target = self.place(&header.link);
                 let Some(node) = self.nodes.get(&target).cloned() else { continue };
+                if let Some(spot) = node.spot.filter(|_| most > 0) {
+                    self.charge(self.want(spot, most.min(node.entry.size)))?;
+                }
                 Node { by: number, ..node }
             } else {
-                let head = match wanted(&path, &self.config) {
-                    0 => None,
-                    most if matches!(header.kind, b'0' | b'7') => Some(tar.content(most.min(header.size))?),
-                    _ => None,
-                };
-                Node { entry: entry(&header, number), by: number, cleared: 0, at: header.at, head }
+                let spot = matches!(header.kind, b'0' | b'7').then_some((number, header.at));
+                if let Some(spot) = spot.filter(|_| most > 0) {
+                    let most = most.min(header.size);
+                    self.charge(self.want(spot, most))?;
+                    self.arrived(spot, tar.content(most)?);
+                }
+                Node { entry: entry(&header, number), by: number, cleared: 0, spot }
             };
             self.put(path, node)?;
         }
@@ -225,12 +175,36 @@ impl Archive {
         Ok(())
     }
 
+    /// Where a file of this name goes: `.` and `..` are taken out, and links of the directories above it followed, as
+    /// whoever unpacks does.
+    fn place(&mut self, name: &str) -> String {
+        let mut path = String::with_capacity(name.len() + 1);
+        name.split('/').for_each(|part| step(&mut path, part));
+        let Some((directory, last)) = path.rsplit_once('/') else { return "/".to_owned() };
+        let is_directory = |path: &str| self.nodes.get(path).is_some_and(|node| node.entry.kind == Kind::Directory);
+        if directory.is_empty() || is_directory(directory) {
+            return path;
+        }
+        let mut rest: Vec<String> = parts(directory).rev().collect();
+        let (mut here, mut links) = (String::new(), 0);
+        while let Some(part) = rest.pop() {
+            self.followed += here.len() + STEP;
+            let before = here.len();
+            step(&mut here, &part);
+            let Some(Kind::Link(target)) = self.nodes.get(&here).map(|node| &node.entry.kind) else { continue };
+            links += 1;
+            if links > 40 {
+                break;
+            }
+            here.truncate(if target.starts_with('/') { 0 } else { before });
+            rest.extend(parts(target).rev());
+        }
+        join(&here, last)
+    }
+
     fn put(&mut self, path: String, mut node: Node) -> io::Result<()> {
         let link = if let Kind::Link(target) = &node.entry.kind { target.len() } else { 0 };
-        self.kept += size_of::<(String, Node)>() + path.len() + link + node.head.as_ref().map_or(0, Vec::len);
-        if self.kept > MOST_KEPT {
-            return Err(io::Error::other("with it the image has more files than are kept in memory here"));
-        }
+        self.charge(size_of::<(String, Node)>() + path.len() + link)?;
         let number = node.by;
         if node.entry.kind != Kind::Directory {
             self.remove(&path, number, true);
@@ -243,6 +217,38 @@ impl Archive {
         Ok(())
     }
 
+    /// Counts what is kept.
+    fn charge(&self, bytes: usize) -> io::Result<()> {
+        self.kept.set(self.kept.get().saturating_add(bytes));
+        if self.kept.get() > MOST_KEPT {
+            return Err(io::Error::other("with it the image has more files than are kept in memory here"));
+        }
+        Ok(())
+    }
+
+    /// So much of a content should be here. What comes back is what that costs.
+    fn want(&self, spot: Spot, most: u64) -> usize {
+        let mut heads = self.heads.borrow_mut();
+        let more = match heads.get_mut(&spot) {
+            Some(head) => {
+                let more = most.saturating_sub(head.wanted);
+                head.wanted += more;
+                more
+            }
+            None => {
+                heads.insert(spot, Head { bytes: Rc::default(), wanted: most });
+                most.saturating_add(size_of::<(Spot, Head)>() as u64)
+            }
+        };
+        usize::try_from(more).unwrap_or(usize::MAX)
+    }
+
+    fn arrived(&self, spot: Spot, bytes: Vec<u8>) {
+        if let Some(head) = self.heads.borrow_mut().get_mut(&spot) {
+            *head = Head { wanted: bytes.len() as u64, bytes: Rc::new(bytes) };
+        }
+    }
+
     /// Builders leave out directories above; whoever unpacks makes them, for root.
     fn parents(&mut self, path: &str, number: u32) {
         let mut rest = path;
@@ -250,9 +256,8 @@ impl Archive {
             if self.nodes.contains_key(parent) {
                 break;
             }
-            let entry = Entry { kind: Kind::Directory, mode: 0o755, uid: 0, gid: 0, size: 0, layer: Some(number) };
-            self.kept += size_of::<(String, Node)>() + parent.len();
-            self.nodes.insert(parent.to_owned(), Node { entry, by: number, cleared: 0, at: 0, head: None });
+            self.kept.set(self.kept.get() + size_of::<(String, Node)>() + parent.len());
+            self.nodes.insert(parent.to_owned(), Node::directory(number));
             rest = parent;
         }
     }
@@ -263,7 +268,7 @@ impl Archive {
         if self.nodes.get(path).is_some_and(|node| node.cleared == number && (node.by >= number || !itself)) {
             return;
         }
-        let first = [path, "/"].concat();
+        let first = join(path, "");
         let below = self.nodes.range(first.clone()..).take_while(|(path, _)| path.starts_with(&first));
         // The root's own name is below itself.
         let below = below.filter(|(path, _)| path.len() > first.len());
@@ -278,6 +283,7 @@ impl Archive {
             }
         }
         for path in own {
+            self.followed += path.len() + STEP;
             self.parents(&path, number);
         }
         if let Some(node) = self.nodes.get_mut(path) {
@@ -287,22 +293,104 @@ impl Archive {
 
     fn hide(&mut self, path: String, node: Node, by: u32) {
         if node.entry.kind == Kind::File && node.by < by && node.entry.size > 0 {
-            self.hidden.push(Hidden { path, entry: node.entry, head: node.head });
+            self.hidden.push(Hidden { path, entry: node.entry, spot: node.spot });
+        }
+    }
+
+    /// Reads what is wanted and not here, each layer once for all of it. What cannot be read is wanted no more.
+    fn catch_up(&self) {
+        let late = |(spot, head): (&Spot, &mut Head)| {
+            let wanted = std::mem::replace(&mut head.wanted, head.bytes.len() as u64);
+            (wanted > head.wanted).then_some((*spot, wanted))
+        };
+        let late: Vec<(Spot, u64)> = self.heads.borrow_mut().iter_mut().filter_map(late).collect();
+        let mut open = None;
+        for (spot, length) in late {
+            if let Some(bytes) = self.unpack(&mut open, spot, length) {
+                self.arrived(spot, bytes);
+            }
+        }
+    }
+
+    /// A content, out of a stream that may have passed others of its layer.
+    fn unpack<'a>(&'a self, open: &mut Option<(u32, Stream<'a>, u64)>, spot: Spot, length: u64) -> Option<Vec<u8>> {
+        let (number, at) = spot;
+        let layer = self.layers.get(number as usize - 1).filter(|_| self.again.get() < MOST_AGAIN)?;
+        if open.as_ref().is_none_or(|(of, ..)| *of != number) {
+            *open = Some((number, layer.stream(&self.file).ok()?, 0));
+        }
+        let (_, stream, here) = open.as_mut()?;
+        let gap = at.checked_sub(*here)?;
+        if layer.packed == Packing::Gzip {
+            self.again.set(self.again.get().saturating_add(gap + length));
+        }
+        stream.skip(gap).ok()?;
+        let mut bytes = Vec::new();
+        let read = (stream as &mut dyn Read).take(length).read_to_end(&mut bytes).ok()? as u64;
+        *here = at + read;
+        (read == length).then_some(bytes)
+    }
+
+    /// The beginning of a content, or all of it: what was kept, or is read now.
+    fn content(&self, spot: Spot, length: u64) -> Option<Rc<Vec<u8>>> {
+        let here = || {
+            let heads = self.heads.borrow();
+            heads.get(&spot).filter(|head| head.bytes.len() as u64 >= length).map(|head| head.bytes.clone())
+        };
+        if let Some(bytes) = here() {
+            return Some(bytes);
+        }
+        let more = self.want(spot, length);
+        self.catch_up();
+        let bytes = here();
+        if length > SMALL || self.charge(more).is_err() {
+            self.arrived(spot, Vec::new());
+        }
+        bytes
+    }
+
+    /// Who needs one library needs more: those of this layer are read with it.
+    fn want_libraries(&self, number: u32) {
+        let mut room = MOST_AT_ONCE.min(MOST_KEPT.saturating_sub(self.kept.get()) as u64);
+        for (_, node) in self.nodes.iter().filter(|(path, _)| is_library(path)) {
+            let size = node.entry.size;
+            if let Some(spot) = node.spot.filter(|spot| spot.0 == number && size <= room.min(SMALL)) {
+                room -= size;
+                let _ = self.charge(self.want(spot, size));
+            }
+        }
+    }
+
+    /// What was kept of a hidden file.
+    pub(crate) fn head_of(&self, hidden: &Hidden) -> Option<Rc<Vec<u8>>> {
+        self.heads.borrow().get(&hidden.spot?).map(|head| head.bytes.clone())
+    }
+}
+
+impl Node {
+    /// One that no layer has an entry for.
+    fn directory(number: u32) -> Node {
+        let layer = Some(number).filter(|number| *number > 0);
+        let entry = Entry { kind: Kind::Directory, mode: 0o755, uid: 0, gid: 0, size: 0, layer };
+        Node { entry, by: number, cleared: 0, spot: None }
+    }
+}
+
+/// One name further, or back.
+fn step(path: &mut String, part: &str) {
+    match part {
+        "" | "." => {}
+        ".." => path.truncate(path.rfind('/').unwrap_or(0)),
+        _ => {
+            path.push('/');
+            path.push_str(part);
         }
     }
 }
 
-impl Layer {
-    fn stream<'a>(&self, file: &'a File) -> io::Result<Stream<'a>> {
-        let region = Region { file, at: self.at, end: self.at.saturating_add(self.size) };
-        match self.packed {
-            Packing::Plain => Ok(Stream::Plain(region)),
-            Packing::Gzip => {
-                Ok(Stream::Gzip(Box::new(MultiGzDecoder::new(BufReader::with_capacity(64 * 1024, region)))))
-            }
-            Packing::Other => Err(io::Error::other("it is compressed in a way that is not read here (zstd?)")),
-        }
-    }
+fn is_library(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or_default();
+    name.ends_with(".so") || name.contains(".so.")
 }
 
 fn entry(header: &Header, number: u32) -> Entry {
@@ -323,6 +411,12 @@ impl Content for (&File, u64, u64) {
     }
 }
 
+impl Content for Rc<Vec<u8>> {
+    fn fill(&self, offset: u64, buffer: &mut [u8]) -> bool {
+        self.as_ref().fill(offset, buffer)
+    }
+}
+
 impl Tree for Archive {
     fn entry(&self, path: &str) -> Option<Entry> {
         self.nodes.get(path).map(|node| node.entry.clone())
@@ -330,18 +424,15 @@ impl Tree for Archive {
 
     fn open(&self, path: &str) -> Option<Box<dyn Content + '_>> {
         let node = self.nodes.get(path)?;
-        if let Some(head) = node.head.as_ref().filter(|head| head.len() as u64 == node.entry.size) {
-            return Some(Box::new(head.clone()));
-        }
-        let layer = self.layers.get(node.entry.layer?.checked_sub(1)? as usize)?;
+        let (spot, size) = (node.spot?, node.entry.size);
+        let layer = self.layers.get(spot.0 as usize - 1)?;
         match layer.packed {
-            Packing::Plain => Some(Box::new((&self.file, layer.at + node.at, node.entry.size))),
-            Packing::Gzip if node.entry.size <= LARGEST => {
-                let mut stream = layer.stream(&self.file).ok()?;
-                stream.skip(node.at).ok()?;
-                let mut bytes = Vec::new();
-                (&mut stream as &mut dyn Read).take(node.entry.size).read_to_end(&mut bytes).ok()?;
-                Some(Box::new(bytes))
+            Packing::Plain => Some(Box::new((&self.file, layer.at + spot.1, size))),
+            Packing::Gzip if size <= LARGEST => {
+                if is_library(path) && !self.heads.borrow().contains_key(&spot) {
+                    self.want_libraries(spot.0);
+                }
+                Some(Box::new(self.content(spot, size)?))
             }
             Packing::Gzip | Packing::Other => None,
         }
@@ -349,18 +440,14 @@ impl Tree for Archive {
 
     fn head(&self, path: &str, most: u64) -> Option<Vec<u8>> {
         let node = self.nodes.get(path)?;
-        let wanted = usize::try_from(node.entry.size.min(most)).ok()?;
-        match node.head.as_ref().and_then(|head| head.get(..wanted)) {
-            Some(head) => Some(head.to_vec()),
-            None => {
-                let mut bytes = vec![0; wanted];
-                self.open(path)?.fill(0, &mut bytes).then_some(bytes)
-            }
-        }
+        let length = node.entry.size.min(most);
+        let bytes = self.content(node.spot?, length)?;
+        bytes.get(..usize::try_from(length).ok()?).map(<[u8]>::to_vec)
     }
 
-    fn walk(&self, each: &mut dyn FnMut(&str, &Entry)) {
+    fn walk(&self, each: &mut dyn FnMut(&str, &Entry)) -> Vec<String> {
         self.nodes.iter().for_each(|(path, node)| each(path, &node.entry));
+        Vec::new()
     }
 
     fn is_live(&self) -> bool {
@@ -368,135 +455,52 @@ impl Tree for Archive {
     }
 }
 
-/// Where each file of the outer tar is.
-fn index(file: &File, size: u64) -> Result<Vec<Header>, String> {
-    let mut magic = [0; 4];
-    let read = file.read_at(&mut magic, 0).map_err(|error| error.to_string())?;
-    match magic.get(..read) {
-        Some([]) => return Err("it is empty".to_owned()),
-        Some([0x1f, 0x8b, ..]) => return Err("it is compressed as a whole: gunzip it first".to_owned()),
-        Some([0x28, 0xb5, 0x2f, 0xfd]) => return Err("it is compressed as a whole: unzstd it first".to_owned()),
-        Some(_) | None => {}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::image::tar::tests::{block, padded};
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+    use std::io::Write;
+
+    /// Each with its content, or with the name that it is another name of.
+    fn tar(files: &[(&str, Result<&[u8], &str>)]) -> Vec<u8> {
+        let each = files.iter().map(|(name, content)| match content {
+            Ok(bytes) => [block(name, b'0', bytes.len(), ""), padded(bytes)].concat(),
+            Err(link) => block(name, b'1', 0, link),
+        });
+        each.collect::<Vec<_>>().concat()
     }
-    let mut tar = Tar::new(Region { file, at: 0, end: size });
-    let mut index = Vec::new();
-    loop {
-        match tar.next() {
-            Ok(Some(_)) if index.len() >= MOST_FILES => return Err("it has too many files for an image".to_owned()),
-            Ok(Some(header)) => index.push(header),
-            Ok(None) => return Ok(index),
-            // What comes after is missing; what is there may be enough.
-            Err(_) if !index.is_empty() => return Ok(index),
-            Err(error) => return Err(error.to_string()),
-        }
-    }
-}
 
-type Found = (Config, Vec<Layer>, usize);
-
-/// The image's configuration and layers, by docker's manifest.json or OCI's index.json.
-fn contents(file: &File, index: &[Header]) -> Result<Found, String> {
-    let find = |name: &str| {
-        let name = name.trim_start_matches("./");
-        let found = index.iter().rev().find(|header| header.path == name)?;
-        // docker save writes a layer that came twice as a link: ../ID/layer.tar
-        if found.kind == b'2' {
-            let target = found.link.trim_start_matches("../");
-            return index.iter().find(|header| header.path == target);
+    #[test]
+    fn a_compressed_layer_is_not_unpacked_for_each_file() {
+        let contents: Vec<(String, Vec<u8>)> = (0..20u8).map(|at| (format!("blob{at}"), vec![at; 700])).collect();
+        let links: Vec<String> = (0..20).map(|at| format!("key{at}.pem")).collect();
+        let libraries: Vec<String> = (0..20).map(|at| format!("lib{at}.so.1")).collect();
+        let big = vec![0; 1 << 20];
+        let mut files: Vec<(&str, Result<&[u8], &str>)> = vec![("big", Ok(&big))];
+        files.extend(contents.iter().map(|(name, bytes)| (name.as_str(), Ok(bytes.as_slice()))));
+        files.extend(links.iter().zip(&contents).map(|(name, (target, _))| (name.as_str(), Err(target.as_str()))));
+        files.extend(libraries.iter().zip(&contents).map(|(name, (_, bytes))| (name.as_str(), Ok(bytes.as_slice()))));
+        let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+        gzip.write_all(&tar(&files)).unwrap();
+        let manifest = b"[{\"Config\":\"c\",\"Layers\":[\"l\"]}]";
+        let image = tar(&[("manifest.json", Ok(manifest)), ("c", Ok(b"{}")), ("l", Ok(&gzip.finish().unwrap()))]);
+        let path = std::env::temp_dir().join(format!("goward-archive-{}", std::process::id()));
+        std::fs::write(&path, image).unwrap();
+        let wanted = |path: &str, _: &Config| if path.ends_with(".pem") { 600 } else { 0 };
+        let archive = Archive::read(&path, &wanted, &mut |_, _| {}).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        // Once for all names that came too late.
+        for at in 0..20u8 {
+            assert_eq!(archive.head(&format!("/key{at}.pem"), 600), Some(vec![at; 600]));
         }
-        Some(found)
-    };
-    let json = |name: &str| {
-        let header = find(name)?;
-        let mut bytes = vec![0; usize::try_from(header.size.min(SMALL)).ok()?];
-        file.read_exact_at(&mut bytes, header.at).ok()?;
-        Value::read(&String::from_utf8_lossy(&bytes))
-    };
-    let blob = |value: &Value| {
-        let digest = value.get("digest")?.text()?;
-        Some(["blobs/", &digest.replacen(':', "/", 1)].concat())
-    };
-    let (config, names, others) = if let Some(manifest) = json("manifest.json") {
-        let images = manifest.items();
-        let image = images.first().ok_or("its manifest.json lists no image")?;
-        let config = image.get("Config").and_then(Value::text).unwrap_or_default().to_owned();
-        let layers = image.get("Layers").map(Value::items).unwrap_or_default();
-        let names = layers.iter().filter_map(Value::text).map(str::to_owned).collect::<Vec<_>>();
-        (config, names, images.len().saturating_sub(1))
-    } else if let Some(mut manifest) = json("index.json") {
-        let mut others = 0;
-        // An index may list others: platforms, attestations.
-        for _ in 0..4 {
-            let listed = manifest.get("manifests").map(Value::items).unwrap_or_default();
-            let is_image = |value: &&Value| {
-                let platform = value.get("platform").and_then(|platform| platform.get("os")).and_then(Value::text);
-                platform.is_none_or(|os| os == "linux")
-            };
-            let Some(next) = listed.iter().find(is_image).or(listed.first()).and_then(blob) else { break };
-            others += listed.iter().filter(is_image).count().saturating_sub(1);
-            manifest = json(&next).ok_or_else(|| format!("{next} is missing in it, or no JSON"))?;
+        assert!((1 << 20..3 << 19).contains(&archive.again.get()), "{}", archive.again.get());
+        // And once for all libraries.
+        for at in (0..20u8).rev() {
+            let mut bytes = [0; 700];
+            assert!(archive.open(&format!("/lib{at}.so.1")).unwrap().fill(0, &mut bytes) && bytes == [at; 700]);
         }
-        let config = manifest.get("config").and_then(blob).unwrap_or_default();
-        let layers = manifest.get("layers").map(Value::items).unwrap_or_default();
-        (config, layers.iter().filter_map(blob).collect(), others)
-    } else {
-        return Err("no image: neither docker's manifest.json nor OCI's index.json is in it".to_owned());
-    };
-    let config =
-        json(&config).ok_or_else(|| format!("the image's configuration {config} is missing in it, or no JSON"))?;
-    if names.len() > MOST_LAYERS {
-        return Err(format!("{} layers are too many for an image", names.len()));
-    }
-    let layers = names.iter().map(|name| match find(name) {
-        Some(header) => layer(file, header),
-        None => Layer {
-            at: 0,
-            size: 0,
-            content: 0,
-            packed: Packing::Other,
-            trouble: Some(format!("{name} is not in the archive")),
-        },
-    });
-    Ok((configuration(&config), layers.collect(), others))
-}
-
-fn layer(file: &File, header: &Header) -> Layer {
-    let mut magic = [0; 4];
-    let read = file.read_at(&mut magic, header.at).unwrap_or_default();
-    let packed = match magic.get(..read) {
-        Some([0x1f, 0x8b, ..]) => Packing::Gzip,
-        Some([0x28, 0xb5, 0x2f, 0xfd]) => Packing::Other,
-        Some(_) | None => Packing::Plain,
-    };
-    Layer { at: header.at, size: header.size, content: 0, packed, trouble: None }
-}
-
-fn configuration(image: &Value) -> Config {
-    let config = image.get("config");
-    let text = |name: &str| config.and_then(|config| config.get(name)).and_then(Value::text).map(str::to_owned);
-    let list = |value: Option<&Value>| -> Vec<String> {
-        value.map(Value::items).unwrap_or_default().iter().filter_map(Value::text).map(str::to_owned).collect()
-    };
-    let field = |name: &str| config.and_then(|config| config.get(name));
-    let pairs = list(field("Env")).into_iter().filter_map(|pair| {
-        let (name, value) = pair.split_once('=')?;
-        Some((name.to_owned(), value.to_owned()))
-    });
-    let ports = match field("ExposedPorts") {
-        Some(Value::Object(ports)) => {
-            ports.iter().filter_map(|(port, _)| port.strip_suffix("/tcp")?.parse().ok()).collect()
-        }
-        Some(Value::Other(_) | Value::Text(_) | Value::List(_)) | None => Vec::new(),
-    };
-    Config {
-        architecture: image.get("architecture").and_then(Value::text).unwrap_or_default().to_owned(),
-        user: text("User").unwrap_or_default(),
-        env: pairs.collect(),
-        entrypoint: list(field("Entrypoint")),
-        cmd: list(field("Cmd")),
-        ports,
-        health: list(field("Healthcheck").and_then(|health| health.get("Test"))),
-        stop: text("StopSignal").filter(|signal| !signal.is_empty()),
-        directory: text("WorkingDir").unwrap_or_default(),
+        assert!((2 << 20..5 << 19).contains(&archive.again.get()), "{}", archive.again.get());
     }
 }

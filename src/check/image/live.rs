@@ -1,7 +1,7 @@
 //! A directory as an image's root: `/` inside a build, or `--rootfs`. Links are followed by `tree`, never by the kernel, so
 //! that they stay inside.
 
-use super::tree::{Content, Entry, Kind, Tree, join};
+use super::tree::{Content, Entry, Kind, Tree, join, parts};
 use crate::sys::file;
 use std::fs::{self, File, Metadata};
 use std::os::unix::fs::{FileExt, MetadataExt};
@@ -21,9 +21,27 @@ impl Live {
         Live { root: root.unwrap_or(Path::new("/")).to_owned(), live: root.is_none() }
     }
 
-    fn at(&self, path: &str) -> PathBuf {
-        self.root.join(path.trim_start_matches('/'))
+    /// Where that is, if no link leads there. A path here has none in it; but a name that is no UTF-8 may look like that of
+    /// a link beside it.
+    fn at(&self, path: &str) -> Option<PathBuf> {
+        let mut here = self.root.clone();
+        // The root itself may be given as a link.
+        let mut link = false;
+        for part in parts(path) {
+            if link {
+                return None;
+            }
+            here.push(part);
+            link = here.is_symlink();
+        }
+        Some(here)
     }
+}
+
+/// Where something is mounted; nothing where that cannot be told.
+fn mounts() -> Vec<String> {
+    let text = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    text.lines().filter_map(|line| line.split(' ').nth(4)).map(str::to_owned).collect()
 }
 
 fn entry(path: &Path, meta: &Metadata) -> Entry {
@@ -44,38 +62,53 @@ impl Content for File {
 
 impl Tree for Live {
     fn entry(&self, path: &str) -> Option<Entry> {
-        let path = self.at(path);
-        // The root itself may be given as a link.
-        let meta = if path == self.root { fs::metadata(&path) } else { fs::symlink_metadata(&path) };
-        meta.ok().map(|meta| entry(&path, &meta))
+        let at = self.at(path)?;
+        let meta = if path == "/" { fs::metadata(&at) } else { fs::symlink_metadata(&at) };
+        meta.ok().map(|meta| entry(&at, &meta))
     }
 
     fn open(&self, path: &str) -> Option<Box<dyn Content + '_>> {
-        let file = file::regular(&self.at(path)).ok()?;
-        Some(Box::new(file))
+        let path = self.at(path).filter(|path| fs::symlink_metadata(path).is_ok_and(|meta| meta.is_file()))?;
+        Some(Box::new(file::regular(&path).ok()?))
     }
 
-    fn walk(&self, each: &mut dyn FnMut(&str, &Entry)) {
-        // What is mounted (/proc, /dev, what a build brings along) is not of the image.
-        let device = fs::metadata(&self.root).map(|meta| meta.dev()).unwrap_or_default();
-        let mut open = vec!["/".to_owned()];
+    fn walk(&self, each: &mut dyn FnMut(&str, &Entry)) -> Vec<String> {
+        // What is mounted (/proc, /dev, what a build brings along) is not of the image. Of an overlay's files the device may
+        // be another one than that of its directories.
+        let root = fs::canonicalize(&self.root).unwrap_or_else(|_| self.root.clone());
+        let device = fs::metadata(&root).map(|meta| meta.dev()).unwrap_or_default();
+        let mounts = mounts();
+        let above = root.to_string_lossy().trim_end_matches('/').len();
+        let shown = |path: &Path| join("/", path.to_string_lossy().get(above + 1..).unwrap_or_default());
+        let mut closed = Vec::new();
+        let mut open = vec![root.clone()];
         let mut count = 0;
         while let Some(directory) = open.pop() {
-            let Ok(entries) = fs::read_dir(self.at(&directory)) else { continue };
+            let Ok(entries) = fs::read_dir(&directory) else {
+                closed.push(shown(&directory));
+                continue;
+            };
             for found in entries.flatten() {
-                let path = join(&directory, &found.file_name().to_string_lossy());
-                let Ok(meta) = found.metadata() else { continue };
+                let path = found.path();
+                let Ok(meta) = found.metadata() else {
+                    closed.push(shown(&path));
+                    continue;
+                };
                 count += 1;
-                if meta.dev() != device || count > MOST {
+                if count > MOST
+                    || meta.dev() != device
+                        && (meta.is_dir() || mounts.iter().any(|mount| path.as_os_str() == mount.as_str()))
+                {
                     continue;
                 }
-                let entry = entry(&found.path(), &meta);
-                each(&path, &entry);
+                let entry = entry(&path, &meta);
+                each(&shown(&path), &entry);
                 if entry.kind == Kind::Directory {
                     open.push(path);
                 }
             }
         }
+        closed
     }
 
     fn is_live(&self) -> bool {

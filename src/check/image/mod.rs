@@ -4,9 +4,11 @@ mod archive;
 mod files;
 mod libraries;
 mod live;
+mod manifest;
 mod pem;
 mod program;
 mod rights;
+mod stream;
 mod surroundings;
 mod tar;
 mod tree;
@@ -19,8 +21,9 @@ use super::show::Report;
 use super::table::{self, Rule};
 use crate::cli::options::boolean;
 use crate::exec;
-use archive::{Archive, Config, Packing};
+use archive::Archive;
 use live::Live;
+use manifest::{Config, Packing};
 use program::{Program, Start};
 pub(super) use rights::Subject;
 use std::path::Path;
@@ -316,7 +319,7 @@ fn hidden(image: &Archive, report: &mut Report) {
         if largest.is_none_or(|largest| largest.entry.size < hidden.entry.size) {
             largest = Some(hidden);
         }
-        let secret = hidden.head.as_deref().and_then(|head| files::secret(&hidden.path, head));
+        let secret = image.head_of(hidden).and_then(|head| files::secret(&hidden.path, &head));
         let env = hidden.path.rsplit('/').next() == Some(".env");
         if secret.is_some() || env {
             let place = Place { file: hidden.path.clone(), line: 0, layer: hidden.entry.layer };

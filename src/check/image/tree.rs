@@ -50,8 +50,8 @@ pub(crate) trait Tree {
     fn head(&self, path: &str, most: u64) -> Option<Vec<u8>> {
         bytes_of(self.open(path)?, self.entry(path)?.size.min(most))
     }
-    /// Every path below the root, with what is there.
-    fn walk(&self, each: &mut dyn FnMut(&str, &Entry));
+    /// Every path below the root, with what is there. What comes back are directories that whoever asks may not look into.
+    fn walk(&self, each: &mut dyn FnMut(&str, &Entry)) -> Vec<String>;
     /// The image runs here and now: the runtime has put its own files in already.
     fn is_live(&self) -> bool;
 }
@@ -118,7 +118,8 @@ pub(crate) fn resolve(tree: &dyn Tree, path: &str) -> Result<Resolved, Lost> {
     Ok(Resolved { path: here, entry, passed })
 }
 
-fn parts(path: &str) -> std::iter::Map<impl DoubleEndedIterator<Item = &str>, fn(&str) -> String> {
+/// Its names, in order.
+pub(super) fn parts(path: &str) -> std::iter::Map<impl DoubleEndedIterator<Item = &str>, fn(&str) -> String> {
     path.split('/').filter(|part| !part.is_empty() && *part != ".").map(str::to_owned)
 }
 
@@ -176,8 +177,9 @@ pub(crate) mod tests {
             self.0.get(path).map(|(_, content)| Box::new(content.clone()) as Box<dyn Content>)
         }
 
-        fn walk(&self, each: &mut dyn FnMut(&str, &Entry)) {
+        fn walk(&self, each: &mut dyn FnMut(&str, &Entry)) -> Vec<String> {
             self.0.iter().for_each(|(path, (entry, _))| each(path, entry));
+            Vec::new()
         }
 
         fn is_live(&self) -> bool {
