@@ -3,6 +3,7 @@
 use super::*;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::process::CommandExt;
 
 /// An entry of a tar archive, as no tar would write some of them.
 fn entry(name: &str, kind: u8, link: &str, content: &[u8]) -> Vec<u8> {
@@ -140,6 +141,82 @@ fn a_sparse_file_in_a_layer() {
     }
 }
 
+/// What should not be there, by its path and beginning, and what only looks like it.
+#[test]
+fn secrets_and_what_is_not_one() {
+    let certificate = String::from_utf8(valid_certificate()).unwrap();
+    let combined = format!("{}{}", certificate.repeat(5000 / certificate.len() + 1), "-----BEGIN PRIVATE KEY-----\n");
+    let openssh = "-----BEGIN OPENSSH PRIVATE KEY-----\n";
+    let npm = |value: &str| format!("//registry.npmjs.org/:{value}\n");
+    for (path, content, id) in [
+        ("/etc/ssh/ssh_host_rsa_key", openssh, Some("GW215")),
+        ("/etc/ssh/ssh_host_rsa_key.pub", "ssh-rsa AAAA\n", None),
+        ("/root/.ssh/id_ed25519_sk", openssh, Some("GW215")),
+        ("/root/.ssh/deploy", openssh, Some("GW215")),
+        ("/root/.ssh/known_hosts", "x ssh-rsa AAAA\n", None),
+        ("/app/tls.crt", combined.as_str(), Some("GW215")),
+        ("/app/ca.crt", certificate.as_str(), None),
+        ("/app/server.KEY", "-----BEGIN EC PRIVATE KEY-----\n", Some("GW215")),
+        ("/app/sign.asc", "-----BEGIN PGP PRIVATE KEY BLOCK-----\n", Some("GW215")),
+        ("/etc/apt/trusted.gpg.d/x.asc", "-----BEGIN PGP PUBLIC KEY BLOCK-----\n", None),
+        ("/root/.npmrc", &npm("_authToken=npm_x"), Some("GW216")),
+        ("/root/.npmrc", "_auth = eDp5\n", Some("GW216")),
+        ("/root/.npmrc", &npm("_authToken=${NPM_TOKEN}"), None),
+        ("/root/.pypirc", "[pypi]\nusername = __token__\npassword: pypi-x\n", Some("GW216")),
+        ("/root/.pypirc", "[pypi]\nusername = x\n", None),
+        ("/root/.ssh/config", "# token: none\n", None),
+        // GOPATH is for one's own sources too; a toolchain, modules and Python have keys to test with.
+        ("/go/src/app/server.key", "-----BEGIN PRIVATE KEY-----\n", Some("GW215")),
+        ("/go/src/app/.env", "A=1\n", Some("GW217")),
+        ("/go/src/app/.git/HEAD", "x", Some("GW218")),
+        ("/go/src/app/main.go", "x", Some("GW219")),
+        ("/var/lib/gotify/server.key", "-----BEGIN PRIVATE KEY-----\n", Some("GW215")),
+        ("/usr/local/go/src/crypto/tls/testdata/example-key.pem", "-----BEGIN PRIVATE KEY-----\n", None),
+        ("/usr/share/go-1.19/src/crypto/tls/testdata/example-key.pem", "-----BEGIN PRIVATE KEY-----\n", None),
+        ("/usr/lib/golang/src/net/http/server.go", "x", None),
+        ("/go/pkg/mod/example.com/x@v1.0.0/tls.key", "-----BEGIN PRIVATE KEY-----\n", None),
+        ("/usr/lib/python3/test/keycert.pem", "-----BEGIN PRIVATE KEY-----\n", None),
+        ("/usr/lib/go-1.19/bin/go", "x", Some("GW220")),
+        ("/usr/lib/golang/bin/go", "x", Some("GW220")),
+        ("/root/sdk/go1.22.3/pkg/tool/linux_amd64/link", "x", Some("GW220")),
+        ("/opt/gopher/bin/go", "x", None),
+    ] {
+        let root = Root { scratch: Scratch::new() };
+        root.file(path, content.as_bytes(), 0o600);
+        let report = root.check(&[]);
+        let ids = ["GW215", "GW216", "GW217", "GW218", "GW219", "GW220"];
+        let found: Vec<&str> = report.ids().into_iter().filter(|found| ids.contains(found)).collect();
+        assert_eq!(found, Vec::from_iter(id), "{path}: {}", report.0);
+    }
+}
+
+/// Removed by a later layer: told as it would be of one that is there.
+#[test]
+fn what_a_later_layer_hides() {
+    for (path, content, severity) in [
+        ("app/tls.key", KEY, Some("error")),
+        ("app/.env.production", b"A=1\n", Some("warning")),
+        ("app/.git/config", b"x", Some("warning")),
+        ("app/.env.example", b"A=\n", None),
+        ("usr/local/go/src/crypto/tls/testdata/example-key.pem", KEY, None),
+        ("go/pkg/mod/x@v1.0.0/.env", b"A=1\n", None),
+        ("go/pkg/mod/x@v1.0.0/.git/x", b"A=1\n", None),
+    ] {
+        let (first, _) = path.split_once('/').unwrap();
+        let gone = entry(&format!(".wh.{first}"), b'0', "", b"");
+        let second = path.replace("config", "HEAD");
+        let files = [entry(path, b'0', "", content), entry(&second, b'0', "", content)].concat();
+        let report = check_layers(&[files, gone], START, &[]);
+        let findings = report.0["findings"].as_array().unwrap();
+        let hidden = findings.iter().filter(|one| one["id"] == "GW406").map(|one| one["severity"].as_str());
+        assert_eq!(hidden.collect::<Vec<_>>(), Vec::from_iter(severity.map(Some)), "{path}: {}", report.0);
+    }
+    // What is still there is not hidden.
+    let layers = ["one", "two"].map(|text| entry("app/.git/index", b'0', "", text.as_bytes()));
+    let report = check_layers(&layers, START, &[]);
+    assert!(report.has("GW218") && !report.has("GW406"), "{}", report.0);
+}
+
 #[test]
 fn a_name_that_is_no_text_leads_nowhere() {
     let (root, host) = (Root { scratch: Scratch::new() }, Scratch::new());
@@ -151,7 +228,26 @@ fn a_name_that_is_no_text_leads_nowhere() {
     fs::write(root.at("/").join(OsStr::from_bytes(b"\xff.key")), b"").unwrap();
     symlink(host.path("tls.key"), root.at("/\u{fffd}.key")).unwrap();
     let report = root.check(&[]);
-    assert!(!report.has("GW215"), "{}", report.0);
+    assert!(!report.has("GW215") && report.says("key cannot be read here"), "{}", report.0);
+}
+
+#[test]
+fn what_cannot_be_read_is_said() {
+    if !crate::support::requires_root() {
+        return;
+    }
+    let root = Root { scratch: Scratch::new() };
+    root.directory("/", 0o755);
+    root.file("/k.pem", KEY, 0o600);
+    root.directory("/secret", 0o700);
+    let program = root.scratch.path("goward");
+    fs::copy(GOWARD, &program).unwrap();
+    fs::set_permissions(root.scratch.path(""), fs::Permissions::from_mode(0o755)).unwrap();
+    let mut command = Command::new(program);
+    command.args(["check", "--format=json", "--fail-on=never", "--rootfs"]).arg(root.scratch.path("root"));
+    let report = Report::of(&run(command.uid(65534).gid(65534), LIMIT));
+    assert!(report.says("/secret, /k.pem cannot be read here"), "{}", report.0);
+    assert!(!root.check(&[]).says("cannot be read here"));
 }
 
 /// Of an overlay over another file system files have a device of their own; a file that is mounted is not of the image.

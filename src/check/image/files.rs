@@ -2,6 +2,7 @@
 
 use super::tree::{Entry, Kind, Tree};
 use crate::check::finding::{Finding, Place};
+use crate::check::show::Report;
 use crate::check::table::{self, Rule};
 
 /// What files of one kind there are: the first, how many, how large.
@@ -32,16 +33,19 @@ impl Heap {
 
     fn finding(self) -> Option<Finding> {
         let place = Place { file: self.first.first()?.clone(), line: 0, layer: self.layer };
-        let mut evidence = self.first.join(", ");
-        let more = self.count - self.first.len() as u64;
-        if more > 0 {
-            evidence.push_str(&format!(" and {more} more"));
-        }
+        let mut evidence = first_of(&self.first, self.count);
         if self.size >= 1 << 20 {
             evidence.push_str(&format!(", {} together", size(self.size)));
         }
         Some(Finding::new(self.rule, place, evidence, self.mend))
     }
+}
+
+/// The first of so many.
+fn first_of(first: &[String], count: u64) -> String {
+    let names = first.join(", ");
+    let more = count.saturating_sub(first.len() as u64);
+    if more > 0 { format!("{names} and {more} more") } else { names }
 }
 
 /// `12.3 MB`
@@ -53,43 +57,94 @@ pub(crate) fn size(bytes: u64) -> String {
 /// Whether a file may be a secret, by its name; its beginning decides.
 pub(crate) fn may_be_secret(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or_default();
-    let key = [".pem", ".key"].iter().any(|end| name.ends_with(end));
-    key || matches!(
+    let ends = |end: &str| {
+        let start = name.len().checked_sub(end.len());
+        start.and_then(|start| name.get(start..)).is_some_and(|own| own.eq_ignore_ascii_case(end))
+    };
+    let key = [".pem", ".key", ".crt", ".asc"].into_iter().any(ends);
+    let ssh = path.contains("/.ssh/") || name.starts_with("ssh_host_") && name.ends_with("_key");
+    let named = matches!(
         name,
-        "id_rsa" | "id_ed25519" | "id_ecdsa" | "id_dsa" | ".netrc" | ".git-credentials" | ".pgpass" | ".npmrc"
-    ) || path.ends_with("/.aws/credentials")
-        || path.ends_with("/.docker/config.json")
-        || path.ends_with("/.kube/config")
+        "id_rsa"
+            | "id_ed25519"
+            | "id_ecdsa"
+            | "id_dsa"
+            | ".netrc"
+            | ".git-credentials"
+            | ".pgpass"
+            | ".npmrc"
+            | ".pypirc"
+    );
+    let inside = ["/.aws/credentials", "/.docker/config.json", "/.kube/config"].iter().any(|end| path.ends_with(end));
+    (key || ssh || named || inside) && !is_others(path)
 }
 
 /// By its beginning: a key, other credentials, or nothing of the kind.
 pub(crate) fn secret(path: &str, head: &[u8]) -> Option<&'static Rule> {
     let has = |needle: &str| memchr::memmem::find(head, needle.as_bytes()).is_some();
-    if has("PRIVATE KEY-----") {
+    if has("PRIVATE KEY-----") || has("PGP PRIVATE KEY BLOCK-----") {
         return Some(&table::PRIVATE_KEY);
     }
     let name = path.rsplit('/').next().unwrap_or_default();
     let found = match name {
         ".netrc" => has("password"),
         ".git-credentials" | ".pgpass" => !head.is_empty(),
-        // ${NPM_TOKEN} is only a name.
-        ".npmrc" => head.split(|byte| *byte == b'\n').any(|line| {
-            let has = |needle: &str| memchr::memmem::find(line, needle.as_bytes()).is_some();
-            (has("_authToken") || has("_password")) && !has("${")
-        }),
+        ".npmrc" => sets(head, &["_authToken", "_auth", "_password"]),
+        ".pypirc" => sets(head, &["password"]),
         "credentials" => has("aws_secret_access_key"),
         "config.json" => has("\"auth\""),
-        "config" => has("client-key-data") || has("token:"),
+        "config" if path.ends_with("/.kube/config") => has("client-key-data") || has("token:"),
         _ => false,
     };
     found.then_some(&table::CREDENTIALS)
 }
 
-/// So much of it is enough to tell.
-pub(crate) const SECRET_HEAD: u64 = 4096;
+/// Whether a line gives one of these a value of its own: not one that an environment variable holds.
+fn sets(head: &[u8], keys: &[&str]) -> bool {
+    String::from_utf8_lossy(head).lines().any(|line| {
+        let Some((key, value)) = line.split_once('=').or_else(|| line.split_once(':')) else { return false };
+        // `//registry.npmjs.org/:_authToken`
+        let key = key.rsplit(':').next().unwrap_or_default().trim();
+        keys.contains(&key) && !value.trim().is_empty() && !value.contains("${")
+    })
+}
+
+/// So much of it is enough to tell: a chain of certificates may stand before the key.
+pub(crate) const SECRET_HEAD: u64 = 16 << 10;
+
+/// Of Go's toolchain, of its modules, of Python's tests: others' files, with keys to test with.
+pub(crate) fn is_others(path: &str) -> bool {
+    path.contains("/pkg/mod/")
+        || path.contains("/lib/python") && path.contains("/test/")
+        || in_toolchain(path).is_some()
+}
+
+/// Where in a Go toolchain it is: in /usr/local/go, or where distributions put it, /usr/lib/go-1.19.
+fn in_toolchain(path: &str) -> Option<&str> {
+    path.match_indices("/go").find_map(|(at, _)| {
+        let (name, rest) = path.get(at + 1..)?.split_once('/')?;
+        let version = name.strip_prefix("go")?.trim_start_matches('-');
+        let above = path.get(..at)?;
+        let usual = matches!(above, "/usr/local" | "/usr/lib" | "/usr/share") && matches!(version, "" | "lang");
+        (usual || version.starts_with("1.")).then_some(rest)
+    })
+}
+
+/// The repository that a file is part of.
+pub(crate) fn repository(path: &str) -> Option<&str> {
+    let at = path.find("/.git/").filter(|_| !is_others(path))?;
+    path.get(..at + 5)
+}
+
+/// Variables for a server, and not an example of them.
+pub(crate) fn is_env(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or_default();
+    let sample = ["example", "sample", "template", "dist"].iter().any(|word| name.contains(word));
+    (name == ".env" || name.starts_with(".env.")) && !sample && !is_others(path)
+}
 
 /// Everything that lies about. `program` is the server, `is_static` says that it needs nothing else.
-pub(crate) fn judge(tree: &dyn Tree, program: Option<&str>, is_static: bool) -> Vec<Finding> {
+pub(crate) fn judge(tree: &dyn Tree, program: Option<&str>, is_static: bool, report: &mut Report) {
     let gone = "leave it out of the build context (.dockerignore), and give it at run time";
     let mut set_uid = Heap::new(&table::SET_UID, "chmod a-s in the build stage, or a base without them");
     let mut writable = Heap::new(&table::WORLD_WRITABLE, "chmod o-w; a directory for everybody needs mode 1777");
@@ -107,7 +162,7 @@ pub(crate) fn judge(tree: &dyn Tree, program: Option<&str>, is_static: bool) -> 
         "FROM scratch or distroless static, with the program, certificates and zones",
     );
     let mut candidates: Vec<String> = Vec::new();
-    tree.walk(&mut |path, entry| {
+    let mut closed = tree.walk(&mut |path, entry| {
         let name = path.rsplit('/').next().unwrap_or_default();
         let file = entry.kind == Kind::File;
         if path.starts_with("/proc/") || path.starts_with("/sys/") || path.starts_with("/dev/") {
@@ -121,26 +176,23 @@ pub(crate) fn judge(tree: &dyn Tree, program: Option<&str>, is_static: bool) -> 
         if entry.mode & 0o002 != 0 && matches!(entry.kind, Kind::File | Kind::Directory) && !sticky && !temporary {
             writable.add(path, entry);
         }
-        let go_root = path.contains("/go/src/") || path.contains("/pkg/mod/") || path.contains("/lib/go");
-        if name == ".git" && !go_root {
+        if name == ".git" && !is_others(path) {
             git.add(path, entry);
         }
         if !file {
             return;
         }
-        // Python tests its TLS with keys of its own.
-        let tests = path.contains("/lib/python") && path.contains("/test/");
-        if may_be_secret(path) && !go_root && !tests {
+        if may_be_secret(path) {
             candidates.push(path.to_owned());
         }
-        let sample = ["example", "sample", "template", "dist"].iter().any(|word| name.contains(word));
-        if (name == ".env" || name.starts_with(".env.")) && !sample && !go_root {
+        if is_env(path) {
             env.add(path, entry);
         }
-        if (name == "go.mod" || name == "go.sum" || name.ends_with(".go")) && !go_root {
+        if (name == "go.mod" || name == "go.sum" || name.ends_with(".go")) && !is_others(path) {
             sources.add(path, entry);
         }
-        if path.ends_with("/go/bin/go") || path == "/usr/bin/go" || path.contains("/go/pkg/tool/") {
+        let tool = in_toolchain(path).is_some_and(|rest| rest == "bin/go" || rest.starts_with("pkg/tool/"));
+        if tool || path.ends_with("/go/bin/go") || path == "/usr/bin/go" || path.contains("/go/pkg/tool/") {
             toolchain.add(path, entry);
         }
         let cached = [
@@ -161,7 +213,8 @@ pub(crate) fn judge(tree: &dyn Tree, program: Option<&str>, is_static: bool) -> 
         }
     });
     let heaps = [set_uid, writable, env, git, sources, toolchain, caches];
-    let mut findings: Vec<Finding> = heaps.into_iter().filter_map(Heap::finding).collect();
+    let findings = &mut report.findings;
+    findings.extend(heaps.into_iter().filter_map(Heap::finding));
     // Of a program that needs a libc it cannot be told what else it needs.
     if is_static && rest.size >= 1 << 20 {
         findings.extend(rest.finding());
@@ -169,11 +222,17 @@ pub(crate) fn judge(tree: &dyn Tree, program: Option<&str>, is_static: bool) -> 
     let mut keys = Heap::new(&table::PRIVATE_KEY, gone);
     let mut credentials = Heap::new(&table::CREDENTIALS, gone);
     for path in candidates {
-        let head = tree.head(&path, SECRET_HEAD).unwrap_or_default();
+        let Some(head) = tree.head(&path, SECRET_HEAD) else {
+            closed.push(path);
+            continue;
+        };
         let Some((rule, entry)) = secret(&path, &head).zip(tree.entry(&path)) else { continue };
         let heap = if std::ptr::eq(rule, &table::PRIVATE_KEY) { &mut keys } else { &mut credentials };
         heap.add(&path, &entry);
     }
     findings.extend([keys, credentials].into_iter().filter_map(Heap::finding));
-    findings
+    if !closed.is_empty() {
+        let names = first_of(&closed[..closed.len().min(4)], closed.len() as u64);
+        report.facts.push(format!("{names} cannot be read here, and nothing is said of what is in there"));
+    }
 }

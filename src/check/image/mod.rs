@@ -240,7 +240,7 @@ fn gather(
             report.findings.push(Finding::new(&table::NOT_WRITABLE, Place::path(directory.clone()), why, mend));
         }
     }
-    report.findings.extend(files::judge(tree, server.as_deref(), is_static));
+    files::judge(tree, server.as_deref(), is_static, report);
 }
 
 /// What the configuration says.
@@ -313,17 +313,24 @@ fn settings(
 
 fn hidden(image: &Archive, report: &mut Report) {
     let (mut count, mut size, mut largest) = (0, 0, None::<&archive::Hidden>);
+    let mut last = None;
     for hidden in &image.hidden {
         count += 1;
         size = u64::saturating_add(size, hidden.entry.size);
         if largest.is_none_or(|largest| largest.entry.size < hidden.entry.size) {
             largest = Some(hidden);
         }
-        let secret = image.head_of(hidden).and_then(|head| files::secret(&hidden.path, &head));
-        let env = hidden.path.rsplit('/').next() == Some(".env");
-        if secret.is_some() || env {
-            let place = Place { file: hidden.path.clone(), line: 0, layer: hidden.entry.layer };
-            let evidence = format!("{} was removed or replaced later, and is still in its layer", hidden.path);
+        // As it would be told of one that is still there.
+        let likely = files::may_be_secret(&hidden.path);
+        let head = image.head_of(hidden).filter(|_| likely);
+        let secret = head.and_then(|head| files::secret(&hidden.path, &head));
+        // Of a repository one file is enough, and of one that is still there none.
+        let git = files::repository(&hidden.path).filter(|path| image.entry(path).is_none());
+        let git = git.filter(|path| last.replace(*path) != Some(*path));
+        if secret.is_some() || git.is_some() || files::is_env(&hidden.path) {
+            let path = git.unwrap_or(&hidden.path);
+            let place = Place { file: path.to_owned(), line: 0, layer: hidden.entry.layer };
+            let evidence = format!("{path} was removed or replaced later, and is still in its layer");
             let mend =
                 "never copy it: RUN --mount=type=secret, or a build stage that is not shipped; and change the secret";
             let severity = if secret.is_some() { Severity::Error } else { Severity::Warning };
