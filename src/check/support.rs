@@ -16,7 +16,7 @@ const ENDED: &[(&str, &str, &str)] = &[
     ("alpine", "3.19", "November 2025"),
     ("alpine", "3.20", "April 2026"),
     ("alpine", "3.21", "November 2026"),
-    ("debian", "8", "2020"),
+    ("debian", "8", "June 2020"),
     ("debian", "9", "July 2022"),
     ("debian", "10", "June 2024"),
     ("debian", "11", "August 2026"),
@@ -44,21 +44,20 @@ pub(crate) fn go_is_supported(minor: u32) -> bool {
     minor >= GO_OLDEST
 }
 
-/// When the support of a distribution's release ended, by its image's name and tag; and the release's number.
-pub(crate) fn ended(name: &str, tag: &str) -> Option<(&'static str, &'static str)> {
+/// Of a distribution's image the release, and when its support ended.
+pub(crate) fn ended(name: &str, tag: &str) -> Option<String> {
     let release = tag.split('-').next().unwrap_or_default();
     let names = DEBIAN.iter().chain(&UBUNTU);
     let release = names.filter(|(code, _)| *code == release).map(|(_, number)| *number).next().unwrap_or(release);
     let is = |known: &str| release == known || release.strip_prefix(known).is_some_and(|rest| rest.starts_with('.'));
-    let alpine_is_older = name == "alpine"
-        && release
-            .strip_prefix("3.")
-            .and_then(|rest| rest.split('.').next()?.parse::<u32>().ok())
-            .is_some_and(|n| n < 16);
-    if alpine_is_older {
-        return Some(("", "2023"));
+    // Of those before the table: Alpine has a release each half year, and keeps it for two years.
+    let minor = release.strip_prefix("3.").and_then(|rest| rest.split('.').next()?.parse::<u32>().ok());
+    if let Some(minor) = minor.filter(|minor| name == "alpine" && *minor < 16) {
+        let month = if minor % 2 == 0 { "May" } else { "November" };
+        return Some(format!("3.{minor} ended in {month} {}", 2016 + minor / 2));
     }
-    ENDED.iter().find(|(known, version, _)| *known == name && is(version)).map(|(_, version, date)| (*version, *date))
+    let (_, version, date) = ENDED.iter().find(|(known, version, _)| *known == name && is(version))?;
+    Some(format!("{version} ended in {date}"))
 }
 
 #[cfg(test)]
@@ -72,10 +71,12 @@ mod tests {
         assert_eq!(go_minor("alpine"), None);
         assert_eq!(go_minor("devel go1.28"), None);
         assert!(go_is_supported(26) && go_is_supported(28) && !go_is_supported(25));
-        assert_eq!(ended("alpine", "3.19.1"), Some(("3.19", "November 2025")));
-        assert_eq!(ended("alpine", "3.3"), Some(("", "2023")));
+        assert_eq!(ended("alpine", "3.19.1").as_deref(), Some("3.19 ended in November 2025"));
+        assert_eq!(ended("alpine", "3.3").as_deref(), Some("3.3 ended in November 2017"));
+        assert_eq!(ended("alpine", "3.12.1").as_deref(), Some("3.12 ended in May 2022"));
+        assert_eq!(ended("alpine", "3.15").as_deref(), Some("3.15 ended in November 2023"));
         assert_eq!(ended("alpine", "3.22"), None);
-        assert_eq!(ended("debian", "buster-slim"), Some(("10", "June 2024")));
+        assert_eq!(ended("debian", "buster-slim").as_deref(), Some("10 ended in June 2024"));
         assert_eq!(ended("debian", "12"), None);
         assert_eq!(ended("debian", "1"), None);
         assert_eq!(ended("alpine", "latest"), None);

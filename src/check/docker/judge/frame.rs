@@ -47,8 +47,8 @@ fn base(case: &mut Case<'_>, stage: &Stage<'_>) {
         let evidence = format!("{} has Go 1.{minor}; as of {date} Go 1.{old} and 1.{new} are supported", image.text);
         case.say(&table::GO_IMAGE_UNSUPPORTED, stage.line, evidence, format!("golang:1.{new}"));
     }
-    if let Some((release, date)) = support::ended(reference.name, reference.tag.unwrap_or_default()) {
-        let evidence = format!("the support of {} {release} ended in {date}", reference.name);
+    if let Some(release) = support::ended(reference.name, reference.tag.unwrap_or_default()) {
+        let evidence = format!("the support of {} {release}", reference.name);
         case.say(&table::BASE_UNSUPPORTED, stage.line, evidence, format!("a newer {}", reference.name));
     }
 }
