@@ -12,5 +12,7 @@ mod dockerfiles;
 mod images;
 #[path = "check/outputs.rs"]
 mod outputs;
+#[path = "check/recipes.rs"]
+mod recipes;
 #[path = "check/starts.rs"]
 mod starts;

@@ -5,7 +5,7 @@ use std::fs;
 use std::process::Command;
 
 /// The ids that `goward check --dockerfile` finds in a text, with other files beside it.
-fn found(dockerfile: &str, beside: &[(&str, &str)]) -> Vec<(String, String, u64)> {
+pub(super) fn found(dockerfile: &str, beside: &[(&str, &str)]) -> Vec<(String, String, u64)> {
     let scratch = Scratch::new();
     let path = scratch.file("Dockerfile", dockerfile, 0o644);
     for (name, content) in beside {
@@ -31,15 +31,15 @@ const END: &str = "FROM scratch\nCOPY --from=build /etc/ssl/certs/ca-certificate
     COPY --from=build /server /server\nUSER 65532:65532\nENTRYPOINT [\"/server\"]\n";
 
 /// `@BUILD` and `@END` stand for those, `@GO …` for a stage with only this build command.
-fn whole(text: &str) -> String {
+pub(super) fn whole(text: &str) -> String {
     let text = text.replace("@BUILD\n", BUILD).replace("@END\n", END);
     let go = "FROM golang:1.27 AS build\nWORKDIR /src\nCOPY go.mod go.sum ./\nRUN go mod download\nCOPY . .\nRUN ";
     text.replace("@GO ", go)
 }
 
 const FLAGS: &str = "-trimpath -ldflags=\"-s -w -X main.version=1\" -o /server .";
-const SH_END: &str = "FROM alpine:3.22\nCOPY --from=build /server /server\nUSER 65532:65532\n";
-const DEBIAN_END: &str = "FROM debian:12-slim\nCOPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/\nCOPY --from=build /server /server\nUSER 65532:65532\n";
+pub(super) const SH_END: &str = "FROM alpine:3.22\nCOPY --from=build /server /server\nUSER 65532:65532\n";
+pub(super) const DEBIAN_END: &str = "FROM debian:12-slim\nCOPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/\nCOPY --from=build /server /server\nUSER 65532:65532\n";
 
 /// id, what has it, what nearly has it. `$FLAGS`, `$ALPINE` and `$DEBIAN` stand for the constants above.
 const CORPUS: &[(&str, &str, &str)] = &[
@@ -57,7 +57,7 @@ const CORPUS: &[(&str, &str, &str)] = &[
     (
         "GW303",
         "@BUILD\nFROM gcr.io/distroless/static-debian12:nonroot\nRUN mkdir /data\n",
-        "@BUILD\nFROM gcr.io/distroless/static-debian12:debug-nonroot\nRUN mkdir /data\n",
+        "@BUILD\nFROM gcr.io/distroless/static-debian12:debug-nonroot\nSHELL [\"/busybox/sh\", \"-c\"]\nRUN mkdir /data\n",
     ),
     ("GW303", "@BUILD\nFROM scratch\nRUN echo\n", "@BUILD\nFROM scratch\nRUN [\"/goward\", \"check\", \"/server\"]\n"),
     ("GW304", "@BUILD\n$ALPINEENTRYPOINT ['/server']\n", "@BUILD\n$ALPINEENTRYPOINT [\"/server\"]\n"),

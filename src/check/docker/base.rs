@@ -36,7 +36,7 @@ pub(crate) struct Base {
     pub(crate) go: Option<u32>,
     /// A C compiler is in it: cgo is on by default.
     pub(crate) compiler: Option<bool>,
-    /// Of curl, wget, nc and bash those that are there. None: not known.
+    /// Of curl, wget, nc, bash and sh (in PATH, where there is no /bin/sh) those that are there. None: not known.
     pub(crate) tools: Option<&'static [&'static str]>,
 }
 
@@ -60,11 +60,40 @@ impl<'a> Reference<'a> {
         Reference { path, name: path.rsplit('/').next().unwrap_or_default(), tag, digest }
     }
 
+    /// An image of Docker Hub's own, from there or from where it is mirrored. Others of the same name may be anything.
+    pub(crate) fn is_hubs_own(&self) -> bool {
+        self.path.strip_suffix(self.name).is_some_and(|above| HUB.contains(&above))
+    }
+
     fn has(&self, word: &str) -> bool {
         self.tag.is_some_and(|tag| tag.split(['-', '.']).any(|part| part.starts_with(word)))
     }
 }
 
+const HUB: [&str; 9] = [
+    "",
+    "library/",
+    "docker.io/",
+    "docker.io/library/",
+    "index.docker.io/library/",
+    "registry-1.docker.io/library/",
+    "mirror.gcr.io/",
+    "mirror.gcr.io/library/",
+    "public.ecr.aws/docker/library/",
+];
+/// Where Red Hat and its kin have theirs.
+const REDHAT: [&str; 10] = [
+    "registry.access.redhat.com/",
+    "registry.redhat.io/",
+    "redhat/",
+    "quay.io/centos/",
+    "quay.io/fedora/",
+    "registry.fedoraproject.org/",
+    "rockylinux/",
+    "quay.io/rockylinux/",
+    "almalinux/",
+    "public.ecr.aws/amazonlinux/",
+];
 const DEBIAN_USERS: &[&str] = &[
     "root", "daemon", "bin", "sys", "sync", "games", "man", "lp", "mail", "news", "uucp", "proxy", "www-data",
     "backup", "list", "irc", "gnats", "nobody", "_apt", "ubuntu",
@@ -115,11 +144,14 @@ pub(crate) fn known(image: &str) -> Base {
         accounts: Some(DISTROLESS_USERS),
         // A digest alone may be that of any tag.
         user: named.then_some(if reference.has("nonroot") { "65532" } else { "root" }),
-        shell: named.then_some(if reference.has("debug") { Shell::Becoming } else { Shell::None }),
-        tools: named.then_some(if reference.has("debug") { &["wget", "nc"] } else { &[] }),
+        // The shell of :debug is /busybox/sh; there is no /bin/sh.
+        tools: named.then_some(if reference.has("debug") { &["sh", "wget", "nc"] } else { &[] }),
         ..scratch()
     };
-    if reference.path.contains("distroless/") {
+    // Mirrors keep the name with its Debian.
+    if reference.path.starts_with("gcr.io/distroless/")
+        || (reference.path.contains("distroless/") && reference.name.contains("-debian"))
+    {
         return match reference.name.split('-').next() {
             Some("static") => distroless,
             Some("base" | "cc") => Base { libc: Some(Libc::Glibc), ..distroless },
@@ -127,20 +159,24 @@ pub(crate) fn known(image: &str) -> Base {
         };
     }
     let chainguard = reference.path.starts_with("cgr.dev/") || reference.path.starts_with("chainguard/");
+    let hubs = reference.is_hubs_own();
     match reference.name {
         "static" if chainguard => Base { user: Some("65532"), ..distroless },
         "glibc-dynamic" if chainguard => Base { user: Some("65532"), libc: Some(Libc::Glibc), ..distroless },
         "go" if chainguard => Base { toolchain: true, ..Base::default() },
         "golang" => {
             let go = reference.tag.and_then(support::go_minor);
+            if !hubs {
+                return Base { toolchain: true, go, ..Base::default() };
+            }
             if reference.has("alpine") {
                 return Base { toolchain: true, go, compiler: Some(false), ..alpine };
             }
             let tools: &[&str] = &["bash", "curl", "wget"];
             Base { toolchain: true, go, compiler: Some(true), certificates: Some(true), tools: Some(tools), ..debian }
         }
-        "alpine" => alpine,
-        "busybox" => Base {
+        "alpine" if hubs => alpine,
+        "busybox" if hubs => Base {
             libc: match (reference.has("glibc"), reference.has("musl")) {
                 (true, _) => Some(Libc::Glibc),
                 (_, true) => Some(Libc::Musl),
@@ -151,8 +187,10 @@ pub(crate) fn known(image: &str) -> Base {
             tools: Some(&["wget", "nc"]),
             ..scratch()
         },
-        "debian" | "ubuntu" => debian,
-        "fedora" | "centos" | "rockylinux" | "almalinux" | "amazonlinux" | "ubi" | "ubi-minimal" | "ubi8" | "ubi9" => {
+        "debian" | "ubuntu" if hubs => debian,
+        "fedora" | "centos" | "rockylinux" | "almalinux" | "amazonlinux" | "ubi" | "ubi-minimal" | "ubi8" | "ubi9"
+            if hubs || REDHAT.iter().any(|above| reference.path.starts_with(above)) =>
+        {
             redhat
         }
         _ => Base::default(),
@@ -178,7 +216,26 @@ mod tests {
         assert_eq!(known("golang").compiler, Some(true));
         let nonroot = known("gcr.io/distroless/static-debian12:nonroot");
         assert_eq!((nonroot.user, nonroot.libc, nonroot.shell), (Some("65532"), Some(Libc::None), Some(Shell::None)));
-        assert_eq!(known("gcr.io/distroless/base-debian12:debug-nonroot").shell, Some(Shell::Becoming));
-        assert_eq!(known("example.com/team/thing:1"), Base::default());
+        let debug = known("gcr.io/distroless/base-debian12:debug-nonroot");
+        assert_eq!((debug.shell, debug.tools), (Some(Shell::None), Some(["sh", "wget", "nc"].as_slice())));
+        assert_eq!(known("docker.io/library/alpine:3.22"), known("alpine:3.22"));
+        assert_eq!(known("public.ecr.aws/docker/library/golang:1.27"), known("golang:1.27"));
+        assert_eq!(known("mirror.example.com/distroless/static-debian12:nonroot"), nonroot);
+    }
+
+    #[test]
+    fn of_another_registry_nothing_is_known() {
+        for image in [
+            "example.com/team/thing:1",
+            "registry.example.com/base/alpine:3.22.1-hardened",
+            "cgr.dev/chainguard/busybox@sha256:ab",
+            "quay.io/prometheus/busybox:latest",
+            "localhost:5000/debian:12",
+            "mcr.microsoft.com/azurelinux/distroless/base:3.0",
+        ] {
+            assert_eq!(known(image), Base::default(), "{image}");
+        }
+        let golang = known("registry.example.com/golang:1.20-alpine");
+        assert_eq!((golang.toolchain, golang.go, golang.libc), (true, Some(20), None));
     }
 }

@@ -1,6 +1,7 @@
 //! A Dockerfile's faults: its text, and what lies beside it, to findings. Pure.
 
 mod base;
+mod effects;
 mod judge;
 mod parse;
 mod script;
@@ -17,7 +18,7 @@ pub(crate) type Context<'a> = &'a dyn Fn(&str) -> Option<String>;
 /// Everything that is wrong with it, and how many findings its own comments ask not to be told.
 pub(crate) fn check(text: &str, context: Context<'_>) -> (Vec<Finding>, usize) {
     let file = parse::parse(text);
-    let stages = stage::follow(&file);
+    let stages = stage::follow(&file, context);
     let mut findings = judge::judge(&file, &stages, context);
     let all = findings.len();
     findings.retain(|finding| {
@@ -50,6 +51,21 @@ fn doubtful(ignore: &parse::Ignore) -> Option<Finding> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn what_is_said_holds() {
+        for (id, text, said) in [
+            ("GW301", "FROM debian\nENTRYPOINT /s -n \"a \\\"b\\\" c\"\n", r#"ENTRYPOINT ["/s", "-n", "a \"b\" c"]"#),
+            ("GW302", "FROM debian\nCMD /server 2>&1 > /log\n", "CMD exec …"),
+            ("GW303", "FROM scratch\nCMD /server -x\n", r#"CMD ["/server", "-x"]"#),
+            ("GW303", "FROM scratch\nCMD /server --port $PORT\n", "nothing that only a shell does"),
+            ("GW323", "FROM alpine:3.12\n", "alpine 3.12 ended in May 2022"),
+        ] {
+            let (findings, _) = check(text, &|_| None);
+            let finding = findings.iter().find(|finding| finding.rule.id == id).unwrap();
+            assert!(finding.mend.contains(said) || finding.evidence.contains(said), "{finding:?}");
+        }
+    }
 
     /// Pieces of Dockerfiles, in any order and number.
     const PIECES: &[&str] = &[

@@ -1,9 +1,13 @@
 //! Instructions to stages: what each begins with, what it adds, who it is and what it starts in the end. Pure.
 
-use super::base::{self, Base};
+use super::Context;
+use super::base::{self, Base, Shell};
+use super::effects::{self, absolute, installed};
 use super::parse::{Dockerfile, Instruction};
-use super::script::{self, Command};
+use super::script::Command;
 use super::words::{self, Expanded, Value};
+use crate::check::launch::base_name;
+use std::cell::Cell;
 use std::rc::Rc;
 
 /// Names and what they are worth: a tree by the bits of the names' hashes. Each step keeps what was known when it came, and
@@ -111,7 +115,7 @@ pub(crate) struct State {
     pub(crate) shell: Option<Vec<String>>,
     pub(crate) variables: Variables,
     pub(crate) packages: Vec<Rc<str>>,
-    /// Files came of which nothing is known: a directory onto /, an archive. What seems missing may be there.
+    /// Files came of which nothing is known: a directory onto /, an archive, what a script does. What seems missing may be there.
     pub(crate) opaque: bool,
     /// What was copied where to.
     pub(crate) copies: Vec<Rc<Copied>>,
@@ -121,8 +125,11 @@ pub(crate) struct State {
 #[derive(Clone, Debug)]
 pub(crate) struct Copied {
     pub(crate) sources: Vec<String>,
+    /// From the root; a slash at the end says that it is a directory.
     pub(crate) to: String,
     pub(crate) from_context: bool,
+    /// What a heredoc writes there.
+    pub(crate) written: Option<String>,
 }
 
 /// A command line in ENTRYPOINT, CMD or HEALTHCHECK.
@@ -142,7 +149,7 @@ pub(crate) enum Form {
 }
 
 /// The values that only the builder knows, there without a declaration for FROM and after one in a stage.
-const PREDEFINED: [&str; 8] = [
+pub(crate) const PREDEFINED: [&str; 8] = [
     "TARGETPLATFORM",
     "TARGETOS",
     "TARGETARCH",
@@ -165,11 +172,23 @@ pub(crate) struct Stages<'a> {
 }
 
 /// Follows the instructions.
-pub(crate) fn follow(file: &Dockerfile) -> Stages<'_> {
+pub(crate) fn follow<'a>(file: &'a Dockerfile, context: Context<'_>) -> Stages<'a> {
     let mut all = Stages { stages: Vec::new(), globals: Variables::default(), problems: Vec::new() };
     for name in PREDEFINED {
         all.globals.insert(name, Value::Unknown);
     }
+    // What is copied is a file if it is one on the disk, or if it is started. The disk is asked so often, and not for ever.
+    let mut started = Variables::default();
+    for instruction in &file.instructions {
+        if matches!(instruction.keyword.as_str(), "CMD" | "ENTRYPOINT") {
+            instruction.list.iter().flatten().for_each(|word| started.insert(base_name(word), Value::Unset));
+        }
+    }
+    let asked = Cell::new(0);
+    let is_file = |source: &str| {
+        asked.set(asked.get() + 1);
+        started.has(base_name(source)) || asked.get() > 10_000 || context(source).is_some()
+    };
     for instruction in &file.instructions {
         match (instruction.keyword.as_str(), all.stages.is_empty()) {
             ("FROM", _) => {
@@ -177,14 +196,14 @@ pub(crate) fn follow(file: &Dockerfile) -> Stages<'_> {
                 let triggers = triggers(&stage, &all);
                 all.stages.push(stage);
                 for instruction in triggers {
-                    step(instruction, &mut all, file.escape);
+                    step(instruction, &mut all, file.escape, &is_file);
                 }
             }
             ("ARG", true) => declare(instruction, &mut all.globals.clone(), None, file.escape, &mut all.globals),
             (keyword, true) => {
                 all.problems.push((instruction.line, format!("{keyword} before the first FROM")));
             }
-            (_, false) => step(instruction, &mut all, file.escape),
+            (_, false) => step(instruction, &mut all, file.escape, &is_file),
         }
     }
     if all.stages.is_empty() && !file.instructions.is_empty() {
@@ -274,7 +293,7 @@ fn declare(
     }
 }
 
-fn step<'a>(instruction: &'a Instruction, all: &mut Stages<'a>, escape: char) {
+fn step<'a>(instruction: &'a Instruction, all: &mut Stages<'a>, escape: char, is_file: &dyn Fn(&str) -> bool) {
     let Some((stage, earlier)) = all.stages.split_last_mut() else { return };
     let before = stage.state.variables.clone();
     let expand = |text: &str| words::expand(text, escape, &|name| lookup(&before, name));
@@ -302,7 +321,11 @@ fn step<'a>(instruction: &'a Instruction, all: &mut Stages<'a>, escape: char) {
             let signal = expand(&instruction.rest);
             stage.state.stop = (!signal.unknown).then_some((signal.text, instruction.line));
         }
-        "WORKDIR" => stage.state.workdir = Some(expand(&instruction.rest).text),
+        "WORKDIR" => {
+            let expanded = expand(&instruction.rest);
+            let path = if expanded.unknown { &instruction.rest } else { &expanded.text };
+            stage.state.workdir = Some(absolute(stage.state.workdir.as_deref(), path));
+        }
         "SHELL" => stage.state.shell = instruction.list.clone(),
         "EXPOSE" => {
             let expanded = expand(&instruction.rest);
@@ -331,14 +354,17 @@ fn step<'a>(instruction: &'a Instruction, all: &mut Stages<'a>, escape: char) {
         }
         "COPY" | "ADD" => {
             done.words = expanded_words(instruction);
-            copy(stage, &done, earlier, &mut all.problems, &expand);
+            effects::copy(stage, &done, earlier, &mut all.problems, &expand, is_file);
         }
         "RUN" => {
-            done.commands = run(instruction);
-            mounts(stage, instruction, earlier);
+            done.commands = effects::run(instruction);
+            effects::mounts(stage, instruction, earlier);
             for command in &done.commands {
                 stage.state.packages.extend(installed(command).map(Rc::from));
             }
+            // Without a shell no script runs, unless it brings its own.
+            let runs = stage.state.base.shell != Some(Shell::None) || instruction.list.is_some();
+            stage.state.opaque |= runs && effects::hide(&done.commands, &stage.state, is_file);
         }
         _ => {}
     }
@@ -362,7 +388,7 @@ fn environment(instruction: &Instruction, expand: &dyn Fn(&str) -> Expanded, esc
 }
 
 /// Which stage a name or a number is; names win.
-fn stage_of(from: &str, earlier: &[Stage<'_>]) -> Option<Result<usize, String>> {
+pub(crate) fn stage_of(from: &str, earlier: &[Stage<'_>]) -> Option<Result<usize, String>> {
     let wanted = from.to_ascii_lowercase();
     if let Some(at) = earlier.iter().position(|stage| stage.name.as_deref() == Some(&wanted)) {
         return Some(Ok(at));
@@ -373,130 +399,6 @@ fn stage_of(from: &str, earlier: &[Stage<'_>]) -> Option<Result<usize, String>> 
     } else {
         Err(format!("--from={from}: there is no stage {number} before this one"))
     })
-}
-
-fn copy(
-    stage: &mut Stage<'_>,
-    step: &Step<'_>,
-    earlier: &[Stage<'_>],
-    problems: &mut Vec<(u32, String)>,
-    expand: &dyn Fn(&str) -> Expanded,
-) {
-    let line = step.instruction.line;
-    let from = step.instruction.flag("from").map(expand);
-    let mut made = None;
-    match from.as_ref().map(|from| (from, stage_of(&from.text, earlier))) {
-        Some((_, Some(Ok(at)))) => {
-            stage.uses.push(at);
-            made = Some(at);
-        }
-        Some((_, Some(Err(problem)))) => problems.push((line, problem)),
-        Some((from, None)) if !from.unknown => stage.images.push((from.text.clone(), line)),
-        Some((_, None)) | None => {}
-    }
-    let Some((to, sources)) = step.words.split_last() else { return };
-    if sources.is_empty() && step.instruction.heredocs.is_empty() {
-        problems.push((line, format!("{} needs a source and a destination", step.instruction.keyword)));
-        return;
-    }
-    let adds_archive = step.instruction.keyword == "ADD"
-        && sources.iter().any(|source| {
-            [".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2"].iter().any(|end| source.text.ends_with(end))
-        });
-    // A directory's content onto the root may be anything. A file keeps its name, and is no /etc/passwd.
-    let here = matches!(to.text.as_str(), "." | "./");
-    let onto_root = matches!(to.text.as_str(), "/" | "/.") || (here && stage.state.workdir.is_none());
-    let directory = |source: &Expanded| {
-        let last = source.text.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
-        source.unknown
-            || source.text.ends_with('/')
-            || last.is_empty()
-            || last == "."
-            || last.contains('*')
-            || matches!(last, "rootfs" | "dist" | "out")
-            || (from.is_some() && !is_file(&source.text, made, earlier))
-    };
-    if adds_archive || to.unknown || (onto_root && sources.iter().any(directory)) {
-        stage.state.opaque = true;
-    }
-    stage.state.copies.push(Rc::new(Copied {
-        sources: sources.iter().map(|source| source.text.clone()).collect(),
-        to: to.text.clone(),
-        from_context: from.is_none(),
-    }));
-}
-
-/// Whether a path of another stage is known to be a file: its name has an ending, or a build wrote it.
-fn is_file(path: &str, mut stage: Option<usize>, earlier: &[Stage<'_>]) -> bool {
-    let name = crate::check::launch::base_name(path);
-    if name.contains('.') || name == "goward" {
-        return true;
-    }
-    let is_it = |output: &str| match output.strip_suffix('/') {
-        Some(directory) => path.strip_suffix(name).is_some_and(|above| above.trim_end_matches('/') == directory),
-        None if output.starts_with('/') => output == path,
-        None => crate::check::launch::base_name(output) == name,
-    };
-    while let Some(from) = stage.and_then(|at| earlier.get(at)) {
-        let mut commands = from.steps.iter().flat_map(|step| &step.commands);
-        let wrote = |command: &Command| {
-            let next = command.words.iter().zip(command.words.iter().skip(1));
-            let mut outputs = next.filter(|(flag, _)| *flag == "-o").map(|(_, output)| output.as_str());
-            outputs.any(is_it) || command.words.iter().filter_map(|word| word.strip_prefix("-o=")).any(is_it)
-        };
-        if commands.any(wrote) {
-            return true;
-        }
-        stage = match from.from {
-            From::Stage(at) => Some(at),
-            From::Scratch | From::Image(_) => None,
-        };
-    }
-    false
-}
-
-/// What a RUN runs: the list, the line, or the heredoc where that is the script.
-fn run(instruction: &Instruction) -> Vec<Command> {
-    if let Some(list) = &instruction.list {
-        let launch = crate::check::launch::understand(list);
-        return match launch.script {
-            Some((_, script)) => script::commands(&script),
-            None => vec![Command { words: list.clone(), ..Command::default() }],
-        };
-    }
-    let mut commands = script::commands(&instruction.rest);
-    let fed = commands.is_empty() || commands.iter().any(|command| crate::check::launch::is_shell(command.name()));
-    for heredoc in instruction.heredocs.iter().filter(|_| fed) {
-        commands.extend(script::commands(&heredoc.content));
-    }
-    commands
-}
-
-fn mounts(stage: &mut Stage<'_>, instruction: &Instruction, earlier: &[Stage<'_>]) {
-    for (_, mount) in instruction.flags.iter().filter(|(name, _)| name == "mount") {
-        let from = mount.split(',').find_map(|part| part.strip_prefix("from="));
-        if let Some(Ok(at)) = from.and_then(|from| stage_of(from, earlier)) {
-            stage.uses.push(at);
-        }
-    }
-}
-
-/// The packages that a command installs.
-pub(crate) fn installed(command: &Command) -> impl Iterator<Item = &str> {
-    let words: Vec<&str> = command.words.iter().map(String::as_str).collect();
-    let verb = match command.name() {
-        "apk" => "add",
-        "apt-get" | "apt" | "dnf" | "yum" | "microdnf" | "zypper" => "install",
-        _ => "",
-    };
-    let from = words.iter().position(|word| !verb.is_empty() && *word == verb).unwrap_or(words.len());
-    let mut skip = false;
-    let named = words.into_iter().skip(from + 1).filter(move |word| {
-        let value = std::mem::replace(&mut skip, matches!(*word, "--virtual" | "-t" | "--repository" | "-X" | "-o"));
-        !value && !word.starts_with('-')
-    });
-    // curl=8.1-r0, curl~8, curl>8
-    named.map(|word| word.split(['=', '~', '<', '>']).next().unwrap_or(word)).collect::<Vec<_>>().into_iter()
 }
 
 impl State {
@@ -550,7 +452,13 @@ impl Stages<'_> {
             |at: usize| self.stages.iter().any(|stage| stage.uses.contains(&at) || stage.from == From::Stage(at));
         let ships = |at: &usize| {
             let Some(stage) = self.stages.get(*at) else { return false };
-            let starts = stage.steps.iter().any(|step| step.instruction.keyword == "ENTRYPOINT");
+            // A CMD may be there for tests only, unless there is nothing else.
+            let bare = stage.state.base.shell == Some(Shell::None);
+            let starts = stage.steps.iter().any(|step| match step.instruction.keyword.as_str() {
+                "ENTRYPOINT" => true,
+                "CMD" => bare,
+                _ => false,
+            });
             *at + 1 == self.stages.len() || (starts && !is_used(*at) && !stage.state.base.toolchain)
         };
         (0..self.stages.len()).filter(ships).collect()

@@ -1,6 +1,7 @@
 //! HEALTHCHECK: whether what it needs is there.
 
 use super::Case;
+use super::start::{is_broken_list, not_json};
 use crate::check::docker::base::Shell;
 use crate::check::docker::script;
 use crate::check::docker::stage::{Form, Stage};
@@ -13,6 +14,11 @@ const LOOKED_AT: [&str; 4] = ["curl", "wget", "nc", "bash"];
 pub(super) fn judge(case: &mut Case<'_>, stage: &Stage<'_>) {
     let state = &stage.state;
     let Some(health) = &state.health else { return };
+    if let Form::Shell(text) = &health.form
+        && is_broken_list(text)
+    {
+        return not_json(case, health.line, "HEALTHCHECK CMD", text);
+    }
     if state.opaque {
         return;
     }
@@ -37,7 +43,12 @@ pub(super) fn judge(case: &mut Case<'_>, stage: &Stage<'_>) {
         }
         Form::Shell(script) => script::commands(script).iter().map(|command| command.name().to_owned()).collect(),
     };
-    let needs_shell = matches!(health.form, Form::Shell(_)) || names.first().is_some_and(|name| launch::is_shell(name));
+    // distroless' :debug has one in PATH, not where the shell form looks for it.
+    let has_own = state.base.tools.is_none_or(|tools| tools.contains(&"sh"));
+    let needs_shell = match &health.form {
+        Form::Shell(_) => true,
+        Form::Exec(_) => names.first().is_some_and(|name| launch::is_shell(name)) && !has_own,
+    };
     if needs_shell && state.base.shell == Some(Shell::None) && state.shell.is_none() && !brought("sh") {
         let evidence = format!("HEALTHCHECK CMD in shell form is run by /bin/sh, and {base} has none");
         case.say(&table::HEALTH_SHELL, health.line, evidence, mend);

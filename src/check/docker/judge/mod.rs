@@ -9,6 +9,7 @@ mod health;
 mod packages;
 mod start;
 mod user;
+mod wrapper;
 
 pub(crate) use frame::is_secret;
 pub(crate) use start::script_becomes;

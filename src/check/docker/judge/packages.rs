@@ -1,8 +1,9 @@
 //! What the final stage has that a server does not need, and what it needs and has not: certificates.
 
 use super::{Case, build, command_line, has_toolchain};
+use crate::check::docker::effects::installed;
 use crate::check::docker::script::Command;
-use crate::check::docker::stage::{Copied, From, Stage, Step, installed};
+use crate::check::docker::stage::{Copied, From, Stage, Step};
 use crate::check::finding::{Finding, Place, Severity};
 use crate::check::table;
 use std::rc::Rc;
@@ -36,9 +37,10 @@ const BUILD: [&str; 24] = [
 ];
 
 pub(super) fn judge(case: &mut Case<'_>, index: usize, stage: &Stage<'_>) {
-    // The last stage of some only tests: nothing is started, another one is shipped.
-    let runs = command_line(&stage.state).is_some() || case.stages.stages.len() == 1;
     let steps = case.stages.chain(index);
+    // The last stage of some only tests, a single one may be a toolbox: nothing is started or built.
+    let builds_alone = || steps.iter().any(|step| step.commands.iter().any(build::builds));
+    let runs = command_line(&stage.state).is_some() || (case.stages.stages.len() == 1 && builds_alone());
     let mend = "a second stage: FROM scratch, COPY --from=build /server /server";
     if stage.state.base.toolchain && runs {
         let evidence = format!("the server is shipped in {}, with the toolchain and the sources", stage.state.image);
@@ -61,10 +63,10 @@ pub(super) fn judge(case: &mut Case<'_>, index: usize, stage: &Stage<'_>) {
             case.say(&table::SOURCES_SHIPPED, line, evidence, "COPY what the server needs, from the build stage");
         }
     }
-    for step in steps {
+    for step in &steps {
         leftovers(case, step, has_toolchain(stage) && stage.state.base.toolchain);
     }
-    certificates(case, stage);
+    certificates(case, stage, &steps);
 }
 
 fn leftovers(case: &mut Case<'_>, step: &Step<'_>, builds_here: bool) {
@@ -130,7 +132,15 @@ fn removes(command: &Command, path: &str) -> bool {
         })
 }
 
-fn certificates(case: &mut Case<'_>, stage: &Stage<'_>) {
+/// Debian's curl, wget and git recommend the certificates, as do packages that those come with; these do not.
+fn recommends(command: &Command) -> bool {
+    let alone = ["tzdata", "netbase", "tini", "dumb-init", "gosu"];
+    matches!(command.name(), "apt-get" | "apt")
+        && !command.words.iter().any(|word| word == "--no-install-recommends" || word.contains("Install-Recommends="))
+        && installed(command).any(|name| !alone.contains(&name))
+}
+
+fn certificates(case: &mut Case<'_>, stage: &Stage<'_>, steps: &[&Step<'_>]) {
     let state = &stage.state;
     let brings =
         |copied: &Rc<Copied>| {
@@ -138,7 +148,9 @@ fn certificates(case: &mut Case<'_>, stage: &Stage<'_>) {
                 ["cert", "/ssl", "ca-bundle", "/pki", ".crt", ".pem"].iter().any(|part| path.contains(part))
             }) || (!copied.from_context && copied.to.trim_end_matches('/') == "/etc")
         };
-    let installed = ["ca-certificates", "ca-certificates-bundle"].iter().any(|name| state.may_have(name));
+    let recommended = || steps.iter().any(|step| step.commands.iter().any(recommends));
+    let installed =
+        ["ca-certificates", "ca-certificates-bundle"].iter().any(|name| state.may_have(name)) || recommended();
     // What only hands files to `docker build --output` runs nowhere; who names another file brings it.
     let exported = stage.from == From::Scratch && command_line(state).is_none();
     if exported || ["SSL_CERT_FILE", "SSL_CERT_DIR"].iter().any(|name| state.variables.has(name)) {

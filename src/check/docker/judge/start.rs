@@ -1,12 +1,13 @@
 //! How the server is started: forms, shells, wrappers, inits.
 
-use super::{Case, command_line, launch_of, shell_of};
+use super::{Case, command_line, launch_of, shell_of, wrapper};
 use crate::check::docker::base::Shell;
 use crate::check::docker::script::{self, Command, End};
 use crate::check::docker::stage::{Form, Stage, Started};
 use crate::check::finding::{Finding, Place, Severity};
 use crate::check::launch;
 use crate::check::table::{self, Rule};
+use crate::json::{Json, Value};
 
 /// Packages that a server starts as processes of their own.
 const CHILDREN: [&str; 14] = [
@@ -36,10 +37,17 @@ pub(super) fn judge(case: &mut Case<'_>, stage: &Stage<'_>) {
             let evidence = "ENTRYPOINT is in shell form, which takes no arguments: CMD is not read";
             case.say(&table::IGNORED_CMD, cmd.line, evidence, "ENTRYPOINT [\"/server\"] in exec form");
         }
+        if let (Form::Exec(_), Some(Started { line, form: Form::Shell(text) })) = (&entrypoint.form, &state.cmd)
+            && text.starts_with('-')
+        {
+            let evidence = "ENTRYPOINT is not given these words, but /bin/sh, -c and the whole text as one";
+            let mend = in_exec_form(text).unwrap_or_else(|| "[\"--port\", \"8080\"]".to_owned());
+            case.say(&table::SHELL_CMD, *line, evidence, format!("CMD {mend}"));
+        }
     } else if let Some(cmd) = &state.cmd {
         shell_form(case, stage, cmd, &table::SHELL_CMD);
     }
-    wrapper(case, stage);
+    wrapper::judge(case, stage);
     if let (Some((signal, line)), Some(launch)) = (&state.stop, launch_of(state))
         && let Some(why) = launch::unfit(signal).filter(|_| !launch.rewrites && !signal.is_empty())
     {
@@ -67,14 +75,24 @@ fn shadowed(case: &mut Case<'_>, stage: &Stage<'_>) {
     }
 }
 
-/// Looks like a list, and is the shell form: single quotes, a comma too many.
-fn is_broken_list(text: &str) -> bool {
-    let text = text.trim_start();
-    text.strip_prefix('[').is_some_and(|rest| {
-        let rest = rest.trim_start();
-        rest.starts_with(['"', '\'', ']', '/'])
-            || text.trim_end().ends_with(']') && !text.starts_with("[[") && !rest.starts_with('-')
-    })
+/// Looks like a list, and is the shell form: single quotes, a comma too many. `[ "$A" = 1 ] && …` is a test.
+pub(super) fn is_broken_list(text: &str) -> bool {
+    let text = text.trim();
+    let Some(rest) = text.strip_prefix('[').filter(|rest| !rest.starts_with('[')) else { return false };
+    let lists = ["\",", "',"].iter().any(|part| rest.contains(part));
+    if rest.starts_with(char::is_whitespace) && !lists {
+        let tests = rest.contains(['$', '=', '!']) || rest.contains(" -");
+        return text.ends_with(']') && !tests;
+    }
+    text.ends_with(']') || rest.trim_start().starts_with(['"', '\'', ']', '/'])
+}
+
+/// Said of a list that a shell is given; nothing where it is JSON that the build refuses anyway.
+pub(super) fn not_json(case: &mut Case<'_>, line: u32, name: &str, text: &str) {
+    if Value::read(text).is_none() {
+        let evidence = format!("{text} is no JSON, so a shell is given it as it stands");
+        case.say(&table::NOT_JSON, line, evidence, format!("{name} [\"/server\"], with double quotes"));
+    }
 }
 
 fn shell_form(case: &mut Case<'_>, stage: &Stage<'_>, started: &Started, rule: &'static Rule) {
@@ -82,11 +100,9 @@ fn shell_form(case: &mut Case<'_>, stage: &Stage<'_>, started: &Started, rule: &
     let name = if std::ptr::eq(rule, &table::SHELL_ENTRYPOINT) { "ENTRYPOINT" } else { "CMD" };
     let commands = script::commands(script);
     if is_broken_list(script) {
-        let evidence = format!("{script} is no JSON, so a shell is given it as it stands");
-        case.say(&table::NOT_JSON, started.line, evidence, format!("{name} [\"/server\"], with double quotes"));
-        return;
+        return not_json(case, started.line, name, script);
     }
-    if commands.iter().any(|command| command.name() == "go" && command.words.get(1).is_some_and(|word| word == "run")) {
+    if runs_go(&commands) {
         go_run(case, started.line);
     }
     let state = &stage.state;
@@ -100,14 +116,9 @@ fn shell_form(case: &mut Case<'_>, stage: &Stage<'_>, started: &Started, rule: &
     if execs(&commands) {
         return;
     }
-    let words = commands.first().map(|command| command.words.as_slice()).unwrap_or_default();
-    let plain = commands.len() == 1
-        && !script.contains(['$', '`', '~', '*'])
-        && commands.iter().all(|command| command.assigned.is_empty());
-    let mend = if plain {
-        format!("{name} {}", quoted(words))
-    } else {
-        format!("{name} [\"/server\"] where no shell is needed, otherwise {name} exec …")
+    let mend = match in_exec_form(script) {
+        Some(list) => format!("{name} {list}"),
+        None => format!("{name} [\"/server\"] where no shell is needed, otherwise {name} exec …"),
     };
     let (evidence, severity) = match shell {
         Some(Shell::Becoming) if becomes(&commands) => (
@@ -128,18 +139,18 @@ pub(crate) fn script_becomes(script: &str, shell_becomes: bool) -> Option<&'stat
     (!fine).then_some("the shell stays PID 1 and passes no signal on")
 }
 
-/// Whether the shell execs the last command, or one after which only a failed exec is told of.
-fn execs(commands: &[Command]) -> bool {
+/// Whether the shell execs the last command, or one after which only a failed exec is told of; or hands the signals on.
+pub(super) fn execs(commands: &[Command]) -> bool {
     let told = |command: &&Command| matches!(command.name(), "exit" | "echo" | "printf" | "false" | "return");
     let mut main = commands.iter().rev().skip_while(told);
     let execs = main.next().is_some_and(|last| {
         last.words.first().is_some_and(|word| word == "exec") && !matches!(last.end, End::Background | End::Pipe)
     });
-    execs && main.next().is_none_or(|before| before.end != End::Pipe)
+    (execs && main.next().is_none_or(|before| before.end != End::Pipe)) || wrapper::forwards(commands)
 }
 
 /// Whether bash or ash would become the last command.
-fn becomes(commands: &[Command]) -> bool {
+pub(super) fn becomes(commands: &[Command]) -> bool {
     let piped = commands.iter().rev().nth(1).is_some_and(|before| before.end == End::Pipe);
     // With something in the background it is a shell that waits.
     let waits = commands.iter().any(|command| command.end == End::Background);
@@ -147,9 +158,19 @@ fn becomes(commands: &[Command]) -> bool {
     last && !waits && !piped && !commands.iter().any(|command| command.name() == "trap")
 }
 
-fn quoted(words: &[String]) -> String {
-    let words: Vec<String> = words.iter().map(|word| format!("\"{word}\"")).collect();
-    format!("[{}]", words.join(", "))
+/// The list that does the same; None where a shell does more than to split words.
+fn in_exec_form(script: &str) -> Option<String> {
+    let commands = script::commands(script);
+    let [command] = commands.as_slice() else { return None };
+    let plain =
+        command.assigned.is_empty() && !script.contains(['$', '`', '~', '*', '?', '[', '{', '<', '>', '&', '#']);
+    let quoted = |word: &String| {
+        let mut json = Json::default();
+        json.value(word);
+        json.into_text()
+    };
+    let words: Vec<String> = command.words.iter().map(quoted).collect();
+    plain.then(|| format!("[{}]", words.join(", ")))
 }
 
 /// The shell form where there is no shell.
@@ -172,11 +193,14 @@ fn no_shell(case: &mut Case<'_>, stage: &Stage<'_>) {
     let base = if state.image.is_empty() { "scratch" } else { &state.image };
     if let Some((argv, started)) = command_line(state).filter(|(_, started)| matches!(started.form, Form::Exec(_))) {
         let program = launch::understand(&argv).argv.into_iter().next().unwrap_or_default();
-        let script = || source_of(stage, &program).filter(|source| is_script(case, source));
+        // distroless' :debug has one, elsewhere.
+        let lacks =
+            |path: &str| path.contains("/bin/sh") || state.base.tools.is_some_and(|tools| !tools.contains(&"sh"));
         let what = if launch::is_shell(launch::base_name(&program)) {
-            Some(format!("{program} is started"))
+            lacks(&program).then(|| format!("{program} is started"))
         } else {
-            script().map(|source| format!("{source} is a script for a shell"))
+            let script = wrapper::started(case, stage).filter(|script| script.names_a_shell().is_some_and(lacks));
+            script.map(|script| format!("{} is a script for a shell", script.source))
         };
         if let Some(what) = what {
             let mend = "start the program itself: ENTRYPOINT [\"/server\"]";
@@ -195,8 +219,9 @@ fn no_shell(case: &mut Case<'_>, stage: &Stage<'_>) {
         if let Form::Shell(script) = &started.form
             && !is_broken_list(script)
         {
-            let words = script::commands(script).into_iter().next().unwrap_or_default().words;
-            say(started.line, &format!("{name} {script}"), &format!("{name} {}", quoted(&words)));
+            let list =
+                in_exec_form(script).unwrap_or_else(|| "[\"/server\"], and nothing that only a shell does".to_owned());
+            say(started.line, &format!("{name} {script}"), &format!("{name} {list}"));
         }
     }
     for step in stage.steps.iter().filter(|step| step.instruction.keyword == "RUN" && step.instruction.list.is_none()) {
@@ -204,76 +229,12 @@ fn no_shell(case: &mut Case<'_>, stage: &Stage<'_>) {
     }
 }
 
-fn is_script(case: &Case<'_>, source: &str) -> bool {
-    let text = (case.context)(source).unwrap_or_default();
-    text.starts_with("#!") && text.lines().next().is_some_and(|line| line.contains("sh"))
+/// Whether one of them is `go run`.
+pub(super) fn runs_go(commands: &[Command]) -> bool {
+    commands.iter().any(|command| command.name() == "go" && command.words.get(1).is_some_and(|word| word == "run"))
 }
 
-/// A script between PID 1 and the server.
-fn wrapper(case: &mut Case<'_>, stage: &Stage<'_>) {
-    let state = &stage.state;
-    let Some((argv, started)) = command_line(state) else { return };
-    let launch = launch::understand(&argv);
-    let written_as_list = matches!(started.form, Form::Exec(_));
-    if launch.argv.first().is_some_and(|program| launch::base_name(program) == "go")
-        && launch.argv.get(1).is_some_and(|word| word == "run")
-        && written_as_list
-    {
-        go_run(case, started.line);
-    }
-    if launch.to_group {
-        return;
-    }
-    if let Some((shell, script)) = launch.script.filter(|_| written_as_list) {
-        let commands = script::commands(&script);
-        let becomes = shell_of(state, &shell) == Some(Shell::Becoming) && becomes(&commands);
-        if !execs(&commands) && !commands.is_empty() && !becomes {
-            let evidence = format!("{shell} -c stays between the signals and the server: its last command has no exec");
-            case.say(&table::NO_EXEC, started.line, evidence, "exec before the last command, or no shell at all");
-        }
-        return;
-    }
-    let Some(program) = launch.argv.first() else { return };
-    let Some(source) = source_of(stage, program) else { return };
-    let Some(text) = (case.context)(&source).filter(|text| text.starts_with("#!")) else { return };
-    let shell = text.lines().next().is_some_and(|line| line.contains("sh"));
-    let commands = script::commands(&text);
-    let execs = commands.iter().any(|command| {
-        matches!(command.name(), "exec" | "gosu" | "su-exec")
-            || command.words.first().is_some_and(|word| word == "exec")
-    });
-    if shell && !execs {
-        let evidence = format!("{source} starts the server without exec, and stays in between");
-        case.say(&table::NO_EXEC, started.line, evidence, "exec \"$@\" or exec /server as its last line");
-    }
-}
-
-/// Whether the script that is started changes the user: by what is written in it, or by the tools that are there for that.
-pub(super) fn script_changes_user(case: &Case<'_>, stage: &Stage<'_>) -> bool {
-    let tools = ["gosu", "su-exec"];
-    let Some(program) = launch_of(&stage.state).and_then(|launch| launch.argv.first().cloned()) else { return false };
-    match source_of(stage, &program).and_then(|source| (case.context)(&source)) {
-        Some(text) => tools.iter().chain(&["setpriv", "--user"]).any(|tool| text.contains(tool)),
-        None => program.ends_with(".sh") && tools.iter().any(|tool| stage.state.has_package(tool)),
-    }
-}
-
-/// The file of the context that became this one.
-fn source_of(stage: &Stage<'_>, path: &str) -> Option<String> {
-    let name = launch::base_name(path);
-    let copies = stage.state.copies.iter().rev().filter(|copied| copied.from_context);
-    copies.into_iter().find_map(|copied| {
-        let directory = copied.to.ends_with('/') || copied.to == ".";
-        let whole = path == copied.to || copied.to.trim_start_matches("./") == path.trim_start_matches('/');
-        copied
-            .sources
-            .iter()
-            .find(|source| (directory && launch::base_name(source) == name) || (whole && copied.sources.len() == 1))
-            .cloned()
-    })
-}
-
-fn go_run(case: &mut Case<'_>, line: u32) {
+pub(super) fn go_run(case: &mut Case<'_>, line: u32) {
     case.say(
         &table::GO_RUN,
         line,
@@ -284,7 +245,8 @@ fn go_run(case: &mut Case<'_>, line: u32) {
 
 fn init(case: &mut Case<'_>, stage: &Stage<'_>) {
     let Some((_, started)) = command_line(&stage.state) else { return };
-    let has_init = launch_of(&stage.state).is_some_and(|launch| launch.init.is_some());
+    let begins = launch_of(&stage.state).is_some_and(|launch| launch.init.is_some());
+    let has_init = begins || wrapper::names(case, stage, &["tini", "-init", "goward", "catatonit"]);
     let children: Vec<&str> = CHILDREN.iter().filter(|name| stage.state.has_package(name)).copied().collect();
     if !has_init && !children.is_empty() {
         let evidence = format!("{} is there to be started by the server, which is PID 1 itself", children.join(", "));

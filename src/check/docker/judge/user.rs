@@ -1,24 +1,28 @@
 //! Who the server is, and what that user may not.
 
 use super::frame::text;
-use super::start::script_changes_user;
-use super::{Case, command_line, launch_of};
+use super::{Case, command_line, launch_of, wrapper};
 use crate::check::docker::base::Base;
-use crate::check::docker::script;
 use crate::check::docker::stage::{Stage, State};
-use crate::check::{launch, table};
+use crate::check::table;
+
+/// Groups of Debian and Alpine that are no users, too.
+const GROUPS: &str = " adm tty disk kmem dialout cdrom floppy tape sudo audio video operator shadow utmp staff users \
+    nogroup wheel netdev ";
 
 pub(super) fn judge(case: &mut Case<'_>, index: usize, stage: &Stage<'_>) {
     let state = &stage.state;
     // A stage that starts nothing is a base for others, who will say.
     let Some((_, started)) = command_line(state) else { return };
-    let changes = launch_of(state)
-        .and_then(|launch| {
-            let inside = launch.script.iter().flat_map(|(_, script)| script::commands(script));
-            launch.user.or_else(|| inside.into_iter().find_map(|command| launch::understand(command.own()).user))
-        })
-        .or_else(|| text(&state.variables, "GOWARD_USER").map(str::to_owned))
-        .or_else(|| script_changes_user(case, stage).then(String::new));
+    let launch = launch_of(state).unwrap_or_default();
+    let program = launch.argv.first().map(String::as_str).unwrap_or_default();
+    let tools = ["gosu", "su-exec", "setpriv", "runuser", "--user"];
+    // A script that is not at hand is taken to use what is there for it.
+    let unseen = program.ends_with(".sh") && tools.iter().take(2).any(|tool| state.has_package(tool));
+    let changes = launch.user.is_some()
+        || text(&state.variables, "GOWARD_USER").is_some()
+        || wrapper::names(case, stage, &tools)
+        || unseen;
     let user = match &state.user {
         Some((user, _)) if user.unknown => return,
         // Nothing is root; but an unknown base may set the variable.
@@ -28,8 +32,16 @@ pub(super) fn judge(case: &mut Case<'_>, index: usize, stage: &Stage<'_>) {
     };
     let name = user.as_ref().map(|(user, _)| user.split(':').next().unwrap_or_default().to_owned());
     let is_root = |name: &str| name.is_empty() || name == "root" || name.parse() == Ok(0u32);
+    let group = user.as_ref().and_then(|(user, line)| Some((user.split_once(':')?.1.to_owned(), *line)));
+    if let Some((group, line)) = group.filter(|(group, _)| !group.is_empty() && group.parse::<u32>().is_err())
+        && !GROUPS.contains(&format!(" {group} "))
+        && unknown(case, index, state, &group)
+    {
+        let evidence = format!("there is no group {group} in the image: nothing adds one");
+        case.say(&table::USER_UNKNOWN, line, evidence, "USER 65532:65532, or copy an /etc/group that has it");
+    }
     match (&user, name.as_deref()) {
-        (Some((user, line)), Some(name)) if is_root(name) && changes.is_none() => {
+        (Some((user, line)), Some(name)) if is_root(name) && !changes => {
             let evidence = match user.as_str() {
                 "" => "USER is empty, and that is root".to_owned(),
                 _ => format!("USER {user} is the last one"),
@@ -45,14 +57,14 @@ pub(super) fn judge(case: &mut Case<'_>, index: usize, stage: &Stage<'_>) {
             named(case, index, state, name, *line);
         }
         (Some(_), _) => {}
-        (None, _) if changes.is_some() || state.base.user.is_none_or(|user| !is_root(user)) => {}
+        (None, _) if changes || state.base.user.is_none_or(|user| !is_root(user)) => {}
         (None, _) => {
             let evidence = "no USER, and the base's user is root";
             let mend = "USER 65532:65532, or goward --user 65532:65532 where the start needs root";
             case.say(&table::NO_USER, started.line, evidence, mend);
         }
     }
-    let root = name.as_deref().map_or_else(|| state.base.user.is_none_or(is_root), is_root) && changes.is_none();
+    let root = name.as_deref().map_or_else(|| state.base.user.is_none_or(is_root), is_root) && !changes;
     let keeps = state
         .entrypoint
         .as_ref()
@@ -84,15 +96,20 @@ fn unknown(case: &Case<'_>, index: usize, state: &State, name: &str) -> bool {
     let Base { accounts: Some(names), .. } = &state.base else { return false };
     let copied = state.copies.iter().any(|copied| {
         let paths = copied.sources.iter().chain([&copied.to]);
-        paths.into_iter().any(|path| path.contains("passwd") || path.trim_end_matches('/').ends_with("/etc"))
+        paths.into_iter().any(|path| {
+            path.contains("passwd") || path.contains("/group") || path.trim_end_matches('/').ends_with("/etc")
+        })
     });
     let made = case.stages.chain(index).iter().any(|step| {
         step.commands.iter().any(|command| {
-            let text = command.words.join(" ");
-            matches!(command.name(), "adduser" | "useradd" | "usermod")
-                || text.contains("passwd")
-                || text.contains(name)
+            // Whoever gives files to a user knows that there is one: `app` and `app:app` name it, the path `/app` does not.
+            let tells = |word: &String| {
+                word.split(':').any(|part| part == name) || word.contains("passwd") || word.contains("adduser")
+            };
+            let adds = matches!(command.name(), "useradd" | "usermod" | "addgroup" | "groupadd" | "systemd-sysusers");
+            adds || command.words.iter().any(tells)
         })
     });
-    !names.contains(&name) && !state.opaque && !copied && !made
+    let by_package = state.packages.iter().any(|package| package.contains(name) || package.contains(['$', '`']));
+    !names.contains(&name) && !state.opaque && !copied && !made && !by_package
 }

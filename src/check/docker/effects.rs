@@ -1,0 +1,249 @@
+//! What COPY, ADD and RUN do to a stage: the files that come, the commands that run, and whether anybody can tell what that
+//! leaves behind. Pure.
+
+use super::parse::Instruction;
+use super::script::{self, Command, End};
+use super::stage::{Copied, From, Stage, State, Step, stage_of};
+use super::words::Expanded;
+use crate::check::launch::{self, base_name};
+use std::rc::Rc;
+
+/// A path of the image from the root on; `.` becomes the working directory with a slash.
+pub(crate) fn absolute(workdir: Option<&str>, path: &str) -> String {
+    if path.starts_with('/') {
+        return path.to_owned();
+    }
+    let path = path.strip_prefix("./").unwrap_or(path);
+    let path = if path == "." { "" } else { path };
+    format!("{}/{path}", workdir.unwrap_or_default().trim_end_matches('/'))
+}
+
+pub(crate) fn copy(
+    stage: &mut Stage<'_>,
+    step: &Step<'_>,
+    earlier: &[Stage<'_>],
+    problems: &mut Vec<(u32, String)>,
+    expand: &dyn Fn(&str) -> Expanded,
+    is_file: &dyn Fn(&str) -> bool,
+) {
+    let line = step.instruction.line;
+    let from = step.instruction.flag("from").map(expand);
+    let mut made = None;
+    match from.as_ref().map(|from| (from, stage_of(&from.text, earlier))) {
+        Some((_, Some(Ok(at)))) => {
+            stage.uses.push(at);
+            made = Some(at);
+        }
+        Some((_, Some(Err(problem)))) => problems.push((line, problem)),
+        Some((from, None)) if !from.unknown => stage.images.push((from.text.clone(), line)),
+        Some((_, None)) | None => {}
+    }
+    let Some((to, sources)) = step.words.split_last() else { return };
+    if sources.is_empty() && step.instruction.heredocs.is_empty() {
+        problems.push((line, format!("{} needs a source and a destination", step.instruction.keyword)));
+        return;
+    }
+    let adds_archive = step.instruction.keyword == "ADD"
+        && sources.iter().any(|source| {
+            [".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2"].iter().any(|end| source.text.ends_with(end))
+        });
+    // A directory's content onto the root may be anything. A file keeps its name, and is no /etc/passwd.
+    let place = absolute(stage.state.workdir.as_deref(), &to.text);
+    let directory = |source: &Expanded| {
+        let last = source.text.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+        let comes_alone = source.text.starts_with("<<") || (source.text.contains("://") && !last.contains(".git"));
+        let is_file = match &from {
+            Some(_) => was_written(&source.text, made, earlier),
+            None => comes_alone || is_file(&source.text),
+        };
+        source.unknown
+            || source.text.ends_with('/')
+            || last.is_empty()
+            || last == "."
+            || last.contains('*')
+            || matches!(last, "rootfs" | "dist" | "out")
+            || !is_file
+    };
+    let onto_root = matches!(place.as_str(), "/" | "/.");
+    if adds_archive || to.unknown || (onto_root && sources.iter().any(directory)) {
+        stage.state.opaque = true;
+    }
+    stage.state.copies.push(Rc::new(Copied {
+        sources: sources.iter().map(|source| source.text.clone()).collect(),
+        to: place,
+        from_context: from.is_none(),
+        written: step.instruction.heredocs.first().map(|heredoc| heredoc.content.clone()),
+    }));
+}
+
+impl Copied {
+    /// Whether this is what was copied there; a name alone is looked for in every directory of programs.
+    pub(crate) fn is(&self, path: &str) -> bool {
+        self.to == path || base_name(&self.to) == path
+    }
+
+    /// The files of the context that may have become this path.
+    pub(crate) fn origins(&self, path: &str) -> Vec<String> {
+        let directory = self.to.trim_end_matches('/');
+        let below = match path.contains('/') {
+            true => path.strip_prefix(directory).and_then(|rest| rest.strip_prefix('/')),
+            false => directory.ends_with("bin").then_some(path),
+        };
+        let mut origins = Vec::new();
+        // The context is the root of its paths, and there is nothing above it.
+        let from_root = |path: &str| path.trim_start_matches("./").trim_start_matches('/').to_owned();
+        for source in self.sources.iter().filter(|source| self.from_context && !source.contains("..")) {
+            if self.is(path) || below == Some(base_name(source)) {
+                origins.push(from_root(source));
+            }
+            if let Some(below) = below {
+                // What a pattern takes lies beside it.
+                let (above, last) = source.rsplit_once('/').unwrap_or((".", source));
+                let above = if last.contains('*') { above } else { source.trim_end_matches('/') };
+                origins.push(from_root(&format!("{above}/{below}")));
+            }
+        }
+        origins
+    }
+}
+
+/// Where a system has its programs.
+const BIN: [&str; 9] = [
+    "/usr/local/sbin/",
+    "/usr/local/bin/",
+    "/usr/sbin/",
+    "/usr/bin/",
+    "/sbin/",
+    "/bin/",
+    "/usr/local/go/bin/",
+    "/go/bin/",
+    "/busybox/",
+];
+
+/// Whether a path of another stage is known to be a file: its name has an ending, or a build wrote it.
+fn was_written(path: &str, mut stage: Option<usize>, earlier: &[Stage<'_>]) -> bool {
+    let name = base_name(path);
+    if name.contains('.') || name == "goward" {
+        return true;
+    }
+    let is_it = |output: &str| match output.strip_suffix('/') {
+        Some(directory) => path.strip_suffix(name).is_some_and(|above| above.trim_end_matches('/') == directory),
+        None if output.starts_with('/') => output == path,
+        None => base_name(output) == name,
+    };
+    while let Some(from) = stage.and_then(|at| earlier.get(at)) {
+        let mut commands = from.steps.iter().flat_map(|step| &step.commands);
+        let wrote = |command: &Command| {
+            let next = command.words.iter().zip(command.words.iter().skip(1));
+            let mut outputs = next.filter(|(flag, _)| *flag == "-o").map(|(_, output)| output.as_str());
+            outputs.any(is_it) || command.words.iter().filter_map(|word| word.strip_prefix("-o=")).any(is_it)
+        };
+        if commands.any(wrote) {
+            return true;
+        }
+        stage = match from.from {
+            From::Stage(at) => Some(at),
+            From::Scratch | From::Image(_) => None,
+        };
+    }
+    false
+}
+
+/// What a RUN runs: the list, the line, or the heredoc where that is the script.
+pub(crate) fn run(instruction: &Instruction) -> Vec<Command> {
+    let mut commands = match &instruction.list {
+        Some(list) => vec![Command { words: list.clone(), ..Command::default() }],
+        None => script::commands(&instruction.rest),
+    };
+    let fed = commands.is_empty() || commands.iter().any(|command| launch::is_shell(command.name()));
+    for heredoc in instruction.heredocs.iter().filter(|_| fed) {
+        commands.extend(script::commands(&heredoc.content));
+    }
+    let mut unfolded = Vec::new();
+    commands.into_iter().for_each(|command| unfold(command, &mut unfolded));
+    unfolded
+}
+
+/// A command; of `sh -c SCRIPT` those of the script, with what was set for the shell.
+fn unfold(command: Command, into: &mut Vec<Command>) {
+    let script = launch::understand(&command.words).script.unwrap_or_default().1;
+    let mut inside = script::commands(&script);
+    if inside.is_empty() {
+        return into.push(command);
+    }
+    for inner in &mut inside {
+        inner.uses.retain(|name| !command.assigned.iter().any(|(set, _)| set == name));
+        let own = std::mem::replace(&mut inner.assigned, command.assigned.clone());
+        inner.assigned.extend(own);
+    }
+    if let Some(last) = inside.last_mut() {
+        last.end = command.end;
+        last.uses.extend(command.uses);
+    }
+    into.extend(inside);
+}
+
+/// Whether one of them does what is not written here: nobody can tell what is there afterwards.
+pub(crate) fn hide(commands: &[Command], state: &State, is_file: &dyn Fn(&str) -> bool) -> bool {
+    let mut fed = false;
+    // So many files nobody follows.
+    state.copies.len() > 64
+        || commands.iter().any(|command| {
+            let fed = std::mem::replace(&mut fed, command.end == End::Pipe);
+            hides(command, fed, state, is_file)
+        })
+}
+
+fn hides(command: &Command, fed: bool, state: &State, is_file: &dyn Fn(&str) -> bool) -> bool {
+    let argv = launch::understand(command.own()).argv;
+    let Some((program, arguments)) = argv.split_first() else { return false };
+    let any = |wanted: &dyn Fn(&str) -> bool| arguments.iter().any(|word| wanted(word));
+    let name = base_name(program);
+    match name {
+        "make" => true,
+        // What the system says of itself sets variables only.
+        "." | "source" => any(&|file| !file.starts_with("/etc/")),
+        "apk" | "apt-get" | "apt" | "dnf" | "yum" | "microdnf" | "dpkg" | "rpm" => any(&|package| {
+            package.starts_with(['/', '.']) || [".apk", ".deb", ".rpm"].iter().any(|end| package.ends_with(end))
+        }),
+        "tar" | "unzip" => any(&|directory| directory == "/"),
+        "xargs" => any(&|program| matches!(program, "apk" | "apt-get" | "dnf" | "yum" | "sh" | "bash")),
+        "sh" | "bash" | "ash" | "dash" => fed || any(&|script| !script.starts_with('-')),
+        _ => {
+            let brings = |copied: &Copied, source: &String| {
+                base_name(source) == name || (copied.from_context && is_file(&format!("{source}/{name}")))
+            };
+            let copied = state.copies.iter().find(|copied| copied.sources.iter().any(|source| brings(copied, source)));
+            let elsewhere = program.contains('/') && !BIN.iter().any(|directory| program.starts_with(directory));
+            // What a stage made is a program.
+            program.starts_with('$') || copied.map_or(elsewhere, |copied| copied.from_context)
+        }
+    }
+}
+
+pub(crate) fn mounts(stage: &mut Stage<'_>, instruction: &Instruction, earlier: &[Stage<'_>]) {
+    for (_, mount) in instruction.flags.iter().filter(|(name, _)| name == "mount") {
+        let from = mount.split(',').find_map(|part| part.strip_prefix("from="));
+        if let Some(Ok(at)) = from.and_then(|from| stage_of(from, earlier)) {
+            stage.uses.push(at);
+        }
+    }
+}
+
+/// The packages that a command installs.
+pub(crate) fn installed(command: &Command) -> impl Iterator<Item = &str> {
+    let words: Vec<&str> = command.words.iter().map(String::as_str).collect();
+    let verb = match command.name() {
+        "apk" => "add",
+        "apt-get" | "apt" | "dnf" | "yum" | "microdnf" | "zypper" => "install",
+        _ => "",
+    };
+    let from = words.iter().position(|word| !verb.is_empty() && *word == verb).unwrap_or(words.len());
+    let mut skip = false;
+    let named = words.into_iter().skip(from + 1).filter(move |word| {
+        let value = std::mem::replace(&mut skip, matches!(*word, "--virtual" | "-t" | "--repository" | "-X" | "-o"));
+        !value && !word.starts_with('-')
+    });
+    // curl=8.1-r0, curl~8, curl>8
+    named.map(|word| word.split(['=', '~', '<', '>']).next().unwrap_or(word)).collect::<Vec<_>>().into_iter()
+}
