@@ -180,3 +180,38 @@ fn users_and_groups() {
         false,
     );
 }
+
+#[test]
+fn what_comes_from_outside() {
+    let keys = "FROM https.example/tini\nADD https://example.com/tini /tini\n";
+    judged(
+        &[
+            ("GW334", "FROM scratch\nENV DB_PASSWORD hunter2\n"),
+            ("GW334", "FROM scratch\nARG API_TOKEN\nENV API_TOKEN=$API_TOKEN\n"),
+            ("GW321", "FROM alpine:3\n"),
+            ("GW332", "ARG VERSION=1\nFROM alpine:3.22\nCOPY <<EOF /v\n$VERSION\nEOF\n"),
+            ("GW332", "FROM registry.example.com/x:1\nENV ARCH=$TARGETARCH\n"),
+            ("GW311", "FROM golang:1.27\nCOPY . .\nRUN go build .\n"),
+        ],
+        true,
+    );
+    judged(
+        &[
+            ("GW334", "FROM scratch\nENV ALLOW_EMPTY_PASSWORD=yes REQUIRE_TOKEN=true\n"),
+            ("GW334", "FROM scratch\nENV JWT_PRIVATE_KEY=/run/secrets/jwt.pem CLIENT_SECRET=\"/run/secrets/oidc\"\n"),
+            ("GW334", "FROM scratch\nENV VAULT_TOKEN=${VAULT_TOKEN:-}\nENV DB_PASSWORD /run/secrets/x\n"),
+            ("GW324", &format!("{keys}RUN echo \"c5b0 /tini\" | sha256sum -c -\n")),
+            (
+                "GW324",
+                &format!("{keys}ADD https://example.com/tini.asc /tini.asc\nRUN gpg --batch --verify /tini.asc\n"),
+            ),
+            ("GW321", "FROM alpine:20250108\n"),
+            ("GW332", "ARG GO_VERSION=1\nFROM ghcr.io/acme/go-builder:${GO_VERSION}\nRUN echo $GO_VERSION\n"),
+            ("GW332", "ARG VERSION=1\nFROM alpine:3.22\nRUN --mount=type=secret,id=v,env=VERSION echo \"$VERSION\"\n"),
+            ("GW332", "ARG VERSION=1\nFROM alpine:3.22\nCOPY <<\"EOF\" /v\n$VERSION\nEOF\n"),
+            ("GW311", "FROM golang:1.27\n"),
+            ("GW311", "FROM golang:1.27-alpine\nRUN go install example.com/tool@v1.0.0\n"),
+        ],
+        false,
+    );
+}

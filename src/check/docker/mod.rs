@@ -59,6 +59,7 @@ mod tests {
             ("GW302", "FROM debian\nCMD /server 2>&1 > /log\n", "CMD exec …"),
             ("GW303", "FROM scratch\nCMD /server -x\n", r#"CMD ["/server", "-x"]"#),
             ("GW303", "FROM scratch\nCMD /server --port $PORT\n", "nothing that only a shell does"),
+            ("GW332", "ARG TARGET_GOOS=a\nFROM debian\nRUN echo $TARGET_GOOS\n", "before the first FROM"),
             ("GW323", "FROM alpine:3.12\n", "alpine 3.12 ended in May 2022"),
         ] {
             let (findings, _) = check(text, &|_| None);

@@ -304,7 +304,7 @@ fn settings(
         say(&table::IMAGE_LOW_PORT, evidence, "listen on 8080, or goward --keep-cap net_bind_service");
     }
     for (name, value) in &config.env {
-        if is_secret(name, value) && !value.is_empty() {
+        if is_secret(name, value) {
             let mend = "give it at run time: an environment variable, or a file";
             say(&table::IMAGE_SECRET_IN_ENV, format!("ENV {name} has a value"), mend);
         }

@@ -1,10 +1,10 @@
 //! Bases, arguments, and what comes from outside.
 
 use super::Case;
-use crate::check::docker::base::Reference;
+use crate::check::docker::base::{Base, Reference};
 use crate::check::docker::parse::Instruction;
 use crate::check::docker::script::Command;
-use crate::check::docker::stage::{From, Stage, Step, Variables};
+use crate::check::docker::stage::{From, PREDEFINED, Stage, Step, Variables};
 use crate::check::docker::words::{self, Value};
 use crate::check::finding::{Finding, Place, Severity};
 use crate::check::{support, table};
@@ -21,16 +21,19 @@ pub(super) fn judge(case: &mut Case<'_>, shipped: &[usize]) {
                 pinned(case, image, *line);
             }
         }
+        let verified = stage.steps.iter().any(|step| step.commands.iter().any(verifies));
         for step in &stage.steps {
-            empty_arguments(case, step, &stage.state.image);
+            empty_arguments(case, step, stage);
             let begun = || stages.stages.iter().any(|stage| stage.from == From::Stage(index));
             match step.instruction.trigger.as_deref() {
                 // Judged where it is carried out, if that is here.
-                Some(trigger) if !begun() => secrets(case, trigger, index, &own),
+                Some(trigger) if !begun() => secrets(case, trigger, index, &own, &step.variables),
                 Some(_) => {}
-                None => secrets(case, step.instruction, index, &own),
+                None => secrets(case, step.instruction, index, &own, &step.variables),
             }
-            add_url(case, step);
+            if !verified {
+                add_url(case, step);
+            }
         }
     }
 }
@@ -59,7 +62,7 @@ fn pinned(case: &mut Case<'_>, image: &str, line: u32) {
     if !reference.digest {
         let moving = match reference.tag {
             None => Some("has no tag, so it is latest".to_owned()),
-            Some(tag) if moves(reference.name, tag) => {
+            Some(tag) if moves(&reference, tag) => {
                 Some(format!("has the tag {tag}, which moves from version to version"))
             }
             Some(_) => None,
@@ -71,18 +74,21 @@ fn pinned(case: &mut Case<'_>, image: &str, line: u32) {
 }
 
 /// A tag that names no version, or of golang only the first number.
-fn moves(name: &str, tag: &str) -> bool {
+fn moves(reference: &Reference<'_>, tag: &str) -> bool {
     let number = tag.split('-').next().unwrap_or_default();
     let version = number.starts_with(|c: char| c.is_ascii_digit());
-    match name {
-        "golang" => !version || number == "1",
-        "alpine" | "busybox" => !version || !number.contains('.'),
+    // 20250108 is a day.
+    let day = number.len() == 8 && number.bytes().all(|byte| byte.is_ascii_digit());
+    match reference.name {
+        _ if day => false,
+        "golang" if reference.is_hubs_own() => !version || number == "1",
+        "alpine" | "busybox" if reference.is_hubs_own() => !version || !number.contains('.'),
         // Debian's and Ubuntu's names are releases; distroless' are architectures and users.
         _ => matches!(tag, "latest" | "edge" | "stable" | "main" | "master" | "nightly" | "stable-slim"),
     }
 }
 
-fn empty_arguments(case: &mut Case<'_>, step: &Step<'_>, image: &str) {
+fn empty_arguments(case: &mut Case<'_>, step: &Step<'_>, stage: &Stage<'_>) {
     let (instruction, globals) = (step.instruction, &case.stages.globals);
     let escape = case.file.escape;
     let names = match instruction.keyword.as_str() {
@@ -90,13 +96,28 @@ fn empty_arguments(case: &mut Case<'_>, step: &Step<'_>, image: &str) {
         "RUN" => used_by_shell(&step.commands),
         "ADD" | "COPY" | "ENV" | "LABEL" | "WORKDIR" | "USER" | "EXPOSE" | "STOPSIGNAL" | "VOLUME" | "ARG" => {
             let known = |name: &str| step.variables.get(name).cloned().unwrap_or(Value::Unset);
-            words::expand(&instruction.rest, escape, &known).names
+            let mut names = words::expand(&instruction.rest, escape, &known).names;
+            for heredoc in instruction.heredocs.iter().filter(|heredoc| !heredoc.quoted) {
+                names.extend(words::expand(&heredoc.content, escape, &known).names);
+            }
+            names
         }
         _ => return,
     };
-    // GOLANG_VERSION is set by golang, NODE_VERSION by node.
-    let version = format!("{}_VERSION", Reference::of(image).name.to_ascii_uppercase());
-    let empty = |name: &&String| globals.has(name) && !step.variables.has(name) && **name != version;
+    // GOLANG_VERSION is set by golang; what an unknown base sets, nobody knows, but not what is the builder's.
+    let version = format!("{}_VERSION", Reference::of(&stage.state.image).name.to_ascii_uppercase());
+    let is_known = stage.state.base != Base::default();
+    let mounted = |name: &str| {
+        let mut mounts = instruction.flags.iter().filter(|(flag, _)| flag == "mount");
+        mounts.any(|(_, mount)| mount.split(',').any(|part| part.strip_prefix("env=") == Some(name)))
+    };
+    let empty = |name: &&String| {
+        globals.has(name)
+            && !step.variables.has(name)
+            && **name != version
+            && (is_known || PREDEFINED.contains(&name.as_str()))
+            && !mounted(name)
+    };
     let mut told: Vec<&String> = Vec::new();
     for name in names.iter().filter(empty) {
         if told.contains(&name) {
@@ -107,7 +128,7 @@ fn empty_arguments(case: &mut Case<'_>, step: &Step<'_>, image: &str) {
         if instruction.rest.contains(&format!("${{{name}:-")) || instruction.rest.contains(&format!("${{{name}-")) {
             continue;
         }
-        let whose = if name.starts_with("TARGET") || name.starts_with("BUILD") {
+        let whose = if PREDEFINED.contains(&name.as_str()) {
             "the builder sets it"
         } else {
             "it is declared before the first FROM"
@@ -141,11 +162,13 @@ fn used_by_shell(commands: &[Command]) -> Vec<String> {
     names
 }
 
-/// Names under which people keep secrets; USE_TOKEN=true holds none.
+/// Whether a variable of that name holds a secret that is written there.
 pub(crate) fn is_secret(name: &str, value: &str) -> bool {
-    if !value.is_empty() && boolean(value).is_ok() {
-        return false;
-    }
+    is_secrets_name(name) && is_secrets_value(value)
+}
+
+/// Names under which people keep secrets.
+fn is_secrets_name(name: &str) -> bool {
     let name = name.to_ascii_uppercase();
     let parts: Vec<&str> = name.split('_').collect();
     if parts.contains(&"PUBLIC") {
@@ -157,25 +180,50 @@ pub(crate) fn is_secret(name: &str, value: &str) -> bool {
         || ["API_KEY", "PRIVATE_KEY", "ACCESS_KEY", "SECRET_KEY"].iter().any(|pair| name.ends_with(pair))
 }
 
-fn secrets(case: &mut Case<'_>, instruction: &Instruction, index: usize, shipped: &[&Step<'_>]) {
+/// Not the path of a file that holds it, and not a switch: USE_TOKEN=true.
+fn is_secrets_value(value: &str) -> bool {
+    let path = value.strip_prefix('/').is_some_and(|rest| rest.contains(['/', '.']));
+    !path && boolean(value).is_err()
+}
+
+fn secrets(case: &mut Case<'_>, instruction: &Instruction, index: usize, shipped: &[&Step<'_>], known: &Variables) {
     if !matches!(instruction.keyword.as_str(), "ARG" | "ENV") {
         return;
     }
     let last = || shipped.iter().any(|own| std::ptr::eq(own.instruction, instruction));
+    let lookup = |name: &str| known.get(name).cloned().unwrap_or(Value::Unset);
     for word in words::split(&instruction.rest, case.file.escape) {
-        let (name, value) = word.raw.split_once('=').unwrap_or((&word.raw, ""));
-        let value = words::unquoted(value, case.file.escape);
-        if !is_secret(name, &value) || (instruction.keyword == "ENV" && value.is_empty()) {
-            continue;
+        // `ENV NAME the whole rest`, the old form, has one name only.
+        let old = instruction.keyword == "ENV" && !word.raw.contains('=');
+        let rest = || instruction.rest.get(word.raw.len()..).unwrap_or_default().trim();
+        let (name, value) = word.raw.split_once('=').unwrap_or_else(|| (&word.raw, if old { rest() } else { "" }));
+        let value = words::expand(value, case.file.escape, &lookup);
+        // An ARG without a value is given one by the builder; so may what is unknown.
+        let given = value.text.is_empty() && (instruction.keyword == "ARG" || value.unknown);
+        if is_secrets_name(name) && (given || is_secrets_value(&value.text)) {
+            let evidence = format!(
+                "{} {name}: its value stays in the image, or in the history of stage {index}",
+                instruction.keyword
+            );
+            let mend = "RUN --mount=type=secret,id=… for the build; an environment variable or a file at run time";
+            let finding = Finding::new(&table::SECRET_IN_ENV, Place::line(instruction.line), evidence, mend);
+            case.findings.push(if last() { finding } else { finding.at(Severity::Note) });
         }
-        let evidence =
-            format!("{} {name}: its value stays in the image, or in the history of stage {index}", instruction.keyword);
-        let mend = "RUN --mount=type=secret,id=… for the build; an environment variable or a file at run time";
-        let finding = Finding::new(&table::SECRET_IN_ENV, Place::line(instruction.line), evidence, mend);
-        case.findings.push(if last() { finding } else { finding.at(Severity::Note) });
-        // The old form has one name only.
-        if !word.raw.contains('=') && instruction.keyword == "ENV" {
+        if old {
             return;
+        }
+    }
+}
+
+/// Whether a command compares with a checksum or a signature.
+fn verifies(command: &Command) -> bool {
+    let any = |wanted: fn(&String) -> bool| command.words.iter().skip(1).any(wanted);
+    match command.name() {
+        "gpgv" => true,
+        "gpg" | "cosign" | "minisign" => any(|word| word.contains("verify") || word == "-V"),
+        name => {
+            name.contains("sum")
+                && any(|word| word.starts_with("--check") || word.starts_with('-') && word.ends_with('c'))
         }
     }
 }
