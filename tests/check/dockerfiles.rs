@@ -535,7 +535,10 @@ fn long_ones_are_read_at_once() {
     (0..6000).for_each(|at| variables.push_str(&format!("ENV A{at}=$A{}\n", at / 2)));
     let mut stages = "FROM alpine:3.22 AS s0\n".to_owned();
     (1..3000).for_each(|at| stages.push_str(&format!("FROM s{} AS s{at}\nCOPY a{at} /a{at}\n", at - 1)));
-    for text in [variables, stages] {
+    // What doubles with each line, and what is long in many places.
+    let doubled = format!("FROM alpine:3.22\nENV A=aaaaaaaaaa\n{}", "ENV A=$A$A\n".repeat(40));
+    let long = format!("FROM alpine:3.22\nENV A={}\nCOPY {}/\n", "a".repeat(15_000), "$A ".repeat(300_000));
+    for text in [variables, stages, doubled, long] {
         let begin = std::time::Instant::now();
         found(&text, &[]);
         assert!(begin.elapsed() < std::time::Duration::from_secs(5), "{:?}", begin.elapsed());

@@ -143,16 +143,22 @@ impl<'a> Lines<'a> {
 
 /// `# escape=` at the very top: anything that is no directive ends them.
 fn directives(lines: &Lines<'_>, file: &mut Dockerfile) {
-    for line in &lines.lines {
-        let Some((name, value)) = line.trim_start().strip_prefix('#').and_then(|comment| comment.split_once('='))
-        else {
+    let mut seen: Vec<String> = Vec::new();
+    for (number, line) in (1..).zip(&lines.lines) {
+        let comment = line.trim_start().strip_prefix('#');
+        let Some((name, value)) = comment.and_then(|comment| comment.split_once('=')) else { return };
+        let (name, value) = (name.trim().to_ascii_lowercase(), value.trim());
+        if value.is_empty() || !matches!(name.as_str(), "escape" | "syntax" | "check") {
             return;
-        };
-        match name.trim().to_ascii_lowercase().as_str() {
-            "escape" => file.escape = if value.trim() == "`" { '`' } else { '\\' },
-            "syntax" | "check" => {}
-            _ => return,
         }
+        match (name.as_str(), value) {
+            _ if seen.contains(&name) => file.problems.push((number, format!("# {name}= is there twice"))),
+            ("escape", "`") => file.escape = '`',
+            ("escape", "\\") => file.escape = '\\',
+            ("escape", _) => file.problems.push((number, format!("# escape= takes \\ or `, not {value}"))),
+            _ => {}
+        }
+        seen.push(name);
     }
 }
 
@@ -192,11 +198,12 @@ fn uncontinued(line: &str, escape: char) -> (String, bool) {
 
 fn instruction(line: &str, number: u32, file: &mut Dockerfile) -> Instruction {
     let line = line.trim();
-    let (keyword, rest) = line.split_once(|c: char| c.is_whitespace()).unwrap_or((line, ""));
+    let (keyword, rest) = line.split_once(words::is_blank).unwrap_or((line, ""));
     let keyword = keyword.to_ascii_uppercase();
     let known = KNOWN.contains(&keyword.as_str());
     if !known {
-        file.problems.push((number, format!("there is no instruction {keyword}")));
+        // A no-break space is to be seen.
+        file.problems.push((number, format!("there is no instruction {}", keyword.escape_default())));
     }
     let mut rest = rest.trim_start();
     let mut flags = Vec::new();
@@ -362,7 +369,8 @@ mod tests {
         assert_eq!((run.keyword.as_str(), run.rest.as_str(), run.last), ("RUN", "a   && b && c", 5));
         assert_eq!(one("RUN echo a\\\\\n").rest, "echo a\\\\");
         assert_eq!(one("# escape=`\nRUN dir C:\\ `\n  && x").rest, "dir C:\\   && x");
-        // A directive is one only at the very top.
+        // A directive is one only at the very top, and nothing after = is none.
+        assert_eq!(one("# escape=\nRUN a \\\n  b").rest, "a   b");
         assert_eq!(parse("# a comment\n# escape=`\nRUN a `\nRUN b").instructions.len(), 2);
         assert_eq!(parse("\u{feff}# syntax=docker/dockerfile:1\n# escape=`\nRUN a `\nb").instructions.len(), 1);
         assert_eq!(parse("FROM a\r\nRUN b \\\r\n  c\r\n").instructions[1].rest, "b   c");
@@ -415,9 +423,15 @@ mod tests {
 
     #[test]
     fn what_is_refused() {
-        for (text, said) in
-            [("", "no instructions"), ("# only\n", "no instructions"), ("FROMM x", "FROMM"), ("RUN", "RUN needs")]
-        {
+        for (text, said) in [
+            ("", "no instructions"),
+            ("# only\n", "no instructions"),
+            ("FROMM x", "FROMM"),
+            ("RUN", "RUN needs"),
+            ("FROM\u{a0}x", "FROM\\u{a0}X"),
+            ("# escape=x\nFROM x", "not x"),
+            ("# escape=`\n# Escape=`\nFROM x", "twice"),
+        ] {
             let problems = parse(text).problems;
             assert!(problems.iter().any(|(_, problem)| problem.contains(said)), "{text:?}: {problems:?}");
         }

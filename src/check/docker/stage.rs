@@ -18,7 +18,7 @@ pub(crate) struct Variables(Option<Rc<Variable>>);
 #[derive(Clone, Debug)]
 struct Variable {
     name: Rc<str>,
-    value: Value,
+    value: Rc<Value>,
     even: Variables,
     odd: Variables,
 }
@@ -50,14 +50,14 @@ impl Variables {
         while let Some(shared) = at {
             let variable = Rc::make_mut(shared);
             if *variable.name == *name {
-                variable.value = value;
+                variable.value = Rc::new(value);
                 return;
             }
             at = if bits & 1 == 0 { &mut variable.even.0 } else { &mut variable.odd.0 };
             bits >>= 1;
         }
         let (even, odd) = Default::default();
-        *at = Some(Rc::new(Variable { name: Rc::from(name), value, even, odd }));
+        *at = Some(Rc::new(Variable { name: Rc::from(name), value: Rc::new(value), even, odd }));
     }
 }
 
@@ -169,11 +169,21 @@ pub(crate) struct Stages<'a> {
     pub(crate) globals: Variables,
     /// What cannot be built.
     pub(crate) problems: Vec<(u32, String)>,
+    /// The first stage of more than anybody has. Nothing is said of such a file, for its end is not known.
+    pub(crate) too_many: Option<u32>,
+    /// So many bytes all variables together may still add to what is written.
+    room: Cell<usize>,
 }
+
+/// Each stage keeps all that it has from those before it.
+const MOST: usize = 500;
+/// What the variables of one file may add.
+const ROOM: usize = 4 << 20;
 
 /// Follows the instructions.
 pub(crate) fn follow<'a>(file: &'a Dockerfile, context: Context<'_>) -> Stages<'a> {
-    let mut all = Stages { stages: Vec::new(), globals: Variables::default(), problems: Vec::new() };
+    let (stages, problems) = (Vec::new(), Vec::new());
+    let mut all = Stages { stages, globals: Variables::default(), problems, too_many: None, room: Cell::new(ROOM) };
     for name in PREDEFINED {
         all.globals.insert(name, Value::Unknown);
     }
@@ -191,6 +201,10 @@ pub(crate) fn follow<'a>(file: &'a Dockerfile, context: Context<'_>) -> Stages<'
     };
     for instruction in &file.instructions {
         match (instruction.keyword.as_str(), all.stages.is_empty()) {
+            ("FROM", _) if all.stages.len() == MOST => {
+                all.too_many = Some(instruction.line);
+                break;
+            }
             ("FROM", _) => {
                 let stage = begin(instruction, &mut all, file.escape);
                 let triggers = triggers(&stage, &all);
@@ -199,7 +213,9 @@ pub(crate) fn follow<'a>(file: &'a Dockerfile, context: Context<'_>) -> Stages<'
                     step(instruction, &mut all, file.escape, &is_file);
                 }
             }
-            ("ARG", true) => declare(instruction, &mut all.globals.clone(), None, file.escape, &mut all.globals),
+            ("ARG", true) => {
+                declare(instruction, &mut all.globals.clone(), None, file.escape, &all.room, &mut all.globals);
+            }
             (keyword, true) => {
                 all.problems.push((instruction.line, format!("{keyword} before the first FROM")));
             }
@@ -220,8 +236,8 @@ fn triggers<'a>(stage: &Stage<'a>, all: &Stages<'a>) -> Vec<&'a Instruction> {
 }
 
 fn begin<'a>(instruction: &'a Instruction, all: &mut Stages<'a>, escape: char) -> Stage<'a> {
-    let expand = |text: &str| words::expand(text, escape, &|name| lookup(&all.globals, name));
-    let parts: Vec<&str> = instruction.rest.split_whitespace().collect();
+    let expand = |text: &str| expand(text, escape, &all.globals, &all.room);
+    let parts: Vec<&str> = instruction.rest.split(words::is_blank).filter(|part| !part.is_empty()).collect();
     let image = expand(parts.first().copied().unwrap_or_default());
     let name = match parts.get(1..) {
         Some([]) | None => None,
@@ -269,18 +285,29 @@ fn lookup(variables: &Variables, name: &str) -> Value {
     }
 }
 
+/// With the values of variables, as long as there is room for them.
+fn expand(text: &str, escape: char, known: &Variables, room: &Cell<usize>) -> Expanded {
+    let expanded = words::expand(text, escape, &|name| lookup(known, name));
+    match room.get().checked_sub(expanded.text.len().saturating_sub(text.len())) {
+        Some(left) => room.set(left),
+        None => return Expanded { text: String::new(), unknown: true, ..expanded },
+    }
+    expanded
+}
+
 /// `ARG A B=1`: without a value it has that from before FROM, or one that only the builder knows.
 fn declare(
     instruction: &Instruction,
     known: &mut Variables,
     globals: Option<&Variables>,
     escape: char,
+    room: &Cell<usize>,
     into: &mut Variables,
 ) {
     for word in words::split(&instruction.rest, escape) {
         let (name, value) = match word.raw.split_once('=') {
             Some((name, value)) => {
-                let expanded = words::expand(value, escape, &|name| lookup(known, name));
+                let expanded = expand(value, escape, known, room);
                 (name, if expanded.unknown { Value::Unknown } else { Value::Text(expanded.text) })
             }
             None => {
@@ -296,7 +323,7 @@ fn declare(
 fn step<'a>(instruction: &'a Instruction, all: &mut Stages<'a>, escape: char, is_file: &dyn Fn(&str) -> bool) {
     let Some((stage, earlier)) = all.stages.split_last_mut() else { return };
     let before = stage.state.variables.clone();
-    let expand = |text: &str| words::expand(text, escape, &|name| lookup(&before, name));
+    let expand = |text: &str| expand(text, escape, &before, &all.room);
     let mut done = Step { instruction, variables: before.clone(), commands: Vec::new(), words: Vec::new() };
     let started = || Started {
         line: instruction.line,
@@ -314,7 +341,10 @@ fn step<'a>(instruction: &'a Instruction, all: &mut Stages<'a>, escape: char, is
             let adds = instruction.trigger.as_deref().filter(|trigger| trigger.keyword == "ADD");
             done.words = adds.map(expanded_words).unwrap_or_default();
         }
-        "ARG" => declare(instruction, &mut before.clone(), Some(&all.globals), escape, &mut stage.state.variables),
+        "ARG" => {
+            let into = &mut stage.state.variables;
+            declare(instruction, &mut before.clone(), Some(&all.globals), escape, &all.room, into);
+        }
         "ENV" => environment(instruction, &expand, escape, &mut stage.state.variables),
         "USER" => stage.state.user = Some((expand(&instruction.rest), instruction.line)),
         "STOPSIGNAL" => {

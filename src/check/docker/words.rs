@@ -28,6 +28,14 @@ pub(crate) enum Value {
     Unset,
 }
 
+/// A text may become so much longer by its variables: `ENV A=$A$A` doubles what there was.
+const GROWTH: usize = 16 << 10;
+
+/// The blanks that BuildKit knows between words of its own; a no-break space is none.
+pub(crate) fn is_blank(c: char) -> bool {
+    matches!(c, '\t' | '\x0b' | '\x0c' | '\r' | ' ')
+}
+
 /// Where the first word of a text ends: at a blank outside of quotes.
 pub(crate) fn end_of_word(text: &str, escape: char) -> usize {
     let mut quote = None;
@@ -80,6 +88,9 @@ fn walk(text: &str, escape: char, lookup: Lookup<'_>) -> Expanded {
     let mut at = 0;
     let mut double = false;
     while let Some(&c) = chars.get(at) {
+        if out.text.len() > text.len() + GROWTH {
+            return Expanded { text: String::new(), unknown: true, ..out };
+        }
         at += 1;
         match c {
             '\'' if !double => {
@@ -218,6 +229,16 @@ mod tests {
             assert_eq!((expanded.text.as_str(), expanded.unknown), (wanted, unknown), "{text}");
         }
         assert_eq!(expand("$A ${B:-$C}", '\\', &lookup).names, ["A", "B", "C"]);
+    }
+
+    #[test]
+    fn what_grows_too_long_is_unknown() {
+        let long = |_: &str| Value::Text("a".repeat(GROWTH));
+        assert!(!expand("$A", '\\', &long).unknown);
+        let expanded = expand(&"$A".repeat(50), '\\', &long);
+        assert!(expanded.unknown && expanded.text.is_empty());
+        let literal = "a".repeat(4 * GROWTH);
+        assert_eq!(expand(&literal, '\\', &long).text, literal);
     }
 
     #[test]

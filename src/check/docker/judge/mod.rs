@@ -41,6 +41,11 @@ pub(super) fn judge(file: &Dockerfile, stages: &Stages<'_>, context: Context<'_>
         let mend = "compare the line with the Dockerfile reference";
         case.say(&table::NOT_A_DOCKERFILE, *line, problem.clone(), mend);
     }
+    if let Some(line) = stages.too_many {
+        let mend = "split the file";
+        case.say(&table::CANNOT_TELL, line, "so many stages are not followed: nothing is said of any", mend);
+        return case.findings;
+    }
     let shipped = stages.shipped();
     frame::judge(&mut case, &shipped);
     for index in shipped {
