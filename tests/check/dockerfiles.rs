@@ -337,6 +337,94 @@ const HAVE_NOT: &[(&str, &str)] = &[
     ),
     ("GW324", "FROM alpine:3.22\nADD https://github.com/a/b.git#v1 /b\n"),
     ("GW338", "!.dockerignore=*\\n!server\n@BUILD\n$ALPINECOPY . .\nCMD [\"/server\"]\n"),
+    (
+        "GW316",
+        "@GO go install go.uber.org/mock/mockgen\nRUN go generate ./...\nRUN CGO_ENABLED=0 go build $FLAGS\n@END\n",
+    ),
+    (
+        "GW318",
+        "@GO go install go.uber.org/mock/mockgen\nRUN go generate ./...\nRUN CGO_ENABLED=0 go build $FLAGS\n@END\n",
+    ),
+    (
+        "GW316",
+        "@GO go mod download && go install github.com/mattn/go-sqlite3\nRUN CGO_ENABLED=0 go build $FLAGS\n@END\n",
+    ),
+    (
+        "GW316",
+        "@GO go build -o /usr/local/bin/ google.golang.org/protobuf/cmd/protoc-gen-go && buf generate\nRUN CGO_ENABLED=0 go build $FLAGS\n@END\n",
+    ),
+    ("GW316", "@GO go build -o /usr/local/bin/ example.com/protoc-gen-go && buf generate && make\n@END\n"),
+    (
+        "GW316",
+        "@GO go build -o /out/admin ./cmd/admin && CGO_ENABLED=0 go build -ldflags=-s -o /out/server ./cmd/server\nFROM debian:12-slim AS admin\nCOPY --from=build /out/admin /\nENTRYPOINT [\"/admin\"]\nFROM scratch\nCOPY --from=build /out/server /\nENTRYPOINT [\"/server\"]\n",
+    ),
+    (
+        "GW316",
+        "@GO if [ -n \"$RACE\" ]; then CGO_ENABLED=1 go build -race -o /out/server-race .; fi && CGO_ENABLED=0 go build -o /out/server .\nFROM scratch\nCOPY --from=build /out/server /\n",
+    ),
+    ("GW316", "@GO cd tools && go build -o ../bin/ ./...\nRUN CGO_ENABLED=0 go build $FLAGS\n@END\n"),
+    (
+        "GW316",
+        "@GO GOOS=wasip1 GOARCH=wasm go build -o /app.wasm ./cmd/app\nFROM scratch\nCOPY --from=build /app.wasm /\n",
+    ),
+    ("GW316", "FROM --platform=linux/amd64 golang:1.27 AS build\nRUN GOARCH=arm64 go build $FLAGS\n@END\n"),
+    ("GW316", "@GO GOARCH=riscv64 go build $FLAGS\n@END\n"),
+    ("GW316", "FROM golang:1.27 AS build\nENV GOFLAGS=\"-tags=netgo,osusergo\"\nRUN go build $FLAGS\n@END\n"),
+    (
+        "GW316",
+        "FROM golang:1.27 AS build\nENV GOFLAGS=\"-trimpath '-ldflags=-s -w -linkmode=external -extldflags=-static'\"\nRUN go build -o /server .\n@END\n",
+    ),
+    (
+        "GW318",
+        "FROM golang:1.27 AS build\nENV GOFLAGS=\"-trimpath '-ldflags=-s -w'\"\nRUN go build -o /server .\n@END\n",
+    ),
+    ("GW316", "FROM golang:1.27 AS build\nARG LDFLAGS\nRUN go build -ldflags=\"${LDFLAGS}\" -o /server .\n@END\n"),
+    ("GW316", "FROM golang:1.27 AS build\nARG GOFLAGS\nRUN go build -o /server .\n@END\n"),
+    ("GW316", "FROM golang:1.27 AS build\nARG TAGS\nRUN go build -tags \"$TAGS\" -o /server .\n@END\n"),
+    ("GW316", "FROM golang:1.27 AS build\nARG EXT\nRUN go build -ldflags=\"-s -extldflags=$EXT\" -o /server .\n@END\n"),
+    ("GW316", "@GO go build $BUILD_FLAGS -o /server .\n@END\n"),
+    ("GW318", "@GO CGO_ENABLED=0 go build $BUILD_FLAGS -o /server .\n@END\n"),
+    ("GW316", "@GO go build -tags netgo,osusergo $FLAGS\n@END\n"),
+    ("GW316", "@GO set -a; CGO_ENABLED=0; go build $FLAGS\n@END\n"),
+    ("GW316", "@GO CGO_ENABLED=0; . ./build.env && go build $FLAGS\n@END\n"),
+    ("GW317", "@GO set -a; CGO_ENABLED=0; go build $FLAGS\n@END\n"),
+    ("GW317", "@GO CGO_ENABLED=0; . ./build.env && go build $FLAGS\n@END\n"),
+    ("GW316", "@GO export $(cat .env) && go build $FLAGS\n@END\n"),
+    (
+        "GW316",
+        "@GO go build $FLAGS\n$ALPINERUN wget example.com/glibc-2.35-r1.apk && apk add --no-cache glibc-2.35-r1.apk\nCMD [\"/server\"]\n",
+    ),
+    (
+        "GW316",
+        "@GO go build $FLAGS\n$ALPINERUN mkdir /lib64 && ln -s /lib/libc.musl-x86_64.so.1 /lib64/ld-linux-x86-64.so.2\nCMD [\"/server\"]\n",
+    ),
+    ("GW315", "FROM golang:1.27-alpine AS build\nCOPY go.mod go.su[m] ./\nRUN go mod download\n"),
+    ("GW315", "FROM golang:1.27-alpine AS build\nCOPY go.mod main.go ./\nRUN go mod tidy && go build .\n"),
+    ("GW315", "FROM golang:1.27-alpine AS build\nCOPY go.mod go.sum main.go ./\nRUN go build .\n"),
+    (
+        "GW314",
+        "FROM golang:1.27 AS build\nENV GOMODCACHE=/cache/m\nCOPY . .\nRUN --mount=type=cache,target=/cache CGO_ENABLED=0 go build $FLAGS\n@END\n",
+    ),
+    (
+        "GW314",
+        "FROM golang:1.27 AS build\nENV GOPATH=/work\nCOPY . .\nRUN --mount=type=cache,target=/work/pkg/ CGO_ENABLED=0 go build $FLAGS\n@END\n",
+    ),
+    (
+        "GW316",
+        "FROM debian:12 AS build\nRUN apt-get update && apt-get install -y --no-install-recommends golang\nRUN go build $FLAGS\n@END\n",
+    ),
+    (
+        "GW314",
+        "FROM golang:1.27 AS build\nCOPY go.mod go.sum ./\nCOPY backend/ ./backend/\nRUN go mod download\nRUN CGO_ENABLED=0 go build $FLAGS\n@END\n",
+    ),
+    (
+        "GW314",
+        "FROM golang:1.27 AS build\nCOPY frontend/ ./\nRUN go mod download\nRUN CGO_ENABLED=0 go build $FLAGS\n@END\n",
+    ),
+    (
+        "GW336",
+        "FROM --platform=$BUILDPLATFORM golang:1.27 AS build\nARG TARGETARCH\nENV GOARCH=$TARGETARCH\nRUN go build\n@END\n",
+    ),
 ];
 
 /// Others that have it.
@@ -379,6 +467,41 @@ const HAVE: &[(&str, &str)] = &[
         "FROM --platform=$BUILDPLATFORM golang:1.27 AS base\nFROM base AS build\nRUN CGO_ENABLED=0 go build $FLAGS\n@END\n",
     ),
     ("GW337", "FROM alpine:3.22\n# goward: ignore=GW999 because\nUSER 1:1\n"),
+    (
+        "GW316",
+        "@GO go build -o /out/ ./cmd/server\nRUN CGO_ENABLED=0 go build -o /usr/bin/gen ./gen\nFROM scratch\nCOPY --from=build /out/* /bin/\nCMD [\"/server\"]\n",
+    ),
+    ("GW316", "@GO go install ./cmd/...\nFROM scratch\nCOPY --from=build /go/bin/server /bin/\n"),
+    ("GW316", "@GO go build -o app .\nRUN mv app /server\n@END\n"),
+    (
+        "GW316",
+        "@GO go build -o /tmp/server . && cp /tmp/server /srv/it\nFROM scratch\nCOPY --from=build /srv/it /server\n",
+    ),
+    ("GW316", "FROM --platform=linux/amd64 golang:1.27 AS build\nRUN GOARCH=amd64 go build $FLAGS\n@END\n"),
+    (
+        "GW316",
+        "FROM --platform=$BUILDPLATFORM golang:1.27 AS build\nARG TARGETARCH\nRUN GOARCH=$TARGETARCH go build $FLAGS\n@END\n",
+    ),
+    ("GW316", "FROM golang:1.27 AS build\nENV GOFLAGS=-trimpath\nRUN go build $FLAGS\n@END\n"),
+    ("GW316", "@GO set -eux; go build $FLAGS\n@END\n"),
+    ("GW316", "FROM golang:1.27-alpine AS build\nRUN apk add --no-cache alpine-sdk\nRUN go build $FLAGS\n@END\n"),
+    ("GW316", "FROM debian:12 AS build\nRUN apt-get update && apt-get install -y golang\nRUN go build $FLAGS\n@END\n"),
+    ("GW333", "@GO go build -o /usr/local/bin/gen ./gen && gen && make\n@END\n"),
+    (
+        "GW314",
+        "FROM golang:1.27 AS build\nENV GOMODCACHE=/cache/m\nCOPY . .\nRUN --mount=type=cache,target=/cachex CGO_ENABLED=0 go build $FLAGS\n@END\n",
+    ),
+    (
+        "GW314",
+        "FROM golang:1.27 AS build\nCOPY ./. /src/\nRUN go mod download\nRUN CGO_ENABLED=0 go build $FLAGS\n@END\n",
+    ),
+    (
+        "GW314",
+        "FROM golang:1.27 AS build\nCOPY backend/ ./\nRUN go mod download\nRUN CGO_ENABLED=0 go build $FLAGS\n@END\n",
+    ),
+    ("GW315", "FROM golang:1.27-alpine AS build\nCOPY go.mod main.go ./\nRUN go build .\n"),
+    ("GW336", "FROM --platform=$BUILDPLATFORM golang:1.27 AS build\nRUN go build\n@END\n"),
+    ("GW300", "FROM golang:1.27\u{a0}AS build\n"),
 ];
 
 fn case(text: &str) -> Vec<(String, String, u64)> {
@@ -393,6 +516,8 @@ fn case(text: &str) -> Vec<(String, String, u64)> {
     let text = text.replace("$ALPINE", SH_END).replace("$DEBIAN", DEBIAN_END).replace("$FLAGS", FLAGS);
     let mut beside = vec![
         ("go.mod", "module x\nrequire y v1.0.0\n"),
+        ("go.sum", "y v1.0.0 h1:x=\n"),
+        ("backend/go.mod", "module x\nrequire y v1.0.0\n"),
         ("docker/start.sh", "#!/bin/sh\nmigrate\n/server\n"),
         ("docker/drops.sh", "#!/bin/sh\nchown app /data\nexec su-exec app \"$@\"\n"),
         ("docker/exec.sh", "#!/bin/sh\nmigrate\nexec \"$@\"\n"),
@@ -526,6 +651,23 @@ fn comments_keep_findings_out() {
         .replace("# goward: ignore=GW302 ash becomes the server\n", "")
         .replace("USER", "# goward: ignore=GW302 no\nUSER");
     assert_eq!(case(&elsewhere), [("GW302".to_owned(), "note".to_owned(), 4)]);
+}
+
+/// What only may be is no error.
+#[test]
+fn cgo_by_how_sure_it_is() {
+    let severity = |text: &str| case(text).into_iter().find(|(id, ..)| id == "GW316").map(|(_, severity, _)| severity);
+    assert_eq!(severity("@GO go build $FLAGS\n@END\n").as_deref(), Some("error"));
+    assert_eq!(severity("@GO GOOS=linux GOARCH=amd64 go build $FLAGS\n@END\n").as_deref(), Some("warning"));
+    assert_eq!(severity("@GO go build -tags=netgo $FLAGS\n@END\n").as_deref(), Some("note"));
+}
+
+/// make rather than a script before it, which may install something only.
+#[test]
+fn who_builds_it() {
+    let line = |text: &str| case(text).into_iter().find(|(id, ..)| id == "GW333").map(|(.., line)| line);
+    assert_eq!(line("@GO ./install.sh helm\nRUN make all\n@END\n"), Some(7));
+    assert_eq!(line("@GO ./install.sh helm\nRUN ./hack/build.sh\n@END\n"), Some(7));
 }
 
 /// Neither thousands of variables nor stages that begin with each other take long, or much memory.

@@ -1,0 +1,145 @@
+//! cgo: whether it is on, whether what turns it off reaches the build, and whether the image has the libc for it.
+
+use super::super::Case;
+use super::found::Build;
+use crate::check::docker::base::Libc;
+use crate::check::docker::script::Command;
+use crate::check::docker::stage::{Stage, Step, installed};
+use crate::check::docker::words::Value;
+use crate::check::finding::{Finding, Place, Severity};
+use crate::check::table;
+
+/// What decides whether cgo is on.
+enum Cgo {
+    /// Or not known.
+    Off,
+    Asked,
+    Default,
+    /// By default, where the machine that builds has the architecture that GOARCH names.
+    Native,
+}
+
+pub(super) fn judge(case: &mut Case<'_>, build: &Build<'_>, index: usize, shipped: &Stage<'_>) {
+    let stages = case.stages;
+    let Some(stage) = stages.stages.get(build.stage).filter(|_| !build.unclear) else { return };
+    let lost = if build.lost && build.value("CGO_ENABLED") != Some("0") {
+        Some("CGO_ENABLED=0 is set before && or ; and not exported: go build does not see it")
+    } else if build.value("CGO_ENABLED").is_none() && exported_elsewhere(stage, build.line) {
+        Some("CGO_ENABLED=0 is exported in another RUN, and ends with that")
+    } else {
+        None
+    };
+    if let Some(evidence) = lost {
+        let mend = "CGO_ENABLED=0 go build …, in one command, or ENV CGO_ENABLED=0";
+        case.say(&table::CGO_NOT_SET, build.line, evidence, mend);
+    }
+    let (how, severity) = match mode(build, stage, &stages.chain(build.stage)) {
+        Cgo::Off => return,
+        Cgo::Asked => ("cgo is on", Severity::Error),
+        Cgo::Default => ("cgo is on by default, as there is a C compiler", Severity::Error),
+        Cgo::Native => ("cgo is on by default where GOARCH is the machine's own", Severity::Warning),
+    };
+    let (Some(here), Some(there)) = (stage.state.base.libc, shipped.state.base.libc) else { return };
+    if here == there || is_static(build) || brings_loader(shipped, &stages.chain(index)) {
+        return;
+    }
+    let tags = build.flag("tags").unwrap_or_default();
+    let has = |wanted: &str| tags.text.split([',', ' ']).any(|tag| tag == wanted);
+    // With both tags Go's own packages leave C alone.
+    if build.is_open(&tags) || (has("netgo") && has("osusergo")) {
+        return;
+    }
+    let name = |libc: Libc| match libc {
+        Libc::None => "no libc",
+        Libc::Glibc => "glibc",
+        Libc::Musl => "musl",
+    };
+    let (how, severity) = match has("netgo") {
+        true => ("cgo is on: if it uses os/user or others with C".to_owned(), Severity::Note),
+        false => (format!("{how}:"), severity),
+    };
+    let evidence =
+        format!("{how} the program needs the loader of {}, and the final stage has {}", name(here), name(there));
+    let finding = Finding::new(&table::CGO_WITHOUT_LIBC, Place::line(build.line), evidence, "CGO_ENABLED=0 go build …");
+    case.findings.push(finding.at(severity));
+}
+
+fn mode(build: &Build<'_>, stage: &Stage<'_>, steps: &[&Step<'_>]) -> Cgo {
+    let known = |name: &str| build.value(name).filter(|value| !value.contains('$'));
+    let arch = known("GOARCH");
+    if known("GOOS").is_some_and(|os| os != "linux") || arch == Some("wasm") {
+        return Cgo::Off;
+    }
+    match build.value("CGO_ENABLED") {
+        Some(value) if value == "0" || value.contains('$') => return Cgo::Off,
+        Some(_) => return Cgo::Asked,
+        None if matches!(build.variables.get("CGO_ENABLED"), Some(Value::Unknown)) => return Cgo::Off,
+        None if !has_compiler(stage, steps) => return Cgo::Off,
+        None => {}
+    }
+    // Building for another architecture turns it off.
+    let platform = stage.platform.as_deref().filter(|platform| !platform.contains('$'));
+    match (arch, platform.and_then(|platform| platform.split('/').nth(1))) {
+        (None, _) => Cgo::Default,
+        (Some(arch), Some(own)) if arch == own => Cgo::Default,
+        (Some("amd64" | "arm64"), None) => Cgo::Native,
+        (Some(_), _) => Cgo::Off,
+    }
+}
+
+fn has_compiler(stage: &Stage<'_>, steps: &[&Step<'_>]) -> bool {
+    const COMPILERS: [&str; 6] = ["gcc", "build-base", "alpine-sdk", "build-essential", "clang", "g++"];
+    match stage.state.base.compiler {
+        None => false,
+        Some(true) => true,
+        Some(false) => {
+            COMPILERS.iter().any(|name| stage.state.has_package(name)) || steps.iter().any(|step| recommends(step))
+        }
+    }
+}
+
+/// Debian's Go recommends gcc, and apt installs what is recommended.
+fn recommends(step: &Step<'_>) -> bool {
+    let go = |name: &str| matches!(name, "golang" | "golang-go") || name.starts_with("golang-1.");
+    let apt = |command: &Command| matches!(command.name(), "apt-get" | "apt") && installed(command).any(go);
+    !step.instruction.rest.to_ascii_lowercase().contains("install-recommends") && step.commands.iter().any(apt)
+}
+
+/// Static, or linked by flags and compilers of which nothing is known.
+fn is_static(build: &Build<'_>) -> bool {
+    let ldflags = build.flag("ldflags").unwrap_or_default();
+    let external = ldflags.text.contains("-extldflags") && build.is_open(&ldflags);
+    // zig cc and musl-gcc link what they please.
+    let plain = match build.value("CC") {
+        Some(cc) => {
+            let program = cc.split_whitespace().next().unwrap_or_default();
+            !program.contains("musl") && ["gcc", "clang", "cc"].iter().any(|name| program.ends_with(name))
+        }
+        None => !build.variables.has("CC"),
+    };
+    let asked = build.value("CGO_LDFLAGS").is_some_and(|flags| flags.contains("-static") || flags.contains('$'));
+    ldflags.text.contains("-static") || ldflags.unknown || external || asked || !plain || build.hides_flags()
+}
+
+/// Whether a loader comes into the image by other ways than its base.
+fn brings_loader(shipped: &Stage<'_>, steps: &[&Step<'_>]) -> bool {
+    let state = &shipped.state;
+    let mut sources = state.copies.iter().flat_map(|copied| &copied.sources);
+    let copied = sources.any(|source| source.contains("/lib") || source.contains("ld-"));
+    let compat = ["gcompat", "libc6-compat"].iter().any(|name| state.may_have(name));
+    // apk add glibc-2.35-r1.apk, ln -s … /lib64/ld-linux-x86-64.so.2
+    let made = |step: &&Step<'_>| {
+        let heredocs = step.instruction.heredocs.iter().map(|heredoc| &heredoc.content);
+        let mut texts = std::iter::once(&step.instruction.rest).chain(heredocs);
+        step.instruction.keyword == "RUN"
+            && texts.any(|text| ["glibc", "ld-linux", "ld-musl", "/lib64"].iter().any(|word| text.contains(word)))
+    };
+    copied || compat || state.opaque || steps.iter().any(made)
+}
+
+/// `RUN export CGO_ENABLED=0` as an instruction of its own.
+fn exported_elsewhere(stage: &Stage<'_>, line: u32) -> bool {
+    let exports =
+        |command: &Command| command.name() == "export" && command.words.iter().any(|word| word == "CGO_ENABLED=0");
+    stage.steps.iter().any(|step| step.instruction.line != line && step.commands.iter().any(exports))
+}

@@ -1,0 +1,297 @@
+//! The builds that a stage runs, and what their shell has set before them.
+
+use super::super::frame::text;
+use super::super::has_toolchain;
+use crate::check::docker::script::{Command, End};
+use crate::check::docker::stage::{Stage, Step, Variables};
+use crate::check::docker::words::{self, Expanded, Value};
+
+/// So many builds nobody has: each is compared with all that is copied.
+const MOST: usize = 256;
+
+/// A `go build` or `go install` of the own module.
+pub(super) struct Build<'a> {
+    pub(super) line: u32,
+    /// Its arguments, after `build`.
+    arguments: Vec<&'a str>,
+    pub(super) installs: bool,
+    /// What was set for this command alone, and exported before it in the same RUN.
+    set: Vec<(String, String)>,
+    /// CGO_ENABLED=0 was set before it, in the shell alone.
+    pub(super) lost: bool,
+    /// Its shell read a file before it: whatever is set there.
+    pub(super) unclear: bool,
+    pub(super) variables: &'a Variables,
+    pub(super) stage: usize,
+}
+
+/// Flags of go build without a value in the next word.
+const SWITCHES: [&str; 10] = ["-a", "-n", "-v", "-x", "-race", "-msan", "-asan", "-work", "-trimpath", "-modcacherw"];
+
+/// The value of a flag in one word: `-o=x`, `--o=x`.
+fn value_of<'a>(word: &'a str, name: &str) -> Option<&'a str> {
+    let bare = word.strip_prefix('-')?;
+    bare.strip_prefix('-').unwrap_or(bare).strip_prefix(name)?.strip_prefix('=')
+}
+
+impl Build<'_> {
+    /// A variable as this command sees it.
+    pub(super) fn value(&self, name: &str) -> Option<&str> {
+        let set = self.set.iter().rev().find(|(set, _)| set == name).map(|(_, value)| value.as_str());
+        set.or_else(|| text(self.variables, name))
+    }
+
+    /// Set for it, or in the stage, whatever to.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.set.iter().any(|(set, _)| set == name) || self.variables.has(name)
+    }
+
+    /// Each argument, and whether it is the value of the flag before it.
+    fn words(&self) -> impl Iterator<Item = (&str, bool)> {
+        let mut valued = false;
+        self.arguments.iter().map(move |word| {
+            let flag = !valued && word.starts_with('-') && !word.contains('=') && !SWITCHES.contains(word);
+            (*word, std::mem::replace(&mut valued, flag))
+        })
+    }
+
+    /// A flag as it stands in the arguments; the last one counts.
+    pub(super) fn written(&self, name: &str) -> Option<&str> {
+        let mut found = None;
+        let mut before = "";
+        for (word, valued) in self.words() {
+            if valued && before.trim_start_matches('-') == name {
+                found = Some(word);
+            } else if !valued && let Some(value) = value_of(word, name) {
+                found = Some(value);
+            }
+            before = word;
+        }
+        found
+    }
+
+    /// The value of a flag, in the arguments or in GOFLAGS, with what is known of its variables.
+    pub(super) fn flag(&self, name: &str) -> Option<Expanded> {
+        let in_goflags = || {
+            let flags = words::split(self.value("GOFLAGS")?, '\\');
+            let value =
+                |word: &words::Word| value_of(&words::unquoted(&word.raw, '\\'), name).map(|value| self.expand(value));
+            flags.iter().rev().find_map(value)
+        };
+        self.written(name).map(|value| self.expand(value)).or_else(in_goflags)
+    }
+
+    /// Flags may come from what is not known: `go build $FLAGS .`, GOFLAGS, a file that the shell read.
+    pub(super) fn hides_flags(&self) -> bool {
+        let goflags = match self.value("GOFLAGS") {
+            Some(flags) => self.is_open(&self.expand(flags)),
+            None => self.variables.has("GOFLAGS"),
+        };
+        // What stands last is a package.
+        let before_last = self.words().take(self.arguments.len().saturating_sub(1));
+        self.unclear || goflags || before_last.into_iter().any(|(word, valued)| !valued && word.starts_with(['$', '`']))
+    }
+
+    /// The package's name, where it is written.
+    pub(super) fn package(&self) -> Option<&str> {
+        let (last, valued) = self.words().last()?;
+        let mut parts = last.split('/').rev().filter(|part| !part.is_empty());
+        // The program of example.com/tool/v2 is tool.
+        let version = |part: &&str| part.strip_prefix('v').is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_digit()));
+        let name = parts.find(|part| !version(part))?;
+        let plain = !valued && !last.starts_with('-') && !name.contains(['$', '`']) && !name.ends_with(".go");
+        (plain && !matches!(name, "." | ".." | "..." | "std")).then_some(name)
+    }
+
+    /// `./...` and std: only looks whether all compiles.
+    pub(super) fn is_all(&self) -> bool {
+        self.arguments.last().is_some_and(|last| last.ends_with("...") || *last == "std")
+    }
+
+    pub(super) fn lookup(&self, name: &str) -> Value {
+        match self.value(name) {
+            Some(value) => Value::Text(value.to_owned()),
+            None => self.variables.get(name).cloned().unwrap_or(Value::Unknown),
+        }
+    }
+
+    fn expand(&self, value: &str) -> Expanded {
+        let lookup = |name: &str| self.lookup(name);
+        let mut expanded = words::expand(value, '\\', &lookup);
+        // What is unknown inside of a word (-X main.version=$VERSION) can be no flag of its own.
+        let bare = |word: &str| word.trim_start_matches(['"', '\'']).starts_with(['$', '`']);
+        let unknown = |word: &str| bare(word) && (word.starts_with("$(") || words::expand(word, '\\', &lookup).unknown);
+        expanded.unknown = value.split_whitespace().any(unknown) || value.starts_with('`');
+        expanded
+    }
+
+    /// Whether any variable in it is not known, wherever it stands.
+    pub(super) fn is_open(&self, expanded: &Expanded) -> bool {
+        expanded.unknown || expanded.names.iter().any(|name| self.value(name).is_none())
+    }
+}
+
+/// What the shell of a RUN has set so far.
+#[derive(Default)]
+struct Shell {
+    exported: Vec<(String, String)>,
+    alone: Vec<(String, String)>,
+    /// `set -a`: what is assigned is exported.
+    exports: bool,
+    lost: bool,
+    unclear: bool,
+}
+
+impl Shell {
+    fn assign(&mut self, set: Vec<(String, String)>, variables: &Variables, end: End) {
+        for (name, value) in set {
+            // Assigning to what is exported already does reach the build.
+            let known = variables.has(&name) || self.exported.iter().any(|(exported, _)| *exported == name);
+            if self.exports || known {
+                self.exported.push((name, value));
+                continue;
+            }
+            self.lost |= name == "CGO_ENABLED" && value == "0" && end != End::Background;
+            self.alone.push((name, value));
+        }
+    }
+
+    fn export(&mut self, words: &[&str]) {
+        for word in words {
+            match word.split_once('=') {
+                Some((name, value)) => self.exported.push((name.to_owned(), value.to_owned())),
+                // export $(cat .env)
+                None if word.starts_with(['$', '`']) => self.unclear = true,
+                None => self.exported.extend(self.alone.iter().filter(|(name, _)| name == word).cloned()),
+            }
+        }
+    }
+}
+
+/// A tool or a script that may build the program.
+pub(super) struct Other {
+    pub(super) line: u32,
+    pub(super) what: String,
+    /// Of a script only its name is known.
+    pub(super) is_script: bool,
+}
+
+/// The builds of a stage, and the tools that may build there.
+pub(super) fn find<'a>(stage: &'a Stage<'_>, at: usize, builds: &mut Vec<Build<'a>>, others: &mut Vec<Other>) {
+    // `go env -w` is kept for the RUNs that follow; `export` is not.
+    let mut kept: Vec<(String, String)> = Vec::new();
+    for step in &stage.steps {
+        let mut shell = Shell { exported: kept.clone(), ..Shell::default() };
+        for command in &step.commands {
+            let (set, words) = bare(command);
+            match words.as_slice() {
+                [] => shell.assign(set, &step.variables, command.end),
+                ["set", rest @ ..] => {
+                    let all = |word: &&str| *word == "allexport" || (word.starts_with('-') && word.contains('a'));
+                    shell.exports |= rest.iter().any(all);
+                }
+                ["export" | "declare" | "typeset", rest @ ..] => shell.export(rest),
+                // What these set, nobody knows.
+                ["." | "source" | "eval", ..] => shell.unclear = true,
+                ["go", "env", "-w", rest @ ..] => {
+                    let pairs = rest.iter().filter_map(|word| word.split_once('='));
+                    kept.extend(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())));
+                    shell.exported.extend(kept.clone());
+                }
+                [go, verb @ ("build" | "install"), rest @ ..] if is_go(go) => {
+                    if builds.len() < MOST && is_program(verb, rest) {
+                        builds.push(build(step, at, &shell, set, verb, rest));
+                    }
+                }
+                [program, rest @ ..] => {
+                    let other = builder(program, rest).filter(|_| has_toolchain(stage));
+                    others.extend(other.map(|(what, is_script)| Other {
+                        line: step.instruction.line,
+                        what,
+                        is_script,
+                    }));
+                }
+            }
+        }
+    }
+}
+
+fn build<'a>(
+    step: &'a Step<'_>,
+    stage: usize,
+    shell: &Shell,
+    set: Vec<(String, String)>,
+    verb: &str,
+    arguments: &[&'a str],
+) -> Build<'a> {
+    Build {
+        line: step.instruction.line,
+        arguments: arguments.to_vec(),
+        installs: verb == "install",
+        set: shell.exported.iter().cloned().chain(set).collect(),
+        lost: shell.lost,
+        unclear: shell.unclear,
+        variables: &step.variables,
+        stage,
+    }
+}
+
+/// `go install tool@version` is a tool for the build, -buildmode=c-archive makes no program.
+fn is_program(verb: &str, arguments: &[&str]) -> bool {
+    let tool = verb == "install" && arguments.iter().any(|word| word.contains('@'));
+    let archive = |word: &&str| word.starts_with("-buildmode=") && !word.ends_with("pie") && !word.ends_with("exe");
+    !tool && !arguments.iter().any(archive)
+}
+
+/// xx-go of tonistiigi/xx is go with the target's GOARCH.
+fn is_go(word: &str) -> bool {
+    matches!(word.rsplit('/').next(), Some("go" | "xx-go"))
+}
+
+/// A command without env, time and the like before it.
+pub(super) fn bare(command: &Command) -> (Vec<(String, String)>, Vec<&str>) {
+    let mut set = command.assigned.clone();
+    let mut words: Vec<&str> = command.words.iter().map(String::as_str).collect();
+    while let Some(first) = words.first().copied() {
+        match first {
+            "env" | "time" | "nice" | "exec" | "command" | "sudo" => {
+                words.remove(0);
+            }
+            word if word.contains('=') && !word.starts_with('-') && !set.is_empty() | !command.words.is_empty() => {
+                let Some((name, value)) = word.split_once('=') else { break };
+                set.push((name.to_owned(), value.to_owned()));
+                words.remove(0);
+            }
+            _ => break,
+        }
+    }
+    // Wherever it is, and whatever directory it goes to first.
+    if words.first().is_some_and(|first| is_go(first) && first.ends_with("/go")) {
+        words.splice(..1, ["go"]);
+    }
+    if words.first().is_some_and(|first| is_go(first)) {
+        match words.get(1).copied() {
+            Some("-C") => drop(words.drain(1..3.min(words.len()))),
+            Some(word) if word.starts_with("-C=") => drop(words.remove(1)),
+            Some(_) | None => {}
+        }
+    }
+    (set, words)
+}
+
+/// A tool or a script that may build the program, and whether it is a script.
+fn builder(program: &str, arguments: &[&str]) -> Option<(String, bool)> {
+    let name = program.rsplit('/').next().unwrap_or_default();
+    match name {
+        "make" | "gmake" | "mage" | "task" | "just" | "goreleaser" | "bazel" | "bazelisk" | "ninja" | "cmake"
+        | "earthly" => Some((name.to_owned(), false)),
+        "sh" | "bash" | "ash" => {
+            let script = arguments.iter().find(|word| !word.starts_with('-') && word.ends_with(".sh"));
+            script.map(|script| ((*script).to_owned(), true))
+        }
+        _ if program.contains('/') && (name.ends_with(".sh") || name.contains("build")) => {
+            Some((program.to_owned(), true))
+        }
+        _ => None,
+    }
+}
