@@ -203,7 +203,7 @@ fn instruction(line: &str, number: u32, file: &mut Dockerfile) -> Instruction {
     let known = KNOWN.contains(&keyword.as_str());
     if !known {
         // A no-break space is to be seen.
-        file.problems.push((number, format!("there is no instruction {}", keyword.escape_default())));
+        file.problems.push((number, format!("there is no instruction {}", keyword.replace('\u{a0}', "\\u{a0}"))));
     }
     let mut rest = rest.trim_start();
     let mut flags = Vec::new();

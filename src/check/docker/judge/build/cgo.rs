@@ -2,22 +2,12 @@
 
 use super::super::Case;
 use super::found::Build;
+use super::says;
 use crate::check::docker::base::Libc;
 use crate::check::docker::script::Command;
 use crate::check::docker::stage::{Stage, Step, installed};
-use crate::check::docker::words::Value;
 use crate::check::finding::{Finding, Place, Severity};
 use crate::check::table;
-
-/// What decides whether cgo is on.
-enum Cgo {
-    /// Or not known.
-    Off,
-    Asked,
-    Default,
-    /// By default, where the machine that builds has the architecture that GOARCH names.
-    Native,
-}
 
 pub(super) fn judge(case: &mut Case<'_>, build: &Build<'_>, index: usize, shipped: &Stage<'_>) {
     let stages = case.stages;
@@ -33,12 +23,7 @@ pub(super) fn judge(case: &mut Case<'_>, build: &Build<'_>, index: usize, shippe
         let mend = "CGO_ENABLED=0 go build …, in one command, or ENV CGO_ENABLED=0";
         case.say(&table::CGO_NOT_SET, build.line, evidence, mend);
     }
-    let (how, severity) = match mode(build, stage, &stages.chain(build.stage)) {
-        Cgo::Off => return,
-        Cgo::Asked => ("cgo is on", Severity::Error),
-        Cgo::Default => ("cgo is on by default, as there is a C compiler", Severity::Error),
-        Cgo::Native => ("cgo is on by default where GOARCH is the machine's own", Severity::Warning),
-    };
+    let Some((how, severity)) = is_on(build, stage, &stages.chain(build.stage)) else { return };
     let (Some(here), Some(there)) = (stage.state.base.libc, shipped.state.base.libc) else { return };
     if here == there || is_static(build) || brings_loader(shipped, &stages.chain(index)) {
         return;
@@ -55,35 +40,38 @@ pub(super) fn judge(case: &mut Case<'_>, build: &Build<'_>, index: usize, shippe
         Libc::Musl => "musl",
     };
     let (how, severity) = match has("netgo") {
-        true => ("cgo is on: if it uses os/user or others with C".to_owned(), Severity::Note),
-        false => (format!("{how}:"), severity),
+        true => ("cgo is on, and os/user and others may use C", Severity::Note),
+        false => (how, severity),
     };
     let evidence =
-        format!("{how} the program needs the loader of {}, and the final stage has {}", name(here), name(there));
+        format!("{how}: the program needs the loader of {}, and the final stage has {}", name(here), name(there));
     let finding = Finding::new(&table::CGO_WITHOUT_LIBC, Place::line(build.line), evidence, "CGO_ENABLED=0 go build …");
     case.findings.push(finding.at(severity));
 }
 
-fn mode(build: &Build<'_>, stage: &Stage<'_>, steps: &[&Step<'_>]) -> Cgo {
+/// How cgo comes to be on, if it is known to be, and how bad that is.
+fn is_on(build: &Build<'_>, stage: &Stage<'_>, steps: &[&Step<'_>]) -> Option<(&'static str, Severity)> {
+    let default = Some(("cgo is on by default, as there is a C compiler", Severity::Error));
     let known = |name: &str| build.value(name).filter(|value| !value.contains('$'));
     let arch = known("GOARCH");
     if known("GOOS").is_some_and(|os| os != "linux") || arch == Some("wasm") {
-        return Cgo::Off;
+        return None;
     }
     match build.value("CGO_ENABLED") {
-        Some(value) if value == "0" || value.contains('$') => return Cgo::Off,
-        Some(_) => return Cgo::Asked,
-        None if matches!(build.variables.get("CGO_ENABLED"), Some(Value::Unknown)) => return Cgo::Off,
-        None if !has_compiler(stage, steps) => return Cgo::Off,
+        Some(value) if value == "0" || value.contains('$') => return None,
+        Some(_) => return Some(("cgo is on", Severity::Error)),
+        None if build.variables.has("CGO_ENABLED") || !has_compiler(stage, steps) => return None,
         None => {}
     }
     // Building for another architecture turns it off.
     let platform = stage.platform.as_deref().filter(|platform| !platform.contains('$'));
     match (arch, platform.and_then(|platform| platform.split('/').nth(1))) {
-        (None, _) => Cgo::Default,
-        (Some(arch), Some(own)) if arch == own => Cgo::Default,
-        (Some("amd64" | "arm64"), None) => Cgo::Native,
-        (Some(_), _) => Cgo::Off,
+        (None, _) => default,
+        (Some(arch), Some(own)) if arch == own => default,
+        (Some("amd64" | "arm64"), None) => {
+            Some(("cgo is on by default where GOARCH is the machine's own", Severity::Warning))
+        }
+        (Some(_), _) => None,
     }
 }
 
@@ -128,12 +116,8 @@ fn brings_loader(shipped: &Stage<'_>, steps: &[&Step<'_>]) -> bool {
     let copied = sources.any(|source| source.contains("/lib") || source.contains("ld-"));
     let compat = ["gcompat", "libc6-compat"].iter().any(|name| state.may_have(name));
     // apk add glibc-2.35-r1.apk, ln -s … /lib64/ld-linux-x86-64.so.2
-    let made = |step: &&Step<'_>| {
-        let heredocs = step.instruction.heredocs.iter().map(|heredoc| &heredoc.content);
-        let mut texts = std::iter::once(&step.instruction.rest).chain(heredocs);
-        step.instruction.keyword == "RUN"
-            && texts.any(|text| ["glibc", "ld-linux", "ld-musl", "/lib64"].iter().any(|word| text.contains(word)))
-    };
+    let makes = ["glibc", "ld-linux", "ld-musl", "/lib64"];
+    let made = |step: &&Step<'_>| step.instruction.keyword == "RUN" && says(step, &makes);
     copied || compat || state.opaque || steps.iter().any(made)
 }
 

@@ -9,14 +9,17 @@ use crate::check::docker::words::{self, Expanded, Value};
 /// So many builds nobody has: each is compared with all that is copied.
 const MOST: usize = 256;
 
+/// A variable and what it is set to.
+type Set<'a> = (&'a str, &'a str);
+
 /// A `go build` or `go install` of the own module.
 pub(super) struct Build<'a> {
     pub(super) line: u32,
-    /// Its arguments, after `build`.
-    arguments: Vec<&'a str>,
+    /// Its arguments, after `build`, and whether each is the value of the flag before it.
+    arguments: Vec<(&'a str, bool)>,
     pub(super) installs: bool,
     /// What was set for this command alone, and exported before it in the same RUN.
-    set: Vec<(String, String)>,
+    set: Vec<Set<'a>>,
     /// CGO_ENABLED=0 was set before it, in the shell alone.
     pub(super) lost: bool,
     /// Its shell read a file before it: whatever is set there.
@@ -26,7 +29,7 @@ pub(super) struct Build<'a> {
 }
 
 /// Flags of go build without a value in the next word.
-const SWITCHES: [&str; 10] = ["-a", "-n", "-v", "-x", "-race", "-msan", "-asan", "-work", "-trimpath", "-modcacherw"];
+const SWITCHES: [&str; 7] = ["-a", "-v", "-x", "-race", "-work", "-trimpath", "-modcacherw"];
 
 /// The value of a flag in one word: `-o=x`, `--o=x`.
 fn value_of<'a>(word: &'a str, name: &str) -> Option<&'a str> {
@@ -37,29 +40,20 @@ fn value_of<'a>(word: &'a str, name: &str) -> Option<&'a str> {
 impl Build<'_> {
     /// A variable as this command sees it.
     pub(super) fn value(&self, name: &str) -> Option<&str> {
-        let set = self.set.iter().rev().find(|(set, _)| set == name).map(|(_, value)| value.as_str());
+        let set = self.set.iter().rev().find(|(set, _)| *set == name).map(|(_, value)| *value);
         set.or_else(|| text(self.variables, name))
     }
 
     /// Set for it, or in the stage, whatever to.
     pub(super) fn has(&self, name: &str) -> bool {
-        self.set.iter().any(|(set, _)| set == name) || self.variables.has(name)
-    }
-
-    /// Each argument, and whether it is the value of the flag before it.
-    fn words(&self) -> impl Iterator<Item = (&str, bool)> {
-        let mut valued = false;
-        self.arguments.iter().map(move |word| {
-            let flag = !valued && word.starts_with('-') && !word.contains('=') && !SWITCHES.contains(word);
-            (*word, std::mem::replace(&mut valued, flag))
-        })
+        self.set.iter().any(|(set, _)| *set == name) || self.variables.has(name)
     }
 
     /// A flag as it stands in the arguments; the last one counts.
     pub(super) fn written(&self, name: &str) -> Option<&str> {
         let mut found = None;
         let mut before = "";
-        for (word, valued) in self.words() {
+        for (word, valued) in self.arguments.iter().copied() {
             if valued && before.trim_start_matches('-') == name {
                 found = Some(word);
             } else if !valued && let Some(value) = value_of(word, name) {
@@ -88,13 +82,13 @@ impl Build<'_> {
             None => self.variables.has("GOFLAGS"),
         };
         // What stands last is a package.
-        let before_last = self.words().take(self.arguments.len().saturating_sub(1));
-        self.unclear || goflags || before_last.into_iter().any(|(word, valued)| !valued && word.starts_with(['$', '`']))
+        let before_last = self.arguments.split_last().map(|(_, before)| before).unwrap_or_default();
+        self.unclear || goflags || before_last.iter().any(|(word, valued)| !valued && word.starts_with(['$', '`']))
     }
 
     /// The package's name, where it is written.
     pub(super) fn package(&self) -> Option<&str> {
-        let (last, valued) = self.words().last()?;
+        let (last, valued) = *self.arguments.last()?;
         let mut parts = last.split('/').rev().filter(|part| !part.is_empty());
         // The program of example.com/tool/v2 is tool.
         let version = |part: &&str| part.strip_prefix('v').is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_digit()));
@@ -105,7 +99,7 @@ impl Build<'_> {
 
     /// `./...` and std: only looks whether all compiles.
     pub(super) fn is_all(&self) -> bool {
-        self.arguments.last().is_some_and(|last| last.ends_with("...") || *last == "std")
+        self.arguments.last().is_some_and(|(last, _)| last.ends_with("...") || *last == "std")
     }
 
     pub(super) fn lookup(&self, name: &str) -> Value {
@@ -133,20 +127,20 @@ impl Build<'_> {
 
 /// What the shell of a RUN has set so far.
 #[derive(Default)]
-struct Shell {
-    exported: Vec<(String, String)>,
-    alone: Vec<(String, String)>,
+struct Shell<'a> {
+    exported: Vec<Set<'a>>,
+    alone: Vec<Set<'a>>,
     /// `set -a`: what is assigned is exported.
     exports: bool,
     lost: bool,
     unclear: bool,
 }
 
-impl Shell {
-    fn assign(&mut self, set: Vec<(String, String)>, variables: &Variables, end: End) {
+impl<'a> Shell<'a> {
+    fn assign(&mut self, set: Vec<Set<'a>>, variables: &Variables, end: End) {
         for (name, value) in set {
             // Assigning to what is exported already does reach the build.
-            let known = variables.has(&name) || self.exported.iter().any(|(exported, _)| *exported == name);
+            let known = variables.has(name) || self.exported.iter().any(|(exported, _)| *exported == name);
             if self.exports || known {
                 self.exported.push((name, value));
                 continue;
@@ -156,13 +150,13 @@ impl Shell {
         }
     }
 
-    fn export(&mut self, words: &[&str]) {
+    fn export(&mut self, words: &[&'a str]) {
         for word in words {
             match word.split_once('=') {
-                Some((name, value)) => self.exported.push((name.to_owned(), value.to_owned())),
+                Some(set) => self.exported.push(set),
                 // export $(cat .env)
                 None if word.starts_with(['$', '`']) => self.unclear = true,
-                None => self.exported.extend(self.alone.iter().filter(|(name, _)| name == word).cloned()),
+                None => self.exported.extend(self.alone.iter().filter(|(name, _)| name == word)),
             }
         }
     }
@@ -179,7 +173,7 @@ pub(super) struct Other {
 /// The builds of a stage, and the tools that may build there.
 pub(super) fn find<'a>(stage: &'a Stage<'_>, at: usize, builds: &mut Vec<Build<'a>>, others: &mut Vec<Other>) {
     // `go env -w` is kept for the RUNs that follow; `export` is not.
-    let mut kept: Vec<(String, String)> = Vec::new();
+    let mut kept: Vec<Set<'_>> = Vec::new();
     for step in &stage.steps {
         let mut shell = Shell { exported: kept.clone(), ..Shell::default() };
         for command in &step.commands {
@@ -194,9 +188,8 @@ pub(super) fn find<'a>(stage: &'a Stage<'_>, at: usize, builds: &mut Vec<Build<'
                 // What these set, nobody knows.
                 ["." | "source" | "eval", ..] => shell.unclear = true,
                 ["go", "env", "-w", rest @ ..] => {
-                    let pairs = rest.iter().filter_map(|word| word.split_once('='));
-                    kept.extend(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())));
-                    shell.exported.extend(kept.clone());
+                    kept.extend(rest.iter().filter_map(|word| word.split_once('=')));
+                    shell.exported.extend(&kept);
                 }
                 [go, verb @ ("build" | "install"), rest @ ..] if is_go(go) => {
                     if builds.len() < MOST && is_program(verb, rest) {
@@ -219,16 +212,22 @@ pub(super) fn find<'a>(stage: &'a Stage<'_>, at: usize, builds: &mut Vec<Build<'
 fn build<'a>(
     step: &'a Step<'_>,
     stage: usize,
-    shell: &Shell,
-    set: Vec<(String, String)>,
+    shell: &Shell<'a>,
+    set: Vec<Set<'a>>,
     verb: &str,
-    arguments: &[&'a str],
+    words: &[&'a str],
 ) -> Build<'a> {
+    let mut arguments = Vec::new();
+    let mut valued = false;
+    for word in words {
+        arguments.push((*word, valued));
+        valued = !valued && word.starts_with('-') && !word.contains('=') && !SWITCHES.contains(word);
+    }
     Build {
         line: step.instruction.line,
-        arguments: arguments.to_vec(),
+        arguments,
         installs: verb == "install",
-        set: shell.exported.iter().cloned().chain(set).collect(),
+        set: [shell.exported.as_slice(), &set].concat(),
         lost: shell.lost,
         unclear: shell.unclear,
         variables: &step.variables,
@@ -249,8 +248,9 @@ fn is_go(word: &str) -> bool {
 }
 
 /// A command without env, time and the like before it.
-pub(super) fn bare(command: &Command) -> (Vec<(String, String)>, Vec<&str>) {
-    let mut set = command.assigned.clone();
+pub(super) fn bare(command: &Command) -> (Vec<Set<'_>>, Vec<&str>) {
+    let mut set: Vec<Set<'_>> = Vec::new();
+    set.extend(command.assigned.iter().map(|(name, value)| (name.as_str(), value.as_str())));
     let mut words: Vec<&str> = command.words.iter().map(String::as_str).collect();
     while let Some(first) = words.first().copied() {
         match first {
@@ -258,8 +258,7 @@ pub(super) fn bare(command: &Command) -> (Vec<(String, String)>, Vec<&str>) {
                 words.remove(0);
             }
             word if word.contains('=') && !word.starts_with('-') && !set.is_empty() | !command.words.is_empty() => {
-                let Some((name, value)) = word.split_once('=') else { break };
-                set.push((name.to_owned(), value.to_owned()));
+                set.extend(word.split_once('='));
                 words.remove(0);
             }
             _ => break,

@@ -9,7 +9,7 @@ pub(super) use order::sources_come;
 
 use super::Case;
 use crate::check::docker::script::Command;
-use crate::check::docker::stage::{From, Stage};
+use crate::check::docker::stage::{From, Stage, Step};
 use crate::check::table;
 use found::{Build, Other, bare};
 
@@ -34,22 +34,33 @@ pub(super) fn judge(case: &mut Case<'_>, index: usize, shipped: &Stage<'_>) {
             order::judge(case, stage, &stages.chain(at));
         }
     }
-    let builds = shipped::shipped(stages, index, &behind, &builds);
+    shipped::keep(stages, index, &behind, &mut builds);
     if builds.is_empty() {
         cannot_tell(case, &others);
     }
-    for build in builds {
+    for build in &builds {
         cgo::judge(case, build, index, shipped);
         flags(case, build);
         target(case, build);
     }
 }
 
+/// What an instruction says, with its heredocs.
+fn says(step: &Step<'_>, wanted: &[&str]) -> bool {
+    let heredocs = step.instruction.heredocs.iter().map(|heredoc| &heredoc.content);
+    let mut texts = std::iter::once(&step.instruction.rest).chain(heredocs);
+    texts.any(|text| wanted.iter().any(|word| text.contains(word)))
+}
+
+/// Whether it mounts something of this kind.
+fn mounts(step: &Step<'_>, kind: &str) -> bool {
+    step.instruction.flags.iter().any(|(name, value)| name == "mount" && value.contains(kind))
+}
+
 /// Without a build of the program another tool makes it: rather make than a script, which may install something only.
 fn cannot_tell(case: &mut Case<'_>, others: &[Other]) {
     let Some(other) = others.iter().find(|other| !other.is_script).or(others.last()) else { return };
-    let may = if other.is_script { "may build" } else { "builds" };
-    let evidence = format!("{} {may} the program, and what that does is not written here", other.what);
+    let evidence = format!("{} may build the program, and what that does is not written here", other.what);
     let mend = "goward check in the image looks at the program itself: RUN [\"/goward\", \"check\", \"/server\"]";
     case.say(&table::CANNOT_TELL, other.line, evidence, mend);
 }

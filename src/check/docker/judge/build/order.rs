@@ -2,6 +2,7 @@
 
 use super::super::{Case, has_toolchain};
 use super::found::bare;
+use super::mounts;
 use crate::check::docker::stage::{Stage, Step, Variables};
 use crate::check::docker::words::{Expanded, Value};
 use crate::check::finding::{Finding, Place, Severity};
@@ -9,7 +10,7 @@ use crate::check::table;
 
 /// Where the sources are copied with everything else, unless .dockerignore says what may come.
 pub(in super::super) fn sources_come(case: &Case<'_>, steps: &[&Step<'_>]) -> Option<u32> {
-    let step = steps.iter().find(|step| sources(step).iter().any(|source| is_everything(&source.text)))?;
+    let step = steps.iter().find(|step| takes_all(step))?;
     let picks =
         |text: &str| text.lines().any(|line| matches!(line.trim().trim_matches('/'), "*" | "**" | "*.go" | "**/*.go"));
     (case.context)("go.mod")?;
@@ -76,79 +77,76 @@ fn holds_modules(mount: &str, variables: &Variables) -> bool {
         || holds("GOPATH", "/pkg/mod")
 }
 
-/// What an instruction says, with its heredocs.
-fn says(step: &Step<'_>, wanted: &[&str]) -> bool {
-    let heredocs = step.instruction.heredocs.iter().map(|heredoc| &heredoc.content);
-    let mut texts = std::iter::once(&step.instruction.rest).chain(heredocs);
-    texts.any(|text| wanted.iter().any(|word| text.contains(word)))
+/// Whether it copies all of the context.
+fn takes_all(step: &Step<'_>) -> bool {
+    sources(step).iter().any(|source| is_everything(&source.text))
+}
+
+/// Where one of these commands is run first.
+fn line_of(steps: &[&Step<'_>], wanted: &[&[&str]]) -> Option<u32> {
+    let is = |words: &[&str]| wanted.iter().any(|line| words.starts_with(line));
+    let step = steps.iter().find(|step| step.commands.iter().any(|command| is(&bare(command).1)));
+    step.map(|step| step.instruction.line)
 }
 
 pub(super) fn judge(case: &mut Case<'_>, stage: &Stage<'_>, steps: &[&Step<'_>]) {
-    let whole = steps.iter().copied().find(|step| sources(step).iter().any(|source| is_everything(&source.text)));
+    let whole = steps.iter().copied().find(|step| takes_all(step));
     if let Some(step) = whole {
         ignore_file(case, step.instruction.line);
     }
-    let vendored = (case.context)("vendor/modules.txt").is_some()
-        || steps.iter().any(|step| says(step, &["-mod=vendor", "-mod vendor"]));
+    let says = |wanted: &[&str]| steps.iter().any(|step| super::says(step, wanted));
+    let vendored = (case.context)("vendor/modules.txt").is_some() || says(&["-mod=vendor", "-mod vendor"]);
     if vendored || !has_toolchain(stage) {
         return;
     }
-    let line_of = |wanted: &[&[&str]]| {
-        let is = |words: &[&str]| wanted.iter().any(|line| words.starts_with(line));
-        let step = steps.iter().copied().find(|step| step.commands.iter().any(|command| is(&bare(command).1)));
-        step.map(|step| step.instruction.line)
+    let download = line_of(steps, &[&["go", "mod", "download"]]);
+    let Some(first) = download.or_else(|| line_of(steps, &[&["go", "build"], &["go", "install"]])) else { return };
+    let before: Vec<&Step<'_>> = steps.iter().copied().filter(|step| step.instruction.line < first).collect();
+    let cached = |step: &&Step<'_>| {
+        let holds = |(name, value): &(String, String)| {
+            name == "mount" && value.contains("type=cache") && holds_modules(value, &step.variables)
+        };
+        step.instruction.flags.iter().any(holds)
     };
-    let download = line_of(&[&["go", "mod", "download"]]);
-    let build = line_of(&[&["go", "build"], &["go", "install"]]);
-    let Some(first) = download.or(build) else { return };
-    let before = || steps.iter().copied().filter(|step| step.instruction.line < first);
-    source_first(case, first, download.is_some(), steps);
-    let own = (case.context)("go.mod");
-    let requires = own.as_ref().map(|module| module.contains("require"));
-    let copied = |file: &str| before().any(|step| names(step, file));
-    let bound = stage
-        .steps
-        .iter()
-        .any(|step| step.instruction.flags.iter().any(|(name, value)| name == "mount" && value.contains("type=bind")));
-    let makes =
-        |step: &&Step<'_>| step.instruction.keyword == "RUN" && says(step, &["go.sum", "go get", "go mod tidy"]);
-    let made = steps.iter().filter(|step| step.instruction.line <= first).any(makes);
-    if !copied("go.mod") || copied("go.sum") || bound || made || requires == Some(false) {
+    if !steps.iter().any(cached) {
+        source_first(case, download.is_some(), &before);
+    }
+    let requires = (case.context)("go.mod").map(|module| module.contains("require"));
+    let copied = |file: &str| before.iter().any(|step| names(step, file));
+    let bound = stage.steps.iter().any(|step| mounts(step, "type=bind"));
+    let makes = |step: &&Step<'_>| {
+        let known = step.instruction.line <= first && step.instruction.keyword == "RUN";
+        known && super::says(step, &["go.sum", "go get", "go mod tidy"])
+    };
+    if bound || requires == Some(false) || !copied("go.mod") || copied("go.sum") || steps.iter().any(makes) {
         return;
     }
-    if download.is_some() {
-        case.say(&table::NO_GO_SUM, first, "go.mod was copied, and go.sum was not", "COPY go.mod go.sum ./");
-    } else if requires == Some(true)
-        && (case.context)("go.sum").is_some()
-        && !before().any(|step| step.instruction.flag("from").is_some())
-        && !steps.iter().any(|step| says(step, &["-mod=mod", "-mod mod"]))
-    {
-        let evidence = "go.mod was copied, and go.sum was not: go build ends with missing go.sum entry";
-        case.say(&table::NO_GO_SUM, first, evidence, "COPY go.mod go.sum ./");
-    }
+    let evidence = match download {
+        Some(_) => "go.mod was copied, and go.sum was not",
+        // Nothing else may bring it, and there is one.
+        None if requires.is_none()
+            || (case.context)("go.sum").is_none()
+            || before.iter().any(|step| step.instruction.flag("from").is_some())
+            || says(&["-mod=mod", "-mod mod"]) =>
+        {
+            return;
+        }
+        None => "go.mod was copied, and go.sum was not: go build ends with missing go.sum entry",
+    };
+    case.say(&table::NO_GO_SUM, first, evidence, "COPY go.mod go.sum ./");
 }
 
-/// Modules are downloaded, at `first`, after everything was copied.
-fn source_first(case: &mut Case<'_>, first: u32, is_download: bool, steps: &[&Step<'_>]) {
-    let before = || steps.iter().copied().filter(|step| step.instruction.line < first);
-    let cached = |step: &&Step<'_>| {
-        let mut flags = step.instruction.flags.iter();
-        flags.any(|(name, value)| {
-            name == "mount" && value.contains("type=cache") && holds_modules(value, &step.variables)
-        })
-    };
-    if steps.iter().any(cached) {
-        return;
-    }
-    let whole = before().find(|step| sources(step).iter().any(|source| is_everything(&source.text)));
-    let by_name = |source: &Expanded| is_named(source.text.rsplit('/').next().unwrap_or_default(), "go.mod");
-    let (step, module) = match whole {
+/// Modules are downloaded after everything was copied, and no cache holds them.
+fn source_first(case: &mut Case<'_>, is_download: bool, before: &[&Step<'_>]) {
+    let by_name =
+        |source: &Expanded| source.unknown || is_named(source.text.rsplit('/').next().unwrap_or_default(), "go.mod");
+    let (step, module) = match before.iter().find(|step| takes_all(step)) {
         Some(step) => (step, (case.context)("go.mod")),
         // Other modules are copied for a go.mod that comes by its own name.
-        None if before().any(|step| sources(step).iter().any(|source| source.unknown || by_name(source))) => return,
+        None if before.iter().any(|step| sources(step).iter().any(by_name)) => return,
         None => {
             // Each asks the disk.
-            let mut modules = before().take(100).filter_map(|step| Some((step, Some(module(case, step)?))));
+            let mut modules = before.iter().take(100).filter_map(|step| Some((step, Some(module(case, step)?))));
             let Some(found) = modules.next() else { return };
             found
         }
@@ -156,12 +154,9 @@ fn source_first(case: &mut Case<'_>, first: u32, is_download: bool, steps: &[&St
     if module.is_some_and(|module| !module.contains("require")) {
         return;
     }
-    let what = sources(step).first().map(|source| source.text.as_str()).unwrap_or(".");
-    let evidence = if is_download {
-        format!("COPY {what} stands before go mod download")
-    } else {
-        format!("the modules are downloaded by go build, after COPY {what} of everything")
-    };
+    let what = sources(step).last().map(|source| source.text.as_str()).unwrap_or_default();
+    let than = if is_download { "go mod download" } else { "go build, which downloads the modules" };
+    let evidence = format!("COPY {what} stands before {than}");
     let mend = "COPY go.mod go.sum ./ and RUN go mod download first, then COPY . .";
     case.say(&table::SOURCE_FIRST, step.instruction.line, evidence, mend);
 }
