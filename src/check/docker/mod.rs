@@ -6,6 +6,7 @@ mod judge;
 mod parse;
 mod script;
 mod stage;
+mod variables;
 mod words;
 
 use super::finding::{Finding, Place, Severity};

@@ -5,61 +5,12 @@ use super::base::{self, Base, Shell};
 use super::effects::{self, absolute, installed};
 use super::parse::{Dockerfile, Instruction};
 use super::script::Command;
+pub(crate) use super::variables::Variables;
+use super::variables::{declare, environment, expand};
 use super::words::{self, Expanded, Value};
 use crate::check::launch::base_name;
 use std::cell::Cell;
 use std::rc::Rc;
-
-/// Names and what they are worth: a tree by the bits of the names' hashes. Each step keeps what was known when it came, and
-/// shares with the others what did not change.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Variables(Option<Rc<Variable>>);
-
-#[derive(Clone, Debug)]
-struct Variable {
-    name: Rc<str>,
-    value: Rc<Value>,
-    even: Variables,
-    odd: Variables,
-}
-
-/// FNV-1a.
-fn hash(name: &str) -> u64 {
-    name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
-}
-
-impl Variables {
-    pub(crate) fn has(&self, name: &str) -> bool {
-        self.get(name).is_some()
-    }
-
-    pub(crate) fn get(&self, name: &str) -> Option<&Value> {
-        let (mut at, mut bits) = (self, hash(name));
-        while let Some(variable) = &at.0 {
-            if *variable.name == *name {
-                return Some(&variable.value);
-            }
-            at = if bits & 1 == 0 { &variable.even } else { &variable.odd };
-            bits >>= 1;
-        }
-        None
-    }
-
-    pub(crate) fn insert(&mut self, name: &str, value: Value) {
-        let (mut at, mut bits) = (&mut self.0, hash(name));
-        while let Some(shared) = at {
-            let variable = Rc::make_mut(shared);
-            if *variable.name == *name {
-                variable.value = Rc::new(value);
-                return;
-            }
-            at = if bits & 1 == 0 { &mut variable.even.0 } else { &mut variable.odd.0 };
-            bits >>= 1;
-        }
-        let (even, odd) = Default::default();
-        *at = Some(Rc::new(Variable { name: Rc::from(name), value: Rc::new(value), even, odd }));
-    }
-}
 
 /// From where a stage begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -159,9 +110,6 @@ pub(crate) const PREDEFINED: [&str; 8] = [
     "BUILDARCH",
     "BUILDVARIANT",
 ];
-/// Those that need no declaration anywhere.
-const PROXIES: [&str; 5] = ["HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY"];
-
 /// All stages, and what was declared before the first of them.
 #[derive(Debug)]
 pub(crate) struct Stages<'a> {
@@ -277,49 +225,6 @@ fn begin<'a>(instruction: &'a Instruction, all: &mut Stages<'a>, escape: char) -
     Stage { line: instruction.line, name, platform, from, steps: Vec::new(), uses, images, state }
 }
 
-fn lookup(variables: &Variables, name: &str) -> Value {
-    match variables.get(name) {
-        Some(value) => value.clone(),
-        None if PROXIES.contains(&name.to_ascii_uppercase().as_str()) => Value::Unknown,
-        None => Value::Unset,
-    }
-}
-
-/// With the values of variables, as long as there is room for them.
-fn expand(text: &str, escape: char, known: &Variables, room: &Cell<usize>) -> Expanded {
-    let expanded = words::expand(text, escape, &|name| lookup(known, name));
-    match room.get().checked_sub(expanded.text.len().saturating_sub(text.len())) {
-        Some(left) => room.set(left),
-        None => return Expanded { text: String::new(), unknown: true, ..expanded },
-    }
-    expanded
-}
-
-/// `ARG A B=1`: without a value it has that from before FROM, or one that only the builder knows.
-fn declare(
-    instruction: &Instruction,
-    known: &mut Variables,
-    globals: Option<&Variables>,
-    escape: char,
-    room: &Cell<usize>,
-    into: &mut Variables,
-) {
-    for word in words::split(&instruction.rest, escape) {
-        let (name, value) = match word.raw.split_once('=') {
-            Some((name, value)) => {
-                let expanded = expand(value, escape, known, room);
-                (name, if expanded.unknown { Value::Unknown } else { Value::Text(expanded.text) })
-            }
-            None => {
-                let global = globals.and_then(|globals| globals.get(&word.raw)).cloned();
-                (word.raw.as_str(), global.unwrap_or(Value::Unknown))
-            }
-        };
-        known.insert(name, value.clone());
-        into.insert(name, value);
-    }
-}
-
 fn step<'a>(instruction: &'a Instruction, all: &mut Stages<'a>, escape: char, is_file: &dyn Fn(&str) -> bool) {
     let Some((stage, earlier)) = all.stages.split_last_mut() else { return };
     let before = stage.state.variables.clone();
@@ -399,22 +304,6 @@ fn step<'a>(instruction: &'a Instruction, all: &mut Stages<'a>, escape: char, is
         _ => {}
     }
     stage.steps.push(done);
-}
-
-fn environment(instruction: &Instruction, expand: &dyn Fn(&str) -> Expanded, escape: char, into: &mut Variables) {
-    let mut set = |name: &str, value: &str| {
-        let value = expand(value);
-        into.insert(name, if value.unknown { Value::Unknown } else { Value::Text(value.text) });
-    };
-    let words = words::split(&instruction.rest, escape);
-    // `ENV NAME the whole rest`, the old form.
-    if let Some(first) = words.first().filter(|first| !first.raw.contains('=')) {
-        set(&first.raw, instruction.rest.get(first.raw.len()..).unwrap_or_default().trim());
-        return;
-    }
-    for (name, value) in words.iter().filter_map(|word| word.raw.split_once('=')) {
-        set(name, value);
-    }
 }
 
 /// Which stage a name or a number is; names win.

@@ -4,8 +4,9 @@ use super::super::Case;
 use super::found::Build;
 use super::says;
 use crate::check::docker::base::Libc;
+use crate::check::docker::effects::installed;
 use crate::check::docker::script::Command;
-use crate::check::docker::stage::{Stage, Step, installed};
+use crate::check::docker::stage::{Stage, Step};
 use crate::check::finding::{Finding, Place, Severity};
 use crate::check::table;
 
