@@ -169,17 +169,9 @@ fn options<'a>(words: &'a [String], takes: &dyn Fn(&str) -> bool, each: &mut dyn
             while let Some((letter, more)) = letters.split_at_checked(1) {
                 let takes = takes(letter);
                 took_next = takes && more.is_empty();
-                each(
-                    letter,
-                    if took_next {
-                        next
-                    } else if takes {
-                        more
-                    } else {
-                        ""
-                    },
-                );
-                letters = if takes { "" } else { more };
+                let (value, others) = if takes { (more, "") } else { ("", more) };
+                each(letter, if took_next { next } else { value });
+                letters = others;
             }
         }
         rest = rest.get(usize::from(took_next)..).unwrap_or_default();

@@ -4,14 +4,33 @@
 /// A long option: its name, the letter it stands for, whether it takes a value.
 pub(super) type Long = (&'static str, char, bool);
 
-/// What may stand on the command line.
-pub(super) struct Grammar<'a> {
-    /// argv[0], which begins every message.
-    pub(super) zero: &'a str,
+/// A program's options.
+#[derive(Clone, Copy)]
+pub(super) struct Options {
     /// Letters, those with a value followed by a colon.
     pub(super) short: &'static str,
     /// Long options. Without any, `--x` is an unknown option `-`.
     pub(super) long: &'static [Long],
+}
+
+impl Options {
+    /// Whether a letter takes a value; None if there is no such option.
+    pub(super) fn letter_takes(&self, letter: char) -> Option<bool> {
+        let (_, rest) = self.short.split_once(letter).filter(|_| letter != ':')?;
+        Some(rest.starts_with(':'))
+    }
+
+    /// Whether a long option of just this name takes a value.
+    pub(super) fn long_takes(&self, name: &str) -> bool {
+        self.long.iter().any(|(long, _, takes)| *long == name && *takes)
+    }
+}
+
+/// What may stand on the command line.
+pub(super) struct Grammar<'a> {
+    /// argv[0], which begins every message.
+    pub(super) zero: &'a str,
+    pub(super) options: Options,
 }
 
 /// One option.
@@ -33,7 +52,7 @@ pub(super) fn read<T>(
         if word == "--" {
             break;
         }
-        if let Some(long) = word.strip_prefix("--").filter(|_| !grammar.long.is_empty()) {
+        if let Some(long) = word.strip_prefix("--").filter(|_| !grammar.options.long.is_empty()) {
             let found = grammar.long_option(long, words, &mut at);
             if let Some(answer) = each(found) {
                 return Err(answer);
@@ -47,9 +66,9 @@ pub(super) fn read<T>(
         let mut rest = letters;
         while let Some(letter) = rest.chars().next() {
             rest = &rest[letter.len_utf8()..];
-            let found = match grammar.short.find(letter).filter(|_| letter != ':') {
+            let found = match grammar.options.letter_takes(letter) {
                 None => Err(format!("{}: invalid option -- '{letter}'\n", grammar.zero)),
-                Some(place) if grammar.short[place..].starts_with(&format!("{letter}:")) => {
+                Some(true) => {
                     let value = if rest.is_empty() {
                         at += 1;
                         words.get(at - 1).cloned()
@@ -60,7 +79,7 @@ pub(super) fn read<T>(
                         .map(|value| Found { letter, value })
                         .ok_or_else(|| format!("{}: option requires an argument -- '{letter}'\n", grammar.zero))
                 }
-                Some(_) => Ok(Found { letter, value: String::new() }),
+                Some(false) => Ok(Found { letter, value: String::new() }),
             };
             if let Some(answer) = each(found) {
                 return Err(answer);
@@ -76,8 +95,8 @@ impl Grammar<'_> {
             Some((name, value)) => (name, Some(value.to_owned())),
             None => (word, None),
         };
-        let exact = self.long.iter().find(|(long, ..)| *long == name);
-        let near: Vec<&Long> = self.long.iter().filter(|(long, ..)| long.starts_with(name)).collect();
+        let exact = self.options.long.iter().find(|(long, ..)| *long == name);
+        let near: Vec<&Long> = self.options.long.iter().filter(|(long, ..)| long.starts_with(name)).collect();
         let zero = self.zero;
         let (long, letter, takes) = match (exact, near.as_slice()) {
             (Some(option), _) => *option,

@@ -76,19 +76,18 @@ pub fn parse(argv: &[CString], env: Env<'_>, ours: &[String]) -> Invocation {
 
 /// Whether an option of `goward run`, or of a program whose name it takes, has a value. A letter, or a long name.
 pub fn takes_value(program: &str, option: &str) -> bool {
-    let (short, long) = match program {
+    let mut letters = option.chars();
+    let letter = letters.next().filter(|_| letters.next().is_none());
+    let options = match program {
         "tini" | "tini-static" | "docker-init" => personality::TINI,
         "dumb-init" => personality::DUMB_INIT,
         "catatonit" => personality::CATATONIT,
         _ => {
-            let is_it = |short: char| option.strip_prefix(short) == Some("");
-            let mut known = options::OPTIONS.iter();
-            return known
-                .any(|opt| (opt.name == option || opt.short.is_some_and(is_it)) && opt.placeholder().is_some());
+            let is_it = |opt: &&options::Opt| opt.name == option || (letter.is_some() && opt.short == letter);
+            return options::OPTIONS.iter().filter(is_it).any(|opt| opt.placeholder().is_some());
         }
     };
-    (option.len() == 1 && short.split_once(option).is_some_and(|(_, rest)| rest.starts_with(':')))
-        || long.iter().any(|(name, _, takes)| *name == option && *takes)
+    letter.and_then(|letter| options.letter_takes(letter)) == Some(true) || options.long_takes(option)
 }
 
 fn argv_zero(argv: &[CString]) -> String {

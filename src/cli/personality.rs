@@ -1,7 +1,7 @@
 //! Started under another's name, goward is that program: tini 0.19, dumb-init 1.2.5, catatonit 0.1.7. Their options,
 //! variables and messages; docs/compat.md says what was measured, and where we differ.
 
-use super::getopt::{self, Grammar, Long};
+use super::getopt::{self, Grammar, Options};
 use super::{Env, Invocation};
 use crate::config::{Dump, Inheritance, Place, Settings, Subreaper, Voice};
 use crate::privilege::Privileges;
@@ -61,8 +61,7 @@ fn base(zero: &str) -> &str {
 
 const TINI_VERSION: &str = "tini version 0.19.0";
 
-/// Its options: letters, those with a value followed by a colon, and long ones.
-pub(super) const TINI: (&str, &[Long]) = ("hvsgle:p:w", &[]);
+pub(super) const TINI: Options = Options { short: "hvsgle:p:w", long: &[] };
 
 fn tini_usage(zero: &str) -> String {
     let name = base(zero);
@@ -97,7 +96,7 @@ pub(super) fn tini(zero: &str, arguments: &[CString], env: Env<'_>) -> Invocatio
     if words.len() == 1 && words[0] == "--version" {
         return Invocation::out(format!("{TINI_VERSION}\n"));
     }
-    let grammar = Grammar { zero, short: TINI.0, long: TINI.1 };
+    let grammar = Grammar { zero, options: TINI };
     let (mut verbosity, mut warn_reaping, mut subreaper, mut to_group) = (1, false, false, false);
     let (mut parent_death, mut success) = (None, Vec::new());
     let taken = getopt::read(&grammar, &words, |found| {
@@ -176,16 +175,16 @@ fn atoi(text: &str) -> i64 {
 
 // dumb-init
 
-pub(super) const DUMB_INIT: (&str, &[Long]) = (
-    "hvVcr:",
-    &[
+pub(super) const DUMB_INIT: Options = Options {
+    short: "hvVcr:",
+    long: &[
         ("help", 'h', false),
         ("single-child", 'c', false),
         ("rewrite", 'r', true),
         ("verbose", 'v', false),
         ("version", 'V', false),
     ],
-);
+};
 
 fn dumb_init_help(zero: &str) -> String {
     format!(
@@ -209,7 +208,7 @@ fn dumb_init_help(zero: &str) -> String {
 
 pub(super) fn dumb_init(zero: &str, arguments: &[CString], env: Env<'_>) -> Invocation {
     let words = words(arguments);
-    let grammar = Grammar { zero, short: DUMB_INIT.0, long: DUMB_INIT.1 };
+    let grammar = Grammar { zero, options: DUMB_INIT };
     let (mut debug, mut single, mut rewrite) = (false, false, Vec::new());
     let taken = getopt::read(&grammar, &words, |found| {
         match found {
@@ -287,7 +286,7 @@ fn dumb_init_rewrite(text: &str) -> Option<(Signal, Option<Signal>)> {
 
 // catatonit
 
-pub(super) const CATATONIT: (&str, &[Long]) = ("ghLPV", &[("version", 'V', false)]);
+pub(super) const CATATONIT: Options = Options { short: "ghLPV", long: &[("version", 'V', false)] };
 
 const CATATONIT_USAGE: &str = "usage: catatonit [-ghLPV] [--] <progname> [<arguments>...]\n";
 
@@ -300,7 +299,7 @@ pub(super) fn catatonit(zero: &str, arguments: &[CString], env: Env<'_>) -> Invo
         return catatonit_error("CATATONIT_LOG is reserved for future use");
     }
     let words = words(arguments);
-    let grammar = Grammar { zero, short: CATATONIT.0, long: CATATONIT.1 };
+    let grammar = Grammar { zero, options: CATATONIT };
     let (mut to_group, mut pause) = (false, false);
     let taken = getopt::read(&grammar, &words, |found| {
         match found {

@@ -262,6 +262,11 @@ impl Archive {
         }
     }
 
+    /// What is in a directory, by its name with a slash.
+    fn below(&self, first: &str) -> impl Iterator<Item = (&String, &Node)> {
+        self.nodes.range(first.to_owned()..).take_while(move |(path, _)| path.starts_with(first))
+    }
+
     /// Takes out what layers below have there: below a directory, and itself too. What this layer has there stays,
     /// whichever comes first in it.
     fn remove(&mut self, path: &str, number: u32, itself: bool) {
@@ -269,9 +274,8 @@ impl Archive {
             return;
         }
         let first = join(path, "");
-        let below = self.nodes.range(first.clone()..).take_while(|(path, _)| path.starts_with(&first));
         // The root's own name is below itself.
-        let below = below.filter(|(path, _)| path.len() > first.len());
+        let below = self.below(&first).filter(|(path, _)| path.len() > first.len());
         let here = self.nodes.get_key_value(path).filter(|_| itself);
         let (own, lower): (Vec<_>, Vec<_>) = below.chain(here).partition(|(_, node)| node.by >= number);
         let names =
@@ -445,8 +449,8 @@ impl Tree for Archive {
         bytes.get(..usize::try_from(length).ok()?).map(<[u8]>::to_vec)
     }
 
-    fn walk(&self, each: &mut dyn FnMut(&str, &Entry)) -> Vec<String> {
-        self.nodes.iter().for_each(|(path, node)| each(path, &node.entry));
+    fn walk(&self, from: &str, each: &mut dyn FnMut(&str, &Entry)) -> Vec<String> {
+        self.below(&join(from, "")).for_each(|(path, node)| each(path, &node.entry));
         Vec::new()
     }
 

@@ -162,7 +162,7 @@ pub(crate) fn judge(tree: &dyn Tree, program: Option<&str>, is_static: bool, rep
         "FROM scratch or distroless static, with the program, certificates and zones",
     );
     let mut candidates: Vec<String> = Vec::new();
-    let mut closed = tree.walk(&mut |path, entry| {
+    let mut closed = tree.walk("/", &mut |path, entry| {
         let name = path.rsplit('/').next().unwrap_or_default();
         let file = entry.kind == Kind::File;
         if path.starts_with("/proc/") || path.starts_with("/sys/") || path.starts_with("/dev/") {

@@ -23,8 +23,8 @@ pub(super) fn troubles(
     let (needed, own) = elf.libraries(&mut read_at);
     // As RPATH; RUNPATH would hold for the program alone.
     let mut everywhere = places(&own, &program.path);
-    let preload = env.iter().find(|(name, _)| name == "LD_LIBRARY_PATH");
-    everywhere.extend(preload.iter().flat_map(|(_, value)| value.split(':').map(str::to_owned)));
+    let variable = env.iter().find(|(name, _)| name == "LD_LIBRARY_PATH");
+    everywhere.extend(variable.iter().flat_map(|(_, value)| value.split(':').map(str::to_owned)));
     everywhere.extend(configured(tree));
     let (mut open, mut seen, mut troubles) = (vec![(needed, Vec::new())], Vec::new(), Vec::new());
     while let Some((names, own)) = open.pop() {
@@ -73,7 +73,7 @@ fn places(own: &[String], file: &str) -> Vec<String> {
 fn configured(tree: &dyn Tree) -> Vec<String> {
     let mut places: Vec<String> = Vec::new();
     let mut files = vec!["/etc/ld.so.conf".to_owned()];
-    tree.walk(&mut |path, _| {
+    tree.walk("/etc", &mut |path, _| {
         if path.starts_with("/etc/ld.so.conf.d/") || path.starts_with("/etc/ld-musl-") {
             files.push(path.to_owned());
         }

@@ -72,7 +72,7 @@ impl Tree for Live {
         Some(Box::new(file::regular(&path).ok()?))
     }
 
-    fn walk(&self, each: &mut dyn FnMut(&str, &Entry)) -> Vec<String> {
+    fn walk(&self, from: &str, each: &mut dyn FnMut(&str, &Entry)) -> Vec<String> {
         // What is mounted (/proc, /dev, what a build brings along) is not of the image. Of an overlay's files the device may
         // be another one than that of its directories.
         let root = fs::canonicalize(&self.root).unwrap_or_else(|_| self.root.clone());
@@ -80,8 +80,13 @@ impl Tree for Live {
         let mounts = mounts();
         let above = root.to_string_lossy().trim_end_matches('/').len();
         let shown = |path: &Path| join("/", path.to_string_lossy().get(above + 1..).unwrap_or_default());
+        let start = root.join(from.trim_start_matches('/'));
+        let is_ours = |meta: Metadata| meta.is_dir() && meta.dev() == device;
+        if self.at(from).is_none() || !fs::symlink_metadata(&start).is_ok_and(is_ours) {
+            return Vec::new();
+        }
         let mut closed = Vec::new();
-        let mut open = vec![root.clone()];
+        let mut open = vec![start];
         let mut count = 0;
         while let Some(directory) = open.pop() {
             let Ok(entries) = fs::read_dir(&directory) else {

@@ -124,7 +124,7 @@ impl Program {
         let place = Place { file: path.to_owned(), ..Place::default() };
         let name = path.rsplit('/').next().unwrap_or_default();
         let mut elsewhere = None;
-        tree.walk(&mut |found, entry| {
+        tree.walk("/", &mut |found, entry| {
             if entry.kind == Kind::File
                 && entry.mode & 0o111 != 0
                 && found.ends_with(name)

@@ -157,14 +157,17 @@ fn certificates<'a>(
     if sum.count == sum.expired {
         // /etc/ssl may be a link, and what is walked has none.
         let real = |directory: &&str| resolve(tree, directory).ok().map(|way| way.path);
-        let directories: Vec<String> = directories.iter().filter_map(real).collect();
-        tree.walk(&mut |path, entry| {
-            let parent = path.rsplit_once('/').map_or("", |(parent, _)| parent);
-            let here = directories.iter().any(|directory| directory == parent);
-            if here && entry.kind != Kind::Directory && inside.len() < 1000 {
-                inside.push(path.to_owned());
-            }
-        });
+        let mut directories: Vec<String> = directories.iter().filter_map(real).collect();
+        directories.sort();
+        directories.dedup();
+        for directory in &directories {
+            tree.walk(directory, &mut |path, entry| {
+                let here = path.rsplit_once('/').is_some_and(|(parent, _)| parent == directory);
+                if here && entry.kind != Kind::Directory && inside.len() < 1000 {
+                    inside.push(path.to_owned());
+                }
+            });
+        }
     }
     let first = read.clone();
     let readable = |file: &&String| {
@@ -210,18 +213,17 @@ fn zones<'a>(tree: &dyn Tree, variable: &dyn Fn(&str) -> Option<&'a str>, needs:
         return;
     }
     let places = variable("ZONEINFO").into_iter().chain(ZONES);
-    let places: Vec<String> = places.filter_map(|place| resolve(tree, place).ok()).map(|way| way.path).collect();
+    let mut there = false;
+    for way in places.filter_map(|place| resolve(tree, place).ok()) {
+        there |= way.entry.kind != Kind::Directory;
+        tree.walk(&way.path, &mut |_, entry| there |= entry.kind != Kind::Directory);
+    }
     let zip = variable("GOROOT").map(|root| join(root, ZIP));
     let mut in_go = zip.is_some_and(|zip| resolve(tree, &zip).is_ok());
-    let mut there = false;
-    tree.walk(&mut |path, entry| {
-        let below = |place: &String| {
-            path.strip_prefix(place.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        };
-        there |= entry.kind != Kind::Directory && places.iter().any(below);
-        // The toolchain in the image may be the one that it was built with.
-        in_go |= !needs.trimmed && path.strip_suffix(ZIP).is_some_and(|root| root.ends_with('/'));
-    });
+    // The toolchain in the image may be the one that it was built with.
+    if !needs.trimmed && !in_go {
+        tree.walk("/", &mut |path, _| in_go |= path.strip_suffix(ZIP).is_some_and(|root| root.ends_with('/')));
+    }
     let mend = "import _ \"time/tzdata\", or COPY --from=build /usr/share/zoneinfo /usr/share/zoneinfo";
     if let Some(zone) = zone.filter(|_| !in_go) {
         let name = zone.trim_start_matches(':');

@@ -50,8 +50,8 @@ pub(crate) trait Tree {
     fn head(&self, path: &str, most: u64) -> Option<Vec<u8>> {
         bytes_of(self.open(path)?, self.entry(path)?.size.min(most))
     }
-    /// Every path below the root, with what is there. What comes back are directories that whoever asks may not look into.
-    fn walk(&self, each: &mut dyn FnMut(&str, &Entry)) -> Vec<String>;
+    /// Every path below a directory, with what is there. What comes back are directories that whoever asks may not look into.
+    fn walk(&self, from: &str, each: &mut dyn FnMut(&str, &Entry)) -> Vec<String>;
     /// The image runs here and now: the runtime has put its own files in already.
     fn is_live(&self) -> bool;
 }
@@ -177,8 +177,10 @@ pub(crate) mod tests {
             self.0.get(path).map(|(_, content)| Box::new(content.clone()) as Box<dyn Content>)
         }
 
-        fn walk(&self, each: &mut dyn FnMut(&str, &Entry)) -> Vec<String> {
-            self.0.iter().for_each(|(path, (entry, _))| each(path, entry));
+        fn walk(&self, from: &str, each: &mut dyn FnMut(&str, &Entry)) -> Vec<String> {
+            let first = join(from, "");
+            let below = self.0.iter().filter(|(path, _)| path.starts_with(&first));
+            below.for_each(|(path, (entry, _))| each(path, entry));
             Vec::new()
         }
 
