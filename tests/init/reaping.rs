@@ -39,8 +39,7 @@ fn reaping_is_told_where_it_is_asked_for() {
     if !root() {
         return;
     }
-    let run = Plan::new("-w")
-        .shell("(sh -c 'exit 3' &) ; (sh -c 'kill -9 $$' &) ; echo ready; exec \"$FIXTURE\" stop-slowly 0");
+    let run = Plan::new("-w").shell("(sh -c 'exit 3' &) ; (sh -c 'kill -9 $$' &) ; exec \"$FIXTURE\" stop-slowly 0");
     run.line("ready");
     run.log("reaped an orphan, exited with code 3");
     run.log("reaped an orphan, was ended by SIGKILL");
