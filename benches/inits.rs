@@ -9,7 +9,8 @@
 //! ```
 //!
 //! All inits are measured in the same run and by turns, in an order shuffled for every round, so that what else the
-//! machine does meets all of them alike. Every init has default flags (`INIT -- SERVER`), a bare environment, no
+//! machine does meets all of them alike. Its processors are kept from halting meanwhile, as latency is measured by
+//! cyclictest too: how long a halted one takes to wake up, 30 µs in a virtual machine, is no init's doing. Every init has default flags (`INIT -- SERVER`), a bare environment, no
 //! terminal, a `/proc` of its own, and `/dev/null` for its log. No figure fails the run, only a measurement that could
 //! not be made: what a busy machine shows is no verdict on the code.
 #![allow(clippy::disallowed_methods, reason = "it starts programs and lets them rest; the bans are for PID 1")]
@@ -29,7 +30,8 @@ mod subjects;
 mod sys;
 
 use std::env;
-use std::io;
+use std::fs::File;
+use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -105,12 +107,18 @@ fn wanted(arguments: &[String]) -> Result<(Plan, Vec<&'static Measurement>), Str
 /// Measures, shows the tables, and says last how goward did.
 fn compare(plan: &Plan, measurements: &[&Measurement]) -> io::Result<()> {
     let launcher = Launcher::new()?;
+    let _awake = awake().map_err(|error| {
+        eprintln!("{LATENCY}: {error}: processors halt, and what it takes to wake them is measured too")
+    });
     let mut subjects = subjects::peers();
     let goward = subjects::goward();
     if let Ok(goward) = &goward {
         subjects.push(goward.clone());
     }
     subjects.extend(subjects::beside());
+    for (number, subject) in subjects.iter_mut().enumerate() {
+        launcher.install(number, subject)?;
+    }
     subjects.retain(|subject| works(&launcher, subject));
     if !subjects.iter().any(Subject::is_peer) {
         return Err(io::Error::other("nothing to compare with: it takes root, and a peer that is installed"));
@@ -128,6 +136,16 @@ fn compare(plan: &Plan, measurements: &[&Measurement]) -> io::Result<()> {
     // The peers' figures stand by themselves; but without goward this was not the comparison that was asked for.
     goward?;
     if subjects.iter().any(Subject::is_goward) { Ok(()) } else { Err(io::Error::other("goward was not measured")) }
+}
+
+/// While it is open, no processor goes into a state that it takes longer than this to come back from: 0 µs
+/// (Documentation/power/pm_qos_interface.rst).
+const LATENCY: &str = "/dev/cpu_dma_latency";
+
+fn awake() -> io::Result<File> {
+    let mut file = File::options().write(true).open(LATENCY)?;
+    file.write_all(&0_u32.to_ne_bytes())?;
+    Ok(file)
 }
 
 /// One trial before it counts: an init that cannot run here is said and left out, not met in the middle of a table.

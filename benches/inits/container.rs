@@ -8,7 +8,7 @@ use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use std::{env, process};
@@ -66,6 +66,18 @@ impl Launcher {
         Ok(launcher)
     }
 
+    /// Takes a copy of the init's file, as an image has one. How the pages of a file lie in the page cache is worth 30 µs of a
+    /// stop, and a linker writes it otherwise than `cp`.
+    pub(crate) fn install(&self, number: usize, subject: &mut Subject) -> io::Result<()> {
+        let Some(program) = subject.command.first_mut() else { return Ok(()) };
+        let directory = self.directory.join(number.to_string());
+        fs::create_dir(&directory)?;
+        let copy = directory.join(Path::new(program).file_name().unwrap_or_default());
+        fs::copy(&*program, &copy)?;
+        *program = copy.into();
+        Ok(())
+    }
+
     /// Starts the server under the init, or by itself where the subject has none, and returns once it runs.
     pub(crate) fn start(&self, subject: &Subject, server: Server) -> io::Result<Container> {
         let mut command = subject.command.clone();
@@ -100,7 +112,7 @@ impl Launcher {
 
 impl Drop for Launcher {
     fn drop(&mut self) {
-        // Two small files in /tmp are all that could stay.
+        // Some small files in /tmp are all that could stay.
         let _ = fs::remove_dir_all(&self.directory);
     }
 }

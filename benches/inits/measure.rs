@@ -199,7 +199,7 @@ fn size(_: &Launcher, subjects: &[Subject], _: &Plan) -> io::Result<Measured> {
         let kib = bytes as f64 / 1024.0;
         table.row(vec![subject.name.clone(), bytes.to_string(), format!("{kib:.0}")]);
         if subject.is_goward() {
-            verdicts.push(Verdict::counted("size", kib, 750.0, "KiB"));
+            verdicts.push(Verdict::counted("size", kib, 1024.0, "KiB"));
         }
     }
     Ok(Measured { table, verdicts })
