@@ -73,6 +73,11 @@ bless:
 	GOWARD_BLESS=1 cargo test --target $(TARGET) --test faults
 	GOWARD_BLESS=1 cargo test --target $(TARGET) --test check the_examples
 
+# Writes order.ld anew: which functions a start and a stop run, found by valgrind. As root.
+.PHONY: order
+order:
+	tests/order.py
+
 bench:
 	cargo bench --bench inits
 

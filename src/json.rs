@@ -5,6 +5,11 @@
 pub struct Json(String);
 
 impl Json {
+    /// Goes on with a text.
+    pub fn behind(text: String) -> Json {
+        Json(text)
+    }
+
     /// What was written.
     pub fn into_text(self) -> String {
         self.0

@@ -117,6 +117,8 @@ pub fn run(mut settings: Settings, inherited: Mask, log: Option<Sink>) -> u8 {
     let code = init.until_the_end();
     init.say(Note::Leaving(code));
     init.farewell(code);
+    // The kernel takes it all at once, and somebody waits for the end.
+    std::mem::forget(init);
     code
 }
 
@@ -370,6 +372,7 @@ impl Init {
                 log::open(sink, format, verbosity);
                 init.oom = oom::Counter::find();
                 init.open_doors();
+                process::our_proc();
             }
             Voice::Tini { .. } | Voice::DumbInit { .. } | Voice::Catatonit { .. } => log::open_plain(sink),
         }

@@ -2,24 +2,24 @@
 //! JSON along, a twentieth of the binary for a line of seven fields.
 
 use crate::json::Json;
-use std::fmt::Debug;
+use std::fmt::{self, Debug};
 use tracing::Event;
 use tracing::field::{Field, Visit};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 
-/// An object, and the end of its line.
-pub(super) fn line(event: &Event<'_>) -> String {
-    let mut json = Json::default();
+/// An object, and the end of its line, behind what there is.
+pub(super) fn line(event: &Event<'_>, line: &mut String) -> fmt::Result {
+    let mut json = Json::behind(std::mem::take(line));
     json.object(|json| {
         json.string("timestamp", &now());
         json.string("level", event.metadata().level().as_str());
         event.record(&mut Fields(json));
         json.string("target", event.metadata().target());
     });
-    let mut line = json.into_text();
+    *line = json.into_text();
     line.push('\n');
-    line
+    Ok(())
 }
 
 /// The time of day, as in every line.

@@ -8,6 +8,7 @@ pub use outbox::{Sink, backlog, flush, linger, newline, pending, relay, say_raw,
 
 use crate::config::LogFormat;
 use std::fmt;
+use std::sync::Mutex;
 use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
@@ -20,6 +21,17 @@ struct Lines {
     format: LogFormat,
     level: LevelFilter,
     to: fn(&[u8]),
+    /// Kept from line to line: musl's allocator would get a page from the kernel for each, and give it back.
+    room: Mutex<String>,
+}
+
+/// Enough for every line but those that name many processes.
+const ROOM: usize = 1900;
+
+impl Lines {
+    fn new(format: LogFormat, level: LevelFilter, to: fn(&[u8])) -> Self {
+        Self { format, level, to, room: Mutex::new(String::with_capacity(ROOM)) }
+    }
 }
 
 impl Subscriber for Lines {
@@ -32,13 +44,20 @@ impl Subscriber for Lines {
     }
 
     fn event(&self, event: &Event<'_>) {
-        let line = match self.format {
-            LogFormat::Text => text(event),
-            LogFormat::Json => Ok(json::line(event)),
+        // It is taken where a panic in the midst of a line is told of.
+        let mut kept = self.room.try_lock().ok();
+        let mut line = kept.as_deref_mut().map(std::mem::take).unwrap_or_default();
+        line.clear();
+        let written = match self.format {
+            LogFormat::Text => text(event, &mut line),
+            LogFormat::Json => json::line(event, &mut line),
         };
         // Formatting fails only where a value's own does: then there is no line.
-        if let Ok(line) = line {
+        if written.is_ok() {
             (self.to)(line.as_bytes());
+        }
+        if let Some(kept) = &mut kept {
+            **kept = line;
         }
     }
 
@@ -56,15 +75,14 @@ impl Subscriber for Lines {
 }
 
 /// The line that tracing-subscriber writes by default, without colours.
-fn text(event: &Event<'_>) -> Result<String, fmt::Error> {
+fn text(event: &Event<'_>, line: &mut String) -> fmt::Result {
     use fmt::Write;
     let metadata = event.metadata();
-    let mut line = String::with_capacity(256);
-    SystemTime.format_time(&mut Writer::new(&mut line))?;
+    SystemTime.format_time(&mut Writer::new(line))?;
     write!(line, " {:>5} {}: ", metadata.level().as_str(), metadata.target())?;
-    event.record(&mut DefaultVisitor::new(Writer::new(&mut line), true));
+    event.record(&mut DefaultVisitor::new(Writer::new(line), true));
     line.push('\n');
-    Ok(line)
+    Ok(())
 }
 
 /// Opens the log. Until then, and without it, nothing is written.
@@ -76,7 +94,7 @@ pub fn open(sink: Sink, format: LogFormat, verbosity: i8) {
         1.. => LevelFilter::DEBUG,
     };
     // A second one would be a fault of ours; the first goes on.
-    let _ = tracing::subscriber::set_global_default(Lines { format, level, to: outbox::push });
+    let _ = tracing::subscriber::set_global_default(Lines::new(format, level, outbox::push));
 }
 
 /// Opens stderr for the messages of a personality, without tracing.
@@ -108,7 +126,7 @@ mod tests {
     /// What is written of one event with every kind of field.
     fn written(format: LogFormat) -> String {
         let to = |line: &[u8]| WRITTEN.with_borrow_mut(|all| all.push_str(std::str::from_utf8(line).unwrap()));
-        tracing::subscriber::with_default(Lines { format, level: LevelFilter::INFO, to }, || {
+        tracing::subscriber::with_default(Lines::new(format, LevelFilter::INFO, to), || {
             let none: Option<u64> = None;
             tracing::debug!(target: "goward", "not this");
             tracing::warn!(target: "goward", code = 137u8, below = -1i32, good = true, name = "a\"b\n", pid = %7, none, "it {}", "ended\x1b");
