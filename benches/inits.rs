@@ -30,7 +30,7 @@ mod subjects;
 mod sys;
 
 use std::env;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -116,10 +116,11 @@ fn compare(plan: &Plan, measurements: &[&Measurement]) -> io::Result<()> {
         subjects.push(goward.clone());
     }
     subjects.extend(subjects::beside());
-    for (number, subject) in subjects.iter_mut().enumerate() {
-        launcher.install(number, subject)?;
-    }
-    subjects.retain(|subject| works(&launcher, subject));
+    let mut number = 0;
+    subjects.retain_mut(|subject| {
+        number += 1;
+        works(&launcher, number, subject)
+    });
     if !subjects.iter().any(Subject::is_peer) {
         return Err(io::Error::other("nothing to compare with: it takes root, and a peer that is installed"));
     }
@@ -143,14 +144,19 @@ fn compare(plan: &Plan, measurements: &[&Measurement]) -> io::Result<()> {
 const LATENCY: &str = "/dev/cpu_dma_latency";
 
 fn awake() -> io::Result<File> {
+    // Without one the idle loop halts, whatever is asked for here.
+    let driver = fs::read_to_string("/sys/devices/system/cpu/cpuidle/current_driver").unwrap_or_default();
+    if matches!(driver.trim(), "" | "none") {
+        return Err(io::Error::other("no cpuidle driver"));
+    }
     let mut file = File::options().write(true).open(LATENCY)?;
     file.write_all(&0_u32.to_ne_bytes())?;
     Ok(file)
 }
 
 /// One trial before it counts: an init that cannot run here is said and left out, not met in the middle of a table.
-fn works(launcher: &Launcher, subject: &Subject) -> bool {
-    let trial = measure::trial(launcher, subject);
+fn works(launcher: &Launcher, number: usize, subject: &mut Subject) -> bool {
+    let trial = launcher.install(number, subject).and_then(|()| measure::trial(launcher, subject));
     if let Err(error) = &trial {
         eprintln!("left out: {error}");
     }

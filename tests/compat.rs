@@ -1512,11 +1512,18 @@ fn zombies_are_reaped_at_once() {
 
 /// Sends so many TERMs, 0 to 2 ms after the exec of a PID 1, to the original and to ours in turn, and counts those that
 /// are lost: the child lives its life to the end. A few may always be: the kernel drops what comes before a PID 1 has run
-/// its first instruction.
+/// its first instruction. So many more of ours are allowed; the comparison is made again before it fails, as what else the
+/// machine does may fall on one of the two.
 fn compare_lost(count: usize, slack: usize) {
     if !requires_namespaces() {
         return;
     }
+    let told: Vec<_> = (0..3).map_while(|_| lost(count).filter(|[original, ours]| *ours > original + slack)).collect();
+    assert!(told.len() < 3, "more are lost than by the original, three times of {count}: {told:?}");
+}
+
+/// How many of the original and of ours; none where there is no original.
+fn lost(count: usize) -> Option<[usize; 2]> {
     let subjects = Subject::all(Catatonit);
     let lost: Vec<_> = subjects.iter().map(|_| AtomicUsize::new(0)).collect();
     let jobs: Vec<_> = (0..count * subjects.len()).collect();
@@ -1536,19 +1543,17 @@ fn compare_lost(count: usize, slack: usize) {
     });
     let lost: Vec<_> = lost.into_iter().map(AtomicUsize::into_inner).collect();
     eprintln!("TERM 0 to 2 ms after the start, lost of {count}: {subjects:?} {lost:?}");
-    if let [original, ours] = lost[..] {
-        assert!(ours <= original + slack, "more are lost than by the original: {ours} against {original} of {count}");
-    }
+    lost.try_into().ok()
 }
 
 #[test]
 fn early_signals() {
-    // So few are a smoke test: chance has its part.
-    compare_lost(100, 5);
+    // So few are a smoke test: chance has its part, and a debug build takes longer to its first instruction.
+    compare_lost(100, 10);
 }
 
 #[test]
-#[ignore = "takes a minute or two; the short one runs always"]
+#[ignore = "takes minutes, and is for the release build (make soak); the short one runs always"]
 fn early_signals_at_length() {
     compare_lost(1000, 10);
 }

@@ -66,14 +66,17 @@ impl Launcher {
         Ok(launcher)
     }
 
-    /// Takes a copy of the init's file, as an image has one. How the pages of a file lie in the page cache is worth 30 µs of a
-    /// stop, and a linker writes it otherwise than `cp`.
+    /// Takes a copy of the init's file, which is then read from the disk as an image's is. How the pages of a file lie in the
+    /// page cache is worth 30 µs of a stop, and what a linker has just written lies badly.
     pub(crate) fn install(&self, number: usize, subject: &mut Subject) -> io::Result<()> {
         let Some(program) = subject.command.first_mut() else { return Ok(()) };
         let directory = self.directory.join(number.to_string());
         fs::create_dir(&directory)?;
         let copy = directory.join(Path::new(program).file_name().unwrap_or_default());
-        fs::copy(&*program, &copy)?;
+        fs::copy(&*program, &copy).map_err(|error| io::Error::other(format!("{}: {error}", subject.name)))?;
+        let file = File::open(&copy)?;
+        file.sync_all()?;
+        sys::forget_pages(&file)?;
         *program = copy.into();
         Ok(())
     }

@@ -138,7 +138,7 @@ impl Init {
             self.asked_by = Some((signal, from));
             // While the server stops there is time for this; at its end the exit would wait for it. What the server starts
             // from now on is goward's to wait for.
-            self.strangers &= !process::alone_in_proc(Some(self.server.pid));
+            self.strangers = self.strangers && !process::alone_in_proc(Some(self.server.pid));
         }
     }
 

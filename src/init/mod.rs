@@ -372,7 +372,7 @@ impl Init {
                 log::open(sink, format, verbosity);
                 init.oom = oom::Counter::find();
                 init.open_doors();
-                process::our_proc();
+                process::proc_is_ours();
             }
             Voice::Tini { .. } | Voice::DumbInit { .. } | Voice::Catatonit { .. } => log::open_plain(sink),
         }

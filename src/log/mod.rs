@@ -25,7 +25,7 @@ struct Lines {
     room: Mutex<String>,
 }
 
-/// Enough for every line but those that name many processes.
+/// Enough for nearly every line; what a longer one took is given back after it.
 const ROOM: usize = 1900;
 
 impl Lines {
@@ -44,10 +44,9 @@ impl Subscriber for Lines {
     }
 
     fn event(&self, event: &Event<'_>) {
-        // It is taken where a panic in the midst of a line is told of.
+        // It is taken where a value logs while it is formatted.
         let mut kept = self.room.try_lock().ok();
         let mut line = kept.as_deref_mut().map(std::mem::take).unwrap_or_default();
-        line.clear();
         let written = match self.format {
             LogFormat::Text => text(event, &mut line),
             LogFormat::Json => json::line(event, &mut line),
@@ -57,6 +56,8 @@ impl Subscriber for Lines {
             (self.to)(line.as_bytes());
         }
         if let Some(kept) = &mut kept {
+            line.clear();
+            line.shrink_to(ROOM);
             **kept = line;
         }
     }

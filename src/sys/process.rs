@@ -6,7 +6,7 @@ use nix::errno::Errno;
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
-use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 /// Sends a signal as kill(2) does: to a pid, minus a group, or -1 for everybody but goward that it may reach.
 ///
@@ -31,7 +31,10 @@ pub fn alone_in_proc(child: Option<i32>) -> bool {
     /// linux_dirent64: inode, offset, length of the entry, type; then the name.
     const LENGTH: usize = 16;
     const NAME: usize = 19;
-    let Some(proc) = our_proc() else { return false };
+    if !proc_is_ours() {
+        return false;
+    }
+    let Ok(proc) = File::open("/proc") else { return false };
     let mut entries = [0u8; 1024];
     // SAFETY: moves the offset of a descriptor of ours, and lets the kernel fill a buffer of that size.
     let filled = unsafe {
@@ -158,7 +161,7 @@ pub fn above_stdio(fd: OwnedFd) -> nix::Result<OwnedFd> {
 }
 
 /// Gives pages of goward's own code back to the page cache: what only the start needed is not needed again, and what is comes
-/// back when it is touched. RSS falls by half, and the exit has less to take down. Where order.ld was used, what a signal and a
+/// back when it is touched. RSS falls by a third, and the exit has less to take down. Where order.ld was used, what a signal and a
 /// stop run is not among them.
 pub fn forget_code() {
     // The linker's names for the beginning of the program and the end of its code, end(3); and order.ld's for the rest of it.
@@ -217,25 +220,22 @@ pub struct Process {
     pub zombie: bool,
 }
 
-/// /proc, if it shows this PID namespace. A container may have been given another one's, where the same numbers are
-/// strangers; then it is as if there were none. Asked early, a stop finds it open.
-pub fn our_proc() -> Option<&'static File> {
+/// Whether /proc shows this PID namespace. A container may have been given another one's, where the same numbers are
+/// strangers; then it is as if there were none. Asked early, a stop need not ask.
+pub fn proc_is_ours() -> bool {
     // Once it is, it stays: who mounts another one over it later is nobody to guard against. No is asked again.
-    static PROC: OnceLock<File> = OnceLock::new();
-    if let Some(proc) = PROC.get() {
-        return Some(proc);
+    static OURS: AtomicBool = AtomicBool::new(false);
+    if !OURS.load(Relaxed) {
+        let own = fs::read_link("/proc/self");
+        let ours = own.is_ok_and(|own| own.to_str() == Some(&nix::unistd::getpid().to_string()));
+        OURS.store(ours, Relaxed);
     }
-    let own = fs::read_link("/proc/self").ok()?;
-    if own.to_str() != Some(&nix::unistd::getpid().to_string()) {
-        return None;
-    }
-    let proc = above_stdio(File::open("/proc").ok()?.into()).ok()?;
-    Some(PROC.get_or_init(|| proc.into()))
+    OURS.load(Relaxed)
 }
 
 /// Reads `/proc/PID/stat`; none if there is no such process, or no /proc of this PID namespace.
 pub fn look_at(pid: i32) -> Option<Process> {
-    our_proc().and_then(|_| look_into_proc(pid))
+    if proc_is_ours() { look_into_proc(pid) } else { None }
 }
 
 fn look_into_proc(pid: i32) -> Option<Process> {
@@ -263,7 +263,7 @@ pub fn all() -> Vec<Process> {
 
 /// Every pid of this PID namespace that /proc shows; none without /proc.
 pub fn pids() -> Vec<i32> {
-    if our_proc().is_none() {
+    if !proc_is_ours() {
         return Vec::new();
     }
     let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
