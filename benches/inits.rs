@@ -10,9 +10,9 @@
 //!
 //! All inits are measured in the same run and by turns, in an order shuffled for every round, so that what else the
 //! machine does meets all of them alike. Its processors are kept from halting meanwhile, as latency is measured by
-//! cyclictest too: how long a halted one takes to wake up, 30 µs in a virtual machine, is no init's doing. Every init has default flags (`INIT -- SERVER`), a bare environment, no
-//! terminal, a `/proc` of its own, and `/dev/null` for its log. No figure fails the run, only a measurement that could
-//! not be made: what a busy machine shows is no verdict on the code.
+//! cyclictest too: how long a halted one takes to wake up, 30 µs in a virtual machine, is no init's doing. Every init has
+//! default flags (`INIT -- SERVER`), a bare environment, no terminal, a `/proc` of its own, and `/dev/null` for its log. No
+//! figure fails the run, only a measurement that could not be made: what a busy machine shows is no verdict on the code.
 #![allow(clippy::disallowed_methods, reason = "it starts programs and lets them rest; the bans are for PID 1")]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that prints tables")]
 
