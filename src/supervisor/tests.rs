@@ -23,16 +23,28 @@ struct World {
     done: Vec<(Time, Action)>,
     /// When a stop was asked for.
     asked: Option<Time>,
+    /// A probe is under way.
+    probing: bool,
 }
 
 impl World {
     fn new(policy: Policy) -> World {
-        World { supervisor: Supervisor::new(policy, ms(0)), now: ms(0), done: vec![], asked: None }
+        World { supervisor: Supervisor::new(policy, ms(0)), now: ms(0), done: vec![], asked: None, probing: false }
     }
 
     fn event(&mut self, event: Event) -> Vec<Action> {
+        self.probing &= !matches!(event, Event::Probed(_));
         let actions: Vec<_> = self.supervisor.handle(self.now, event).iter().collect();
         self.done.extend(actions.iter().map(|a| (self.now, *a)));
+        for action in &actions {
+            match action {
+                Action::Probe => {
+                    assert!(!std::mem::replace(&mut self.probing, true), "one probe at a time: {:?}", self.done);
+                }
+                Action::ExpireProbe | Action::EndProbe => self.probing = false,
+                _ => {}
+            }
+        }
         actions
     }
 
@@ -312,15 +324,6 @@ fn holds(world: &World) {
     assert!(leaves.len() <= 1, "one end: {:?}", world.done);
     if let Some(end) = world.done.iter().position(|(_, a)| matches!(a, Action::Leave(_))) {
         assert_eq!(end + 1, world.done.len(), "nothing after the end: {:?}", world.done);
-    }
-    let mut probing = false;
-    for (_, action) in &world.done {
-        match action {
-            Action::Probe => assert!(!std::mem::replace(&mut probing, true), "one probe at a time: {:?}", world.done),
-            Action::ExpireProbe | Action::EndProbe => probing = false,
-            // Probes that are over are events, which are not in this list.
-            _ => probing = false,
-        }
     }
     // A life at a time.
     for life in world.done.split(|(_, action)| *action == Action::Start(Stage::Server)) {
