@@ -229,6 +229,38 @@ fn an_oom_kill_is_told_apart() {
     assert!(record["oom_kills"].as_u64().is_some_and(|kills| kills >= 1), "{record}");
 }
 
+#[test]
+fn a_pids_limit_is_said_and_waited_for() {
+    const NONE_TO_BE_HAD: &str = "cannot start a process: Resource temporarily unavailable (a pids or memory limit?)";
+    let Some(_turn) = turn() else { return };
+    let image = Image::with(&["good"]);
+    // At the start it is the end.
+    let one = image.run(&["--network=none", "--pids-limit=1"], &["--user", USER, "--", "/good"]);
+    assert_eq!(one.wait(), 125);
+    assert_eq!(one.logs(), format!("goward: {NONE_TO_BE_HAD}\n"));
+
+    // Later neither a probe nor a server that cannot be started is goward's end.
+    let probe = ["--health", "exec:/goward probe http://127.0.0.1:8080/healthz", "--health-interval=500ms"];
+    let words = [&["--user", USER, "--restart=always"], &probe[..], &["--log-format=json", "--", "/good"]].concat();
+    let good = image.run(&["--network=none"], &words);
+    good.wait_for_log("the server is healthy");
+    let limit = |processes| done(&mut docker(&["update", "--pids-limit", processes, &good.name]));
+    limit("1");
+    good.wait_for_log(&format!("a probe failed: {NONE_TO_BE_HAD}"));
+    let init = good.inspect("{{.State.Pid}}");
+    let server = good.processes().into_iter().find(|process| process.pid != init).expect("the server");
+    done(Command::new("kill").args(["-KILL", &server.pid]));
+    good.wait_for_log("it is started again in 400ms");
+    limit("100");
+    until("it serves again", &good, || good.logs().matches("INFO starting").count() == 2);
+
+    let took = good.stop(GRACE);
+
+    assert!(took < AT_ONCE, "{took:?}\n{}", good.logs());
+    assert_eq!(good.exit_code(), 0, "{}", good.logs());
+    assert!(good.record()["restarts"].as_u64().is_some_and(|restarts| restarts >= 3), "{}", good.record());
+}
+
 // ---------------------------------------------------------------------------------------------------------------------
 // Privileges
 
