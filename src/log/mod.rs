@@ -3,17 +3,15 @@
 
 mod json;
 mod outbox;
+mod text;
 
 pub use outbox::{Sink, backlog, flush, linger, newline, pending, relay, say_raw, say_raw_bytes};
 
 use crate::config::LogFormat;
-use std::fmt;
 use std::sync::Mutex;
 use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
-use tracing_subscriber::fmt::format::{DefaultVisitor, Writer};
-use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 
 /// Writes a line for every event. tracing-subscriber's own subscriber has a registry of spans as well: 48 KB of memory at every
 /// start, for what goward has none of.
@@ -48,7 +46,7 @@ impl Subscriber for Lines {
         let mut kept = self.room.try_lock().ok();
         let mut line = kept.as_deref_mut().map(std::mem::take).unwrap_or_default();
         let written = match self.format {
-            LogFormat::Text => text(event, &mut line),
+            LogFormat::Text => text::line(event, &mut line),
             LogFormat::Json => json::line(event, &mut line),
         };
         // Formatting fails only where a value's own does: then there is no line.
@@ -73,17 +71,6 @@ impl Subscriber for Lines {
     fn enter(&self, _: &Id) {}
 
     fn exit(&self, _: &Id) {}
-}
-
-/// The line that tracing-subscriber writes by default, without colours.
-fn text(event: &Event<'_>, line: &mut String) -> fmt::Result {
-    use fmt::Write;
-    let metadata = event.metadata();
-    SystemTime.format_time(&mut Writer::new(line))?;
-    write!(line, " {:>5} {}: ", metadata.level().as_str(), metadata.target())?;
-    event.record(&mut DefaultVisitor::new(Writer::new(line), true));
-    line.push('\n');
-    Ok(())
 }
 
 /// Opens the log. Until then, and without it, nothing is written.
@@ -154,6 +141,6 @@ mod tests {
         let (time, rest) = text.split_once(' ').unwrap();
         assert!(time.starts_with("20") && time.ends_with('Z'), "{time}");
         let fields = r#"code=137 below=-1 good=true name="a\"b\n" pid=7"#;
-        assert_eq!(rest, format!(" WARN goward: it ended\\x1b {fields}\n"));
+        assert_eq!(rest, format!(" WARN goward: it ended\\u{{1b}} {fields}\n"));
     }
 }

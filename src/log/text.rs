@@ -1,0 +1,45 @@
+//! Events as text, in the shape of tracing-subscriber's own without colours. Its visitor looks at every character through a
+//! formatter within a formatter, which was half of the line that the exit waits for.
+
+use std::fmt::{self, Debug, Write};
+use tracing::Event;
+use tracing::field::{Field, Visit};
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
+
+/// A line behind what there is.
+pub(super) fn line(event: &Event<'_>, line: &mut String) -> fmt::Result {
+    let metadata = event.metadata();
+    SystemTime.format_time(&mut Writer::new(line))?;
+    write!(line, " {:>5} {}:", metadata.level().as_str(), metadata.target())?;
+    event.record(&mut Fields(line));
+    line.push('\n');
+    Ok(())
+}
+
+struct Fields<'a>(&'a mut String);
+
+impl Visit for Fields<'_> {
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        let Fields(line) = self;
+        line.push(' ');
+        if field.name() != "message" {
+            line.push_str(field.name());
+            line.push('=');
+        }
+        let begin = line.len();
+        // Only a value's own formatting can fail; then it ends there.
+        let _ = write!(line, "{value:?}");
+        let written = line.as_bytes().get(begin..).unwrap_or_default();
+        if written.iter().any(|byte| !matches!(byte, b' '..=b'~')) {
+            for c in line.split_off(begin).chars() {
+                if is_dangerous(c) { line.extend(c.escape_debug()) } else { line.push(c) }
+            }
+        }
+    }
+}
+
+/// Whether it could move a terminal's cursor or change its colours.
+fn is_dangerous(c: char) -> bool {
+    c.is_control() && c != '\n' && c != '\t'
+}
