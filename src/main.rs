@@ -22,7 +22,11 @@ pub unsafe extern "C" fn main(argc: c_int, argv: *const *const c_char) -> c_int 
     let inherited = Mask::full().install().unwrap_or(Mask::empty());
     // SAFETY: argv holds argc C strings, which live as long as the process.
     let words = (0..argc as usize).map(|at| unsafe { CStr::from_ptr(*argv.add(at)) }.to_owned());
-    goward::run(&words.collect::<Vec<CString>>(), inherited).into()
+    let words = words.collect::<Vec<CString>>();
+    let code = goward::run(&words, inherited);
+    // Somebody waits for the end. There is nothing to be done before it: the kernel takes it all at once.
+    // SAFETY: always.
+    unsafe { libc::_exit(code.into()) }
 }
 
 /// std's own panic hook could print a backtrace, and brings an unwinder and a reader of DWARF along for that: a quarter of

@@ -5,6 +5,7 @@ use super::{Init, oom};
 use crate::signal::Signal;
 use crate::supervisor::{Milestones, Sickness, Stage, Status, Time};
 use crate::sys::clock;
+use std::fmt::{Display, from_fn};
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
@@ -52,22 +53,22 @@ impl Cause {
 }
 
 /// Everything that is known at the end.
-pub(super) struct Record {
+pub(super) struct Record<'a> {
     cause: Cause,
     code: u8,
     status: Option<Status>,
-    asked: Option<(Signal, String)>,
+    asked: Option<(Signal, &'a str)>,
     server_killed: bool,
     milestones: Milestones,
     started: Time,
     left: Time,
-    leftovers: String,
+    leftovers: &'a str,
     oom_kills: Option<u64>,
     restarts: Option<u32>,
 }
 
-impl Record {
-    pub(super) fn of(init: &Init, code: u8) -> Record {
+impl<'a> Record<'a> {
+    pub(super) fn of(init: &'a Init, code: u8) -> Record<'a> {
         let mut milestones = init.supervisor.milestones;
         // A stop while there was no server, between two lives: it had ended before, and not because of that.
         milestones.stop = milestones.stop.filter(|stop| milestones.ended.is_none_or(|ended| *stop <= ended));
@@ -92,12 +93,12 @@ impl Record {
             cause,
             code,
             status,
-            asked: init.asked_by.clone(),
+            asked: init.asked_by.as_ref().map(|(signal, from)| (*signal, from.as_str())),
             server_killed: init.supervisor.server_killed(),
             milestones,
             started: init.started,
             left: clock::now(),
-            leftovers: init.leftovers.clone(),
+            leftovers: &init.leftovers,
             oom_kills,
             restarts: Some(init.supervisor.restarts()).filter(|restarts| *restarts > 0),
         }
@@ -107,10 +108,11 @@ impl Record {
     pub(super) fn tell(&self, wanted: bool) {
         let sentence = self.sentence();
         let clean = matches!(self.cause, Cause::Stopped | Cause::Finished) && self.code == 0;
-        let server = self.status.map_or("still there, even after SIGKILL".to_owned(), voice::how);
-        let signal = self.asked.as_ref().map(|(signal, _)| signal.to_string());
-        let from = self.asked.as_ref().map(|(_, from)| from.as_str());
-        let leftovers = (!self.leftovers.is_empty()).then_some(self.leftovers.as_str());
+        let server = self.status.map(|status| voice::how(status).to_string());
+        let server = server.as_deref().unwrap_or("still there, even after SIGKILL");
+        let signal = self.asked.map(|(signal, _)| signal.to_string());
+        let from = self.asked.map(|(_, from)| from);
+        let leftovers = (!self.leftovers.is_empty()).then_some(self.leftovers);
         let at = |time: Option<Time>| time.map(|time| millis(time.saturating_sub(self.started)));
         let m = &self.milestones;
         macro_rules! record {
@@ -146,35 +148,41 @@ impl Record {
         }
     }
 
-    fn sentence(&self) -> String {
-        let end = self.status.map_or("could not even be killed".to_owned(), voice::how);
-        let since = |from: Option<Time>| {
+    /// What happened. Written where it belongs, not made before: the exit waits for it.
+    fn sentence(&self) -> impl Display {
+        let end = from_fn(|f| match self.status {
+            Some(status) => voice::how(status).fmt(f),
+            None => f.write_str("could not even be killed"),
+        });
+        let asked = from_fn(|f| {
             let to = self.milestones.ended.unwrap_or(self.left);
-            let tenths = millis(to.saturating_sub(from.unwrap_or(to))) / 100;
-            format!("{}.{} s", tenths / 10, tenths % 10)
-        };
-        let signal = self.asked.as_ref().map_or("a stop signal".to_owned(), |(signal, _)| signal.to_string());
-        let asked = since(self.milestones.stop);
-        match self.cause {
-            Cause::Stopped => format!("the server {end}, {asked} after {signal}"),
+            let tenths = millis(to.saturating_sub(self.milestones.stop.unwrap_or(to))) / 100;
+            write!(f, "{}.{} s", tenths / 10, tenths % 10)
+        });
+        let signal = from_fn(|f| match self.asked {
+            Some((signal, _)) => signal.fmt(f),
+            None => f.write_str("a stop signal"),
+        });
+        from_fn(move |f| match self.cause {
+            Cause::Stopped => write!(f, "the server {end}, {asked} after {signal}"),
             Cause::Deadline if self.server_killed => {
-                format!("the server did not stop in time and was killed, {asked} after {signal}")
+                write!(f, "the server did not stop in time and was killed, {asked} after {signal}")
             }
             Cause::Deadline => {
-                format!("the server did not stop in time; it {end} after its goroutine dump, {asked} after {signal}")
+                write!(f, "the server did not stop in time; it {end} after its goroutine dump, {asked} after {signal}")
             }
-            Cause::Sick(sickness) => {
-                let how = if self.server_killed { "and was killed".to_owned() } else { format!("and {end}") };
-                format!("{} {how}, {asked} later", voice::complaint(sickness))
+            Cause::Sick(sickness) if self.server_killed => {
+                write!(f, "{} and was killed, {asked} later", voice::complaint(sickness))
             }
-            Cause::Before => format!("the command before the server {end}"),
-            Cause::OutOfMemory => "the kernel killed the server: out of memory in this cgroup".to_owned(),
-            Cause::Finished | Cause::Failed => format!("the server {end} by itself"),
-            Cause::Signalled => format!("the server {end}, which did not come through goward"),
-        }
+            Cause::Sick(sickness) => write!(f, "{} and {end}, {asked} later", voice::complaint(sickness)),
+            Cause::Before => write!(f, "the command before the server {end}"),
+            Cause::OutOfMemory => f.write_str("the kernel killed the server: out of memory in this cgroup"),
+            Cause::Finished | Cause::Failed => write!(f, "the server {end} by itself"),
+            Cause::Signalled => write!(f, "the server {end}, which did not come through goward"),
+        })
     }
 
-    fn tell_kubernetes(&self, sentence: &str) {
+    fn tell_kubernetes(&self, sentence: &dyn Display) {
         let file = OpenOptions::new().append(true).custom_flags(libc::O_NONBLOCK).open(TERMINATION_LOG);
         if let Ok(mut file) = file {
             // Not glued to the server's last words.

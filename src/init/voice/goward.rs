@@ -5,6 +5,7 @@ use crate::signal::Signal;
 use crate::supervisor::{Action, Cure, Rung, Sickness, Stage, Status, Supervisor};
 use crate::sys::inbox::{Received, Sender};
 use crate::sys::process;
+use std::fmt::{Display, from_fn};
 use tracing::{debug, info, warn};
 
 const TARGET: &str = "goward";
@@ -96,7 +97,8 @@ fn did(action: Action, supervisor: &Supervisor) {
             warn!(target: TARGET, failures, "{}; {cure}", complaint(sickness));
         }
         Action::Await(time) => {
-            let (restarts, how) = (supervisor.restarts(), supervisor.ended().map(how).unwrap_or_default());
+            let restarts = supervisor.restarts();
+            let how = supervisor.ended().map(|status| how(status).to_string()).unwrap_or_default();
             warn!(target: TARGET, restarts, "the server {how}; it is started again in {time:?}");
         }
         Action::Leave(_) | Action::Start(_) | Action::Probe | Action::ExpireProbe | Action::EndProbe => {}
@@ -137,11 +139,11 @@ pub(in crate::init) fn complaint(sickness: Sickness) -> &'static str {
 }
 
 /// `exited with code 2`, `was ended by SIGKILL`.
-pub(in crate::init) fn how(status: Status) -> String {
-    match status {
-        Status::Code(code) => format!("exited with code {code}"),
-        Status::Signal(signal) => format!("was ended by {signal}"),
-    }
+pub(in crate::init) fn how(status: Status) -> impl Display {
+    from_fn(move |f| match status {
+        Status::Code(code) => write!(f, "exited with code {code}"),
+        Status::Signal(signal) => write!(f, "was ended by {signal}"),
+    })
 }
 
 /// Who sent a signal, as far as can be known: `pid 17 (sh), uid 0`.
