@@ -7,9 +7,10 @@ use crate::config::Voice;
 use crate::log;
 use crate::signal::Signal;
 use crate::supervisor::{Action, Event, Stage, Status};
+use crate::sys::clock;
 use crate::sys::inbox::{Received, Sender, Straight};
+use crate::sys::mask::Mask;
 use crate::sys::wait::{self, Change};
-use crate::sys::{clock, process};
 use nix::errno::Errno;
 use std::time::Duration;
 
@@ -88,8 +89,7 @@ impl Init {
                     continue;
                 }
                 // Who came in by docker exec does not keep a server from being started again.
-                let strangers = self.strangers && self.supervisor.is_final();
-                let others = !self.childless || strangers && process::anybody_else();
+                let others = !self.childless || self.all() && self.others.are_there();
                 self.happened(if others { Event::OthersRemain } else { Event::NobodyRemains });
             }
             if let Some(code) = self.leaving {
@@ -99,9 +99,10 @@ impl Init {
     }
 
     fn received(&mut self, received: Received) {
-        if let Some(result) = received.sent {
+        let plain = self.supervisor.plain(received.signal);
+        if let (Some(result), Some(out)) = (received.sent, plain) {
             self.by_key = false;
-            return self.passed_on(&received, received.signal, result);
+            return self.passed_on(&received, out, result);
         }
         if received.signal == Signal::CHLD {
             self.say(Note::Received(&received, None));
@@ -120,13 +121,13 @@ impl Init {
         }
         // A key at the terminal is for everybody in the foreground, as under a shell; a signal by kill is for the server.
         self.by_key = received.sender == Sender::Kernel && self.supervisor.policy().interactive;
-        if let Some(out) = self.supervisor.plain(received.signal) {
+        if let Some(out) = plain {
             let result = self.perform(Action::Send(out));
             return self.passed_on(&received, out, result);
         }
         let before = self.supervisor.was_asked();
         self.say(Note::Received(&received, self.supervisor.rewritten(received.signal)));
-        self.happened(Event::Signal(received.signal));
+        self.happened_after(Event::Signal(received.signal), received.sent);
         self.after_signal();
         if !before && self.supervisor.was_asked() {
             last_resort::stop_began(clock::now());
@@ -136,9 +137,10 @@ impl Init {
                 relay.asked(self.supervisor.policy().stop_signal.unwrap_or(signal).to_string());
             }
             self.asked_by = Some((signal, from));
-            // While the server stops there is time for this; at its end the exit would wait for it. What the server starts
-            // from now on is goward's to wait for.
-            self.strangers = self.strangers && !process::alone_in_proc(Some(self.server.pid));
+            if self.pid == 1 {
+                // While the server stops there is time for this; at its end the exit would wait for it.
+                self.others.prepare();
+            }
         }
     }
 
@@ -149,12 +151,14 @@ impl Init {
         self.after_signal();
     }
 
-    /// The signals that need no decision, and whose they are; none where every signal must be looked at.
+    /// The signals that need no decision, or only after they were sent, and whose they are; none where every signal must be
+    /// looked at.
     /// Where nobody is told of them and nothing else is due, they need not even be counted one by one.
     fn straight(&self, nothing_is_due: bool) -> Option<Straight> {
         let all_alike = self.supervisor.hears() && self.settings.ignore_once.is_empty();
         let at_once = if nothing_is_due && !self.settings.voice.tells_of_signals() { FLOOD } else { 1 };
-        all_alike.then(|| Straight { signals: self.undecided, to: self.target(false), at_once })
+        let heard = if self.supervisor.rung().is_none() { self.asking } else { Mask::empty() };
+        all_alike.then(|| Straight { signals: self.undecided, heard, to: self.target(false), at_once })
     }
 
     /// tini looks for the dead after every signal, and with enough -v tells of it. goward knows that SIGCHLD has not come.

@@ -49,6 +49,8 @@ struct Init {
     inbox: Inbox,
     /// The signals that need no decision, as long as the server hears.
     undecided: Mask,
+    /// Those that begin a stop, and are sent before anything is decided.
+    asking: Mask,
     server: Server,
     started: Time,
     pid: i32,
@@ -62,10 +64,10 @@ struct Init {
     again: Vec<perform::Again>,
     /// The signal in hand came from a key at the terminal.
     by_key: bool,
-    /// There may be processes that are not goward's children (docker exec).
-    strangers: bool,
     /// waitpid may have more, though no SIGCHLD will tell.
     unreaped: bool,
+    /// Who is no child of goward's, in a container of its own.
+    others: process::Others,
     weather: events::Weather,
     /// Signals in a row, without a pause.
     flood: u32,
@@ -154,10 +156,10 @@ fn signals(left_alone: &[Signal]) -> impl Iterator<Item = Signal> {
 }
 
 /// What goes to the server as it came. Not what goward may have sent itself, or a descriptor: that is looked at first.
-fn undecided(supervisor: &Supervisor) -> Mask {
-    let as_it_came = |signal: &Signal| supervisor.plain(*signal) == Some(*signal);
+fn as_they_come(becomes: impl Fn(Signal) -> Option<Signal>) -> Mask {
+    let as_it_comes = |signal: &Signal| becomes(*signal) == Some(*signal);
     let looked_at = |signal: &Signal| matches!(*signal, Signal::CHLD | Signal::IO | Signal::PIPE | Signal::XFSZ);
-    Signal::all().filter(|signal| as_it_came(signal) && !looked_at(signal)).fold(Mask::empty(), Mask::with)
+    Signal::all().filter(|signal| as_it_comes(signal) && !looked_at(signal)).fold(Mask::empty(), Mask::with)
 }
 
 struct Prepared {
@@ -338,7 +340,8 @@ impl Init {
         }
         let supervisor = Supervisor::new(policy, started);
         let mut init = Init {
-            undecided: undecided(&supervisor),
+            undecided: as_they_come(|signal| supervisor.plain(signal)),
+            asking: as_they_come(|signal| supervisor.asks(signal)),
             supervisor,
             inbox: Inbox::new(signals(&settings.left_alone)),
             server: Server { pid, group },
@@ -349,8 +352,8 @@ impl Init {
             childless: false,
             again: Vec::new(),
             by_key: false,
-            strangers: prepared.pid == 1,
             unreaped: false,
+            others: process::Others::default(),
             weather: events::Weather::default(),
             flood: 0,
             soon: false,

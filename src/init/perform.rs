@@ -24,9 +24,17 @@ pub(super) struct Again {
 impl Init {
     /// Tells the supervisor, and does what it wants.
     pub(super) fn happened(&mut self, event: Event) {
+        self.happened_after(event, None);
+    }
+
+    /// The same, where the signal that comes first has been sent already, and this is what the kernel said.
+    pub(super) fn happened_after(&mut self, event: Event, mut sent: Option<nix::Result<()>>) {
         let actions = self.supervisor.handle(clock::now(), event);
         for action in actions.iter() {
-            self.attempt(action, 0);
+            match sent.take() {
+                Some(result) => self.performed(action, 0, result),
+                None => self.attempt(action, 0),
+            }
         }
     }
 
@@ -138,7 +146,7 @@ impl Init {
 
     /// Whether leftovers are all processes of the container. When the server is started again they are its own only:
     /// somebody may look at the container by docker exec.
-    fn all(&self) -> bool {
+    pub(super) fn all(&self) -> bool {
         self.pid == 1 && self.supervisor.is_final()
     }
 

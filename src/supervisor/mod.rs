@@ -439,6 +439,15 @@ impl Supervisor {
         (!decided && !self.policy.suspend_on.contains(&signal)).then_some(out)
     }
 
+    /// What a signal that begins a stop is forwarded as, where that is the first thing to be done: the loop sends it before
+    /// it asks for the rest. [`Supervisor::handle`] would begin with it.
+    pub fn asks(&self, signal: Signal) -> Option<Signal> {
+        let out = self.rewritten(signal)?;
+        let begins = self.hears() && self.stop.is_none() && self.is_stop(signal, out);
+        let drains = self.policy.ladder.is_some_and(|ladder| ladder.drains());
+        (begins && !drains).then(|| self.policy.stop_signal.unwrap_or(out))
+    }
+
     /// When the next thing is due, if nothing happens before. The loop sleeps until then.
     pub fn next_deadline(&self) -> Option<Time> {
         let waiting = match self.life {

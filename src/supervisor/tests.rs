@@ -49,16 +49,19 @@ impl World {
     }
 
     fn signal(&mut self, signal: Signal) -> Vec<Action> {
-        let plain = self.supervisor.plain(signal);
-        // What needs no decision is known from the beginning, but for whether the server hears.
+        let (plain, asks) = (self.supervisor.plain(signal), self.supervisor.asks(signal));
+        // Both are known from the beginning, but for whether the server hears, and whether it was asked already.
         let fresh = Supervisor::new(self.supervisor.policy().clone(), ms(0));
         assert_eq!(plain, fresh.plain(signal).filter(|_| self.supervisor.hears()), "{signal}");
+        let unasked = self.supervisor.hears() && self.supervisor.rung().is_none();
+        assert_eq!(asks, fresh.asks(signal).filter(|_| unasked), "{signal}");
         let actions = self.event(Event::Signal(signal));
         self.asked = self.asked.or(self.supervisor.was_asked().then_some(self.now));
-        // The short cut says the same as the long way.
+        // The short cuts say the same as the long way.
+        assert!(plain.is_none() || asks.is_none(), "{signal}");
         assert!(
-            plain.is_none_or(|out| actions.first() == Some(&Action::Send(out))),
-            "{signal}: {plain:?}, {actions:?}"
+            plain.or(asks).is_none_or(|out| actions.first() == Some(&Action::Send(out))),
+            "{signal}: {plain:?}, {asks:?}, {actions:?}"
         );
         actions
     }

@@ -49,6 +49,8 @@ pub struct Received {
 pub struct Straight {
     /// Those that go on as they came, when a process sends them.
     pub signals: Mask,
+    /// These too, but the caller must hear of each at once: it has more to do.
+    pub heard: Mask,
     /// To whom, as [`process::send`] takes it.
     pub to: i32,
     /// So many in a row, before the caller looks after other things; fewer where the kernel refuses one.
@@ -93,9 +95,10 @@ impl Inbox {
             in_a_row += 1;
             let Some((signal, info)) = take(set, time)? else { return Ok(None) };
             let sent = straight
-                .filter(|straight| info.si_code <= 0 && straight.signals.contains(signal))
+                .filter(|straight| info.si_code <= 0 && straight.signals.or(straight.heard).contains(signal))
                 .map(|straight| process::send(straight.to, signal));
-            if sent == Some(Ok(())) && straight.is_some_and(|straight| in_a_row < straight.at_once) {
+            let more = |straight: Straight| straight.signals.contains(signal) && in_a_row < straight.at_once;
+            if sent == Some(Ok(())) && straight.is_some_and(more) {
                 continue;
             }
             let received = Received { signal, sender: sender(signal, &info), sent, in_a_row };

@@ -31,6 +31,11 @@ impl Mask {
         Mask(self.0 & !Mask::bit(signal))
     }
 
+    /// All that are in either.
+    pub fn or(self, other: Mask) -> Mask {
+        Mask(self.0 | other.0)
+    }
+
     /// Whether the signal is in it.
     pub fn contains(self, signal: Signal) -> bool {
         self.0 & Mask::bit(signal) != 0

@@ -5,6 +5,7 @@ use crate::signal::Signal;
 use nix::errno::Errno;
 use std::collections::BTreeSet;
 use std::fs::{self, File};
+use std::io::{Seek, SeekFrom};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
@@ -17,46 +18,62 @@ pub fn send(to: i32, signal: Signal) -> nix::Result<()> {
     Errno::result(unsafe { libc::kill(to, signal.number()) }).map(drop)
 }
 
-/// Whether kill(-1) would reach anybody. Only for a true PID 1.
-pub fn anybody_else() -> bool {
-    // kill(-1) walks all processes of the host, with the exit waiting for it; /proc has those of the container only.
-    // SAFETY: no memory is touched, and signal 0 is none.
-    !alone_in_proc(None) && unsafe { libc::kill(-1, 0) == 0 }
+/// Who else is in the PID namespace: for a true PID 1, whose waitpid does not tell of those who came in from outside
+/// (docker exec).
+#[derive(Debug, Default)]
+pub struct Others {
+    proc: Option<File>,
 }
 
-/// Whether /proc shows PID 1 and nobody else that lives, but for `child`. False where it cannot be told.
-pub fn alone_in_proc(child: Option<i32>) -> bool {
-    /// Where the processes begin in the directory, behind some sixty other entries (FIRST_PROCESS_ENTRY, fs/proc).
-    const PROCESSES: libc::off_t = 256;
+impl Others {
+    /// Opens /proc, which takes longer than looking into it: done while there is time, it is not to be waited for later.
+    pub fn prepare(&mut self) {
+        /// Where PID 2 would be in the directory: below 256 is what is no process, two entries are "self" and "thread-self",
+        /// then pids count from 0 (proc_pid_readdir of fs/proc/base.c). Passed over, an entry costs nothing; listed, it
+        /// costs the kernel an inode, which it has to take back at the end.
+        const PID_2: u64 = 256 + 2 + 2;
+        if self.proc.is_none() && proc_is_ours() {
+            self.proc = File::open("/proc").ok();
+            let _ = self.proc.as_ref().map(|mut proc| proc.seek(SeekFrom::Start(PID_2)));
+        }
+    }
+
+    /// Whether kill(-1) would reach anybody.
+    pub fn are_there(&mut self) -> bool {
+        self.prepare();
+        let none = self.proc.as_ref().is_some_and(nobody_lives_in);
+        if !none {
+            // The next look begins where this one did.
+            self.proc = None;
+        }
+        // kill(-1) walks all processes of the host, with the exit waiting for it; /proc has those of the container only.
+        // SAFETY: no memory is touched, and signal 0 is none.
+        !none && unsafe { libc::kill(-1, 0) == 0 }
+    }
+}
+
+/// Whether this /proc shows nobody that lives but PID 1. False where it cannot be told.
+fn nobody_lives_in(proc: &File) -> bool {
     /// linux_dirent64: inode, offset, length of the entry, type; then the name.
     const LENGTH: usize = 16;
     const NAME: usize = 19;
-    if !proc_is_ours() {
-        return false;
-    }
-    let Ok(proc) = File::open("/proc") else { return false };
     let mut entries = [0u8; 1024];
-    // SAFETY: moves the offset of a descriptor of ours, and lets the kernel fill a buffer of that size.
-    let filled = unsafe {
-        libc::lseek(proc.as_raw_fd(), PROCESSES, libc::SEEK_SET);
-        libc::syscall(libc::SYS_getdents64, proc.as_raw_fd(), entries.as_mut_ptr(), entries.len())
-    };
+    // SAFETY: the kernel fills a buffer of that size.
+    let filled = unsafe { libc::syscall(libc::SYS_getdents64, proc.as_raw_fd(), entries.as_mut_ptr(), entries.len()) };
     let Some(mut rest) = usize::try_from(filled).ok().and_then(|filled| entries.get(..filled)) else { return false };
-    let child = child.map(|pid| format!("{pid}\0")).unwrap_or_default();
-    let mut own = false;
     while let Some(&[low, high]) = rest.get(LENGTH..LENGTH + 2) {
         let length = usize::from(u16::from_ne_bytes([low, high]));
-        let Some(name) = rest.get(NAME..length) else { return false };
-        match name {
-            [b'1', 0, ..] => own = true,
-            name if !child.is_empty() && name.starts_with(child.as_bytes()) => {}
+        match rest.get(NAME..length) {
+            // Another kernel may count otherwise.
+            Some([b'1', 0, ..]) => {}
             // The zombie of somebody's outside (docker exec) is nobody who could be asked.
-            [b'0'..=b'9', ..] if !is_zombie(name) => return false,
-            _ => {}
+            Some(name @ [b'0'..=b'9', ..]) if !is_zombie(name) => return false,
+            Some(_) => {}
+            None => return false,
         }
         rest = rest.get(length..).unwrap_or_default();
     }
-    own
+    true
 }
 
 /// A copy of this process that does one thing and ends with the code that comes of it; its pid. The copy has this thread
