@@ -959,8 +959,8 @@ fn dumb_init_and_job_control() {
         cases.extend([
             // The child is stopped outright, and dumb-init stops too where the kernel lets it.
             echo(&[]).then(&then(&[Stops, Pause])).out(said("")),
-            // -c: as the signal says.
-            echo(&["-c"]).then(&then(&[Wait(told("")), Stops])).out(said(told("\n"))),
+            // -c: as the signal says. A SIGCONT that comes before the original stops itself is lost.
+            echo(&["-c"]).then(&then(&[Wait(told("")), Stops, Pause])).out(said(told("\n"))),
             // A rewrite is stronger than the default, and does not keep dumb-init from stopping.
             echo(&["-r", dropped]).then(&then(&[Stops, Pause])).out(said("")),
         ]);

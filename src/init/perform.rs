@@ -164,8 +164,10 @@ impl Init {
 
     fn suspend(&self) {
         if let Voice::DumbInit { .. } = self.settings.voice {
-            // Whatever is above it; PID 1 goes on at once.
-            let _ = signal_hook::low_level::emulate_default_handler(Signal::STOP.number());
+            // Whatever is above it. The kernel never stops a PID 1, but would take back the SIGCONT that already waits there.
+            if self.pid != 1 {
+                let _ = signal_hook::low_level::emulate_default_handler(Signal::STOP.number());
+            }
             return;
         }
         self.suspend_as_job(self.server.group.is_some() && terminal::foreground() == self.server.group);
