@@ -67,6 +67,7 @@ arm64:
 # Long runs: a thousand early signals instead of a hundred, more random histories.
 soak:
 	GOWARD_SOAK=1 PROPTEST_CASES=20000 cargo test --target $(TARGET)
+	cargo build --release --target $(TARGET) --examples
 	cargo test --release --target $(TARGET) --test compat -- --ignored early_signals_at_length
 
 # Writes docs/faults.md and the shown output of examples/dockerfiles anew.
