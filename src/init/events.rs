@@ -260,7 +260,11 @@ impl Init {
             || unreaped.is_some()
             || lull.is_some() && self.weather.lull(clock::now()) == Some(Duration::ZERO)
         {
-            self.reap();
+            // A signal that has been sent belongs to the server as it is: what became of it comes after.
+            match &result {
+                Ok(Some(received)) if received.sent.is_some() => self.unreaped = true,
+                _ => self.reap(),
+            }
         }
         // A probe under way may wait for what is not announced.
         self.woken |= probe.is_some() && matches!(result, Ok(None));

@@ -314,7 +314,7 @@ fn go_limits(settings: &Settings) -> Vec<(&'static str, String)> {
 }
 
 impl Init {
-    /// The server runs; now there is time for the rest. goward holds on to nothing: not to descriptors, not to a
+    /// The server runs; now there is time for the rest. Until a stop goward holds on to nothing: not to descriptors, not to a
     /// directory that somebody wants to unmount, unless something is to be started there later.
     fn new(settings: Settings, prepared: Prepared, pid: i32, started: Time) -> Init {
         let group = (settings.place != Place::Shared).then_some(pid);

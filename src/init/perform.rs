@@ -31,9 +31,9 @@ impl Init {
     pub(super) fn happened_after(&mut self, event: Event, mut sent: Option<nix::Result<()>>) {
         let actions = self.supervisor.handle(clock::now(), event);
         for action in actions.iter() {
-            match sent.take() {
-                Some(result) => self.performed(action, 0, result),
-                None => self.attempt(action, 0),
+            match (action, sent.take()) {
+                (Action::Send(_), Some(result)) => self.performed(action, 0, result),
+                _ => self.attempt(action, 0),
             }
         }
     }

@@ -188,7 +188,9 @@ impl<'a> Record<'a> {
             // Not glued to the server's last words.
             let gap = if file.metadata().is_ok_and(|meta| meta.len() > 0) { "\n" } else { "" };
             let oom = self.oom_kills.map_or(String::new(), |kills| format!("; OOM kills: {kills}"));
-            let _ = writeln!(file, "{gap}goward: {sentence} (cause {}, code {}{oom})", self.cause.name(), self.code);
+            let line = format!("{gap}goward: {sentence} (cause {}, code {}{oom})\n", self.cause.name(), self.code);
+            // At once: it may be a pipe, and others may write too.
+            let _ = file.write_all(line.as_bytes());
         }
     }
 }

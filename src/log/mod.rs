@@ -49,7 +49,7 @@ impl Subscriber for Lines {
             LogFormat::Text => text::line(event, &mut line),
             LogFormat::Json => json::line(event, &mut line),
         };
-        // Formatting fails only where a value's own does: then there is no line.
+        // Formatting fails only where a value's own does: then there is no line, or one that ends there.
         if written.is_ok() {
             (self.to)(line.as_bytes());
         }

@@ -28,13 +28,9 @@ pub struct Others {
 impl Others {
     /// Opens /proc, which takes longer than looking into it: done while there is time, it is not to be waited for later.
     pub fn prepare(&mut self) {
-        /// Where PID 2 would be in the directory: below 256 is what is no process, two entries are "self" and "thread-self",
-        /// then pids count from 0 (proc_pid_readdir of fs/proc/base.c). Passed over, an entry costs nothing; listed, it
-        /// costs the kernel an inode, which it has to take back at the end.
-        const PID_2: u64 = 256 + 2 + 2;
         if self.proc.is_none() && proc_is_ours() {
-            self.proc = File::open("/proc").ok();
-            let _ = self.proc.as_ref().map(|mut proc| proc.seek(SeekFrom::Start(PID_2)));
+            let proc = File::open("/proc").ok();
+            self.proc = proc.and_then(|proc| above_stdio(proc.into()).ok()).map(File::from);
         }
     }
 
@@ -42,10 +38,6 @@ impl Others {
     pub fn are_there(&mut self) -> bool {
         self.prepare();
         let none = self.proc.as_ref().is_some_and(nobody_lives_in);
-        if !none {
-            // The next look begins where this one did.
-            self.proc = None;
-        }
         // kill(-1) walks all processes of the host, with the exit waiting for it; /proc has those of the container only.
         // SAFETY: no memory is touched, and signal 0 is none.
         !none && unsafe { libc::kill(-1, 0) == 0 }
@@ -53,10 +45,17 @@ impl Others {
 }
 
 /// Whether this /proc shows nobody that lives but PID 1. False where it cannot be told.
-fn nobody_lives_in(proc: &File) -> bool {
+fn nobody_lives_in(mut proc: &File) -> bool {
+    /// Where PID 2 would be in the directory: below 256 is what is no process, two entries are "self" and "thread-self",
+    /// then pids count from 0 (proc_pid_readdir of fs/proc/base.c). Passed over, an entry costs nothing; listed, it costs
+    /// the kernel an inode, which it has to take back at the end.
+    const PID_2: u64 = 256 + 2 + 2;
     /// linux_dirent64: inode, offset, length of the entry, type; then the name.
     const LENGTH: usize = 16;
     const NAME: usize = 19;
+    if proc.seek(SeekFrom::Start(PID_2)).is_err() {
+        return false;
+    }
     let mut entries = [0u8; 1024];
     // SAFETY: the kernel fills a buffer of that size.
     let filled = unsafe { libc::syscall(libc::SYS_getdents64, proc.as_raw_fd(), entries.as_mut_ptr(), entries.len()) };

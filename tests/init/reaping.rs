@@ -1,6 +1,6 @@
 //! Orphans, leftovers and strangers.
 
-use crate::plan::{Plan, children, fixture, root, scratch, state, wait_until, word};
+use crate::plan::{Plan, Run, children, fixture, root, scratch, state, wait_until, word};
 use crate::support::{LIMIT, happens_within, send};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -196,20 +196,49 @@ fn a_stranger_is_never_touched() {
     brother.wait().unwrap();
 }
 
+/// A process that came in from outside, as by docker exec: not goward's child, but in its namespace. It needs 300 ms to stop.
+fn visitor(run: &Run) -> std::process::Child {
+    let mut visitor = Command::new("nsenter");
+    let target = run.pid().to_string();
+    visitor.args(["-t", &target, "-p", "-m", fixture(), "stop-slowly", "300"]).stdout(std::process::Stdio::piped());
+    let mut visitor = visitor.spawn().unwrap();
+    let mut ready = [0; 5];
+    std::io::Read::read_exact(visitor.stdout.as_mut().unwrap(), &mut ready).unwrap();
+    visitor
+}
+
+#[test]
+fn who_comes_in_during_the_command_after_is_looked_for_again() {
+    if !root() {
+        return;
+    }
+    let run = Plan::new("").option("--after=/bin/sleep 1").fixture("exit 0");
+    run.log("the command after the server runs");
+    let mut visitor = visitor(&run);
+    run.end().must(0, "the server left processes behind");
+    assert!(visitor.wait().unwrap().success(), "it was given its time");
+}
+
+/// While orphans are reaped by the hundred, the server may end between the signal and what is decided about it.
+#[test]
+fn a_stop_in_a_storm_is_a_stop() {
+    for round in 0..150 {
+        let run = Plan::new("").shell("\"$FIXTURE\" orphans 100000 & exec sleep 100");
+        wait_until("a storm", || (run.zombies() > 0).then_some(()));
+        std::thread::sleep(Duration::from_millis(5 + round % 30));
+        run.stop();
+        run.end().must(143, "cause=\"stopped\"");
+    }
+}
+
 #[test]
 fn somebody_elses_exec_does_not_hold_goward_up() {
     if !root() {
         return;
     }
-    // A process that came in from outside, as by docker exec: not goward's child, but in its namespace.
     let run = Plan::new("--stop-timeout 3s").fixture("stop-slowly 0 3");
     run.line("ready");
-    let target = run.pid().to_string();
-    let mut visitor = Command::new("nsenter");
-    visitor.args(["-t", &target, "-p", "-m", fixture(), "stop-slowly", "300"]).stdout(std::process::Stdio::piped());
-    let mut visitor = visitor.spawn().unwrap();
-    let mut ready = [0; 5];
-    std::io::Read::read_exact(visitor.stdout.as_mut().unwrap(), &mut ready).unwrap();
+    let mut visitor = visitor(&run);
     let from = run.stop();
     let end = run.end();
     assert_eq!(end.code, 3, "{}", end.err);

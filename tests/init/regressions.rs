@@ -1,6 +1,6 @@
 //! Faults that were there once, found by a review. Each of these failed before it was mended.
 
-use crate::plan::{Plan, fixture, goward, root, scratch, wait_until, word};
+use crate::plan::{Plan, fixture, goward, root, scratch, status, wait_until, word};
 use crate::support::happens_within;
 use std::fs;
 use std::process::Command;
@@ -204,4 +204,29 @@ fn with_no_time_at_all_nobody_is_killed_who_is_not_there() {
     }
     let end = Plan::new("--stop-timeout 0").fixture("exit 6").end();
     assert!(end.code == 6 && !end.err.contains("SIGKILL"), "{end:?}");
+}
+
+/// Raising SIGSTOP does not stop a PID 1, but takes back a SIGCONT that already waits.
+#[test]
+fn under_dumb_inits_name_a_sigcont_right_after_a_sigtstp_arrives() {
+    if !root() || !crate::support::requires("strace") {
+        return;
+    }
+    let scratch = scratch();
+    let dumb_init = scratch.path("dumb-init");
+    std::os::unix::fs::symlink(goward(), &dumb_init).unwrap();
+    let run = Plan::new("").start(&[word(&dumb_init), "-c", "--", fixture(), "echo-signals"]);
+    run.line("ready");
+    // Between forwarding the one and whatever else it does, it is slow: the other waits.
+    let slow = ["-qq", "-o", "/dev/null", "-e", "inject=kill:delay_exit=300000", "-p", &run.pid().to_string()];
+    let mut strace = Command::new("strace").args(slow).spawn().unwrap();
+    wait_until("the tracer", || (status(run.pid(), "TracerPid") != "0").then_some(()));
+    run.signal(libc::SIGTSTP);
+    run.line("TSTP from");
+    run.signal(libc::SIGCONT);
+    run.line("CONT from");
+    strace.kill().unwrap();
+    strace.wait().unwrap();
+    run.stop();
+    assert_eq!(run.end().code, 0);
 }
