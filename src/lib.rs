@@ -42,9 +42,7 @@ pub fn run(argv: &[CString], inherited: Mask) -> u8 {
         .filter_map(|(name, _)| name.into_string().ok())
         .filter(|name| name.starts_with(cli::PREFIX))
         .collect();
-    let asked = cli::parse(argv, &env, &ours);
-    drop(ours);
-    match asked {
+    match cli::parse(argv, &env, &ours) {
         Invocation::Run(settings) => init::run(*settings, inherited, None),
         #[cfg(feature = "rehearse")]
         Invocation::Rehearse(rehearsal) => rehearse::run(*rehearsal, inherited),

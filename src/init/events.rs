@@ -99,11 +99,6 @@ impl Init {
     }
 
     fn received(&mut self, received: Received) {
-        let plain = self.supervisor.plain(received.signal);
-        if let (Some(result), Some(out)) = (received.sent, plain) {
-            self.by_key = false;
-            return self.passed_on(&received, out, result);
-        }
         if received.signal == Signal::CHLD {
             self.say(Note::Received(&received, None));
             return self.reap();
@@ -121,8 +116,8 @@ impl Init {
         }
         // A key at the terminal is for everybody in the foreground, as under a shell; a signal by kill is for the server.
         self.by_key = received.sender == Sender::Kernel && self.supervisor.policy().interactive;
-        if let Some(out) = plain {
-            let result = self.perform(Action::Send(out));
+        if let Some(out) = self.supervisor.plain(received.signal) {
+            let result = received.sent.unwrap_or_else(|| self.perform(Action::Send(out)));
             return self.passed_on(&received, out, result);
         }
         let before = self.supervisor.was_asked();
@@ -152,8 +147,7 @@ impl Init {
     }
 
     /// The signals that need no decision, or only after they were sent, and whose they are; none where every signal must be
-    /// looked at.
-    /// Where nobody is told of them and nothing else is due, they need not even be counted one by one.
+    /// looked at. Where nobody is told of them and nothing else is due, they need not even be counted one by one.
     fn straight(&self, nothing_is_due: bool) -> Option<Straight> {
         let all_alike = self.supervisor.hears() && self.settings.ignore_once.is_empty();
         let at_once = if nothing_is_due && !self.settings.voice.tells_of_signals() { FLOOD } else { 1 };

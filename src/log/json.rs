@@ -2,14 +2,12 @@
 //! JSON along, a twentieth of the binary for a line of seven fields.
 
 use crate::json::Json;
-use std::fmt::{self, Debug};
+use std::fmt::Debug;
 use tracing::Event;
 use tracing::field::{Field, Visit};
-use tracing_subscriber::fmt::format::Writer;
-use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 
 /// An object, and the end of its line, behind what there is.
-pub(super) fn line(event: &Event<'_>, line: &mut String) -> fmt::Result {
+pub(super) fn line(event: &Event<'_>, line: &mut String) {
     let mut json = Json::behind(std::mem::take(line));
     json.object(|json| {
         json.string("timestamp", &now());
@@ -19,13 +17,12 @@ pub(super) fn line(event: &Event<'_>, line: &mut String) -> fmt::Result {
     });
     *line = json.into_text();
     line.push('\n');
-    Ok(())
 }
 
 /// The time of day, as in every line.
 pub(super) fn now() -> String {
     let mut time = String::new();
-    let _ = SystemTime.format_time(&mut Writer::new(&mut time));
+    super::write_time(&mut time);
     time
 }
 

@@ -12,6 +12,8 @@ use std::sync::Mutex;
 use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 
 /// Writes a line for every event. tracing-subscriber's own subscriber has a registry of spans as well: 48 KB of memory at every
 /// start, for what goward has none of.
@@ -45,14 +47,11 @@ impl Subscriber for Lines {
         // It is taken where a value logs while it is formatted.
         let mut kept = self.room.try_lock().ok();
         let mut line = kept.as_deref_mut().map(std::mem::take).unwrap_or_default();
-        let written = match self.format {
+        match self.format {
             LogFormat::Text => text::line(event, &mut line),
             LogFormat::Json => json::line(event, &mut line),
-        };
-        // Formatting fails only where a value's own does: then there is no line, or one that ends there.
-        if written.is_ok() {
-            (self.to)(line.as_bytes());
         }
+        (self.to)(line.as_bytes());
         if let Some(kept) = &mut kept {
             line.clear();
             line.shrink_to(ROOM);
@@ -71,6 +70,12 @@ impl Subscriber for Lines {
     fn enter(&self, _: &Id) {}
 
     fn exit(&self, _: &Id) {}
+}
+
+/// The time of day, behind what there is.
+fn write_time(line: &mut String) {
+    // A text takes all that is written to it.
+    let _ = SystemTime.format_time(&mut Writer::new(line));
 }
 
 /// Opens the log. Until then, and without it, nothing is written.

@@ -43,8 +43,8 @@ pub struct Received {
     pub in_a_row: u32,
 }
 
-/// Signals that need no decision, or none before they are sent. [`Inbox::wait`] sends them on from one system call to the next: what has slept is cold, and
-/// every page and cache line that is touched in between costs as much as the rest of the way.
+/// Signals that need no decision, or none before they are sent. [`Inbox::wait`] sends them on from one system call to the
+/// next: what has slept is cold, and every page and cache line that is touched in between costs as much as the rest of the way.
 #[derive(Clone, Copy, Debug)]
 pub struct Straight {
     /// Those that go on as they came, when a process sends them.
