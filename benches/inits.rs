@@ -1,4 +1,4 @@
-//! goward beside tini, tini-static, dumb-init and catatonit, each as PID 1 of a PID namespace of its own.
+//! goward beside tini, tini-static, dumb-init, catatonit and tino, each as PID 1 of a PID namespace of its own.
 //!
 //! ```text
 //! cargo bench                                  everything, about two minutes, as root
@@ -6,6 +6,8 @@
 //! cargo bench -- --only signal --runs 1000     one measurement, longer
 //! GOWARD=./goward cargo bench                  this file instead of the release build
 //! BESIDE=./old:./older cargo bench              other builds too, beside it
+//! cargo bench -- --halting                     processors may halt, as they do in production
+//! cargo bench -- --containers                  each in a container of docker's; also with --halting
 //! ```
 //!
 //! All inits are measured in the same run and by turns, in an order shuffled for every round, so that what else the
@@ -18,6 +20,8 @@
 
 #[path = "inits/container.rs"]
 mod container;
+#[path = "inits/engine.rs"]
+mod engine;
 #[path = "inits/measure.rs"]
 mod measure;
 #[path = "inits/report.rs"]
@@ -40,7 +44,14 @@ use measure::{MEASUREMENTS, Measurement, Plan};
 use report::Verdict;
 use subjects::Subject;
 
-const USAGE: &str = "usage: cargo bench -- [--quick] [--only start|signal|storm|stop|idle|size]... [--runs N]";
+const USAGE: &str = "\
+usage: cargo bench --bench inits -- [--quick] [--only start|signal|storm|stop|idle|size]... [--runs N] [SETTING]
+
+settings, each named by the tables:
+  (none)        each init in namespaces of its own; no processor halts
+  --halting     processors may halt, as in production
+  --containers  each init in a container of docker's, with a cgroup of its own and docker's log behind its stderr;
+                also with --halting";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -50,13 +61,19 @@ fn main() -> ExitCode {
     {
         return finish(server::storm(count));
     }
+    // And it is what executes the init there.
+    if let [mode, socket, command @ ..] = arguments.as_slice()
+        && mode == engine::ENTER
+    {
+        return finish(engine::enter(socket, command));
+    }
     // `cargo test --all-targets` starts benches too, without this flag, and wants no minutes of measuring.
-    if !arguments.iter().any(|a| a == "--bench") {
+    if !arguments.iter().any(|a| a == "--bench") || arguments.iter().any(|a| a == "--help") {
         println!("{USAGE}");
         return ExitCode::SUCCESS;
     }
     match wanted(&arguments) {
-        Ok((plan, measurements)) => finish(compare(&plan, &measurements)),
+        Ok((mut plan, measurements)) => finish(compare(&mut plan, &measurements)),
         Err(wrong) => {
             eprintln!("{wrong}\n{USAGE}");
             ExitCode::from(2)
@@ -76,14 +93,16 @@ fn finish(result: io::Result<()>) -> ExitCode {
 
 /// What the command line asks for.
 fn wanted(arguments: &[String]) -> Result<(Plan, Vec<&'static Measurement>), String> {
-    let mut plan = Plan { runs: 300, storms: 9, idle: Duration::from_secs(5) };
-    let (mut runs, mut only) = (None, Vec::new());
+    let mut plan = Plan { runs: 300, storms: 9, idle: Duration::from_secs(5), halting: false, containers: false };
+    let (mut runs, mut quick, mut only) = (None, false, Vec::new());
     let mut rest = arguments.iter();
     while let Some(argument) = rest.next() {
         let mut value = || rest.next().ok_or_else(|| format!("{argument} needs a value"));
         match argument.as_str() {
             "--bench" => {}
-            "--quick" => plan = Plan { runs: 40, storms: 3, idle: Duration::from_secs(2) },
+            "--halting" => plan.halting = true,
+            "--containers" => plan.containers = true,
+            "--quick" => (quick, plan) = (true, Plan { storms: 3, idle: Duration::from_secs(2), ..plan }),
             "--runs" => {
                 let text = value()?;
                 let count = text.parse().ok().filter(|n| *n > 0);
@@ -97,7 +116,13 @@ fn wanted(arguments: &[String]) -> Result<(Plan, Vec<&'static Measurement>), Str
             _ => return Err(format!("unknown argument '{argument}'")),
         }
     }
-    plan.runs = runs.unwrap_or(plan.runs);
+    // docker takes half a second for each.
+    plan.runs = runs.unwrap_or(match (plan.containers, quick) {
+        (false, false) => 300,
+        (false, true) => 40,
+        (true, false) => 100,
+        (true, true) => 10,
+    });
     if only.is_empty() {
         only.extend(&MEASUREMENTS);
     }
@@ -105,11 +130,19 @@ fn wanted(arguments: &[String]) -> Result<(Plan, Vec<&'static Measurement>), Str
 }
 
 /// Measures, shows the tables, and says last how goward did.
-fn compare(plan: &Plan, measurements: &[&Measurement]) -> io::Result<()> {
-    let launcher = Launcher::new()?;
-    let _awake = awake().map_err(|error| {
-        eprintln!("{LATENCY}: {error}: processors halt, and what it takes to wake them is measured too")
-    });
+fn compare(plan: &mut Plan, measurements: &[&Measurement]) -> io::Result<()> {
+    let mut launcher = Launcher::new()?;
+    let awake = if plan.halting {
+        None
+    } else {
+        keep_awake()
+            .inspect_err(|error| {
+                eprintln!("{LATENCY}: {error}: processors halt, and what it takes to wake them is measured too");
+            })
+            .ok()
+    };
+    // What the tables say is what was.
+    plan.halting = awake.is_none();
     let mut subjects = subjects::peers();
     let goward = subjects::goward();
     if let Ok(goward) = &goward {
@@ -119,8 +152,13 @@ fn compare(plan: &Plan, measurements: &[&Measurement]) -> io::Result<()> {
     let mut number = 0;
     subjects.retain_mut(|subject| {
         number += 1;
-        works(&launcher, number, subject)
+        said(launcher.install(number, subject))
     });
+    if plan.containers {
+        launcher.use_engine(&subjects)?;
+    }
+    // One trial before it counts: an init that cannot run here is said and left out, not met in the middle of a table.
+    subjects.retain(|subject| said(measure::trial(&launcher, subject)));
     if !subjects.iter().any(Subject::is_peer) {
         return Err(io::Error::other("nothing to compare with: it takes root, and a peer that is installed"));
     }
@@ -143,7 +181,7 @@ fn compare(plan: &Plan, measurements: &[&Measurement]) -> io::Result<()> {
 /// (Documentation/power/pm_qos_interface.rst).
 const LATENCY: &str = "/dev/cpu_dma_latency";
 
-fn awake() -> io::Result<File> {
+fn keep_awake() -> io::Result<File> {
     // Without one the idle loop halts, whatever is asked for here.
     let driver = fs::read_to_string("/sys/devices/system/cpu/cpuidle/current_driver").unwrap_or_default();
     if matches!(driver.trim(), "" | "none") {
@@ -154,11 +192,7 @@ fn awake() -> io::Result<File> {
     Ok(file)
 }
 
-/// One trial before it counts: an init that cannot run here is said and left out, not met in the middle of a table.
-fn works(launcher: &Launcher, number: usize, subject: &mut Subject) -> bool {
-    let trial = launcher.install(number, subject).and_then(|()| measure::trial(launcher, subject));
-    if let Err(error) = &trial {
-        eprintln!("left out: {error}");
-    }
-    trial.is_ok()
+/// Whether it went well. If not, that is said.
+fn said(result: io::Result<()>) -> bool {
+    result.inspect_err(|error| eprintln!("left out: {error}")).is_ok()
 }

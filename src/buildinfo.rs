@@ -7,7 +7,7 @@ use object::elf::PT_LOAD;
 /// What is known of a Go program.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BuildInfo {
-    /// The toolchain: `go1.27.3`.
+    /// The version of the toolchain, like `go1.27.3`.
     pub go: String,
     /// The main package's path: `github.com/acme/shop/cmd/server`, or `command-line-arguments`.
     pub path: Option<String>,
@@ -71,7 +71,8 @@ const INLINE: u8 = 2;
 const BIG: u8 = 1;
 /// The information of a program with a thousand dependencies has some 100 KiB; how it was built comes last.
 const ENOUGH: usize = 1024 * 1024;
-/// Where the section headers are gone it is looked for in the beginning of the data, as debug/buildinfo does.
+/// Where the section headers are gone it is looked for in the beginning of the data, as debug/buildinfo does: in so much of all
+/// segments together.
 const SEARCHED: usize = 1024 * 1024;
 
 /// Reads it. None: no Go program, or a damaged one.
@@ -110,8 +111,10 @@ fn by_section(elf: &Elf, read_at: ReadAt<'_>) -> Option<Vec<u8>> {
 
 fn by_segment(elf: &Elf, read_at: ReadAt<'_>) -> Option<Vec<u8>> {
     let writable = elf.segments.iter().filter(|segment| segment.kind == PT_LOAD && segment.writable);
+    let mut left = SEARCHED;
     for segment in writable {
-        let Some(data) = elf::beginning(read_at, segment.offset, segment.size, SEARCHED) else { continue };
+        let Some(data) = elf::beginning(read_at, segment.offset, segment.size, left) else { continue };
+        left -= data.len();
         let at = (0..data.len()).step_by(ALIGN).find(|at| data.get(*at..).is_some_and(|d| d.starts_with(MAGIC)));
         if let Some(at) = at {
             return data.get(at..).map(<[u8]>::to_vec);

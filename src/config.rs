@@ -1,8 +1,9 @@
-//! Checked settings: what exists here makes sense. Raw words are turned into these by `cli`.
+//! Checked settings: what exists here makes sense. The command lines are turned into these by `commands` and `personality`.
 
+use crate::platform::Source;
 use crate::privilege::Privileges;
 use crate::signal::Signal;
-use crate::supervisor::Policy;
+use crate::supervisor::{Policy, Purpose};
 use crate::target::{Target, Url};
 use std::ffi::CString;
 use std::ops::RangeInclusive;
@@ -21,31 +22,31 @@ pub enum LogFormat {
 
 /// Whom goward is, and so how it talks: its own log, or the messages of the program it replaces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Voice {
-    /// goward's own.
+pub enum Personality {
+    /// goward as itself.
     Goward {
-        /// Text or JSON.
+        /// How its log is written: text or JSON.
         format: LogFormat,
         /// -1 quiet (warnings only), 0 what happens, 1 and more: every signal, every orphan.
         verbosity: i8,
     },
     /// tini 0.19; 0 fatal, 1 warnings, 2 info, 3 debug, 4 trace.
     Tini {
-        /// TINI_VERBOSITY and -v.
+        /// How much it says, from TINI_VERBOSITY and `-v`.
         verbosity: u8,
-        /// -w
+        /// `-w`: a warning for every orphan that is reaped.
         warn_reaping: bool,
     },
-    /// dumb-init 1.2.5.
+    /// dumb-init, as version 1.2.5 behaves.
     DumbInit {
-        /// -v
+        /// `-v`: it prints what it does.
         debug: bool,
-        /// Not with -c.
+        /// The server leads a session of its own; `-c` switches that off.
         setsid: bool,
     },
-    /// catatonit.
+    /// catatonit, as `docker run --init` and Podman use it.
     Catatonit {
-        /// CATATONIT_DEBUG
+        /// CATATONIT_DEBUG is set: it prints what it does.
         debug: bool,
     },
 }
@@ -59,6 +60,8 @@ pub enum Place {
     Foreground,
     /// A session of its own, with the terminal if goward had it (dumb-init).
     Session,
+    /// A session of its own, and goward keeps the terminal: no job control, but nothing can be typed into the terminal.
+    Detached,
     /// goward's own group and session (dumb-init -c).
     Shared,
 }
@@ -66,11 +69,14 @@ pub enum Place {
 /// What becomes of the goroutine dump; whether there is one is the ladder's matter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Dump {
+    /// The goroutines are read out of the server's memory, and shown in groups. Where that fails, as [`Dump::Raw`].
+    Live {
+        /// Has all of them, as Go prints them.
+        file: Option<PathBuf>,
+    },
     /// It goes to the server's own stderr, with nothing in between.
-    Raw,
-    /// stderr passes through goward, and the dump is replaced by its groups.
-    Summary {
-        /// Keeps the dump as it was.
+    Raw {
+        /// Has all goroutines too, read out of the server's memory before it prints them.
         file: Option<PathBuf>,
     },
 }
@@ -80,10 +86,10 @@ pub enum Dump {
 pub struct Settings {
     /// The program and its arguments.
     pub argv: Vec<CString>,
-    /// What decides.
+    /// The rules by which the supervisor decides.
     pub policy: Policy,
     /// How it is told.
-    pub voice: Voice,
+    pub personality: Personality,
     /// Where the server lives.
     pub place: Place,
     /// Signals go to the server's whole group.
@@ -108,12 +114,20 @@ pub struct Settings {
     pub require_non_root: bool,
     /// Commands before the server, as many as the policy says.
     pub before: Vec<Vec<CString>>,
-    /// Commands after it.
+    /// The commands that run after the server, in their order.
     pub after: Vec<Vec<CString>>,
+    /// The command that is told of changes of its state; empty: none is.
+    pub on_change: Vec<CString>,
     /// How its health is found out, when the policy says that it is.
     pub probe: Option<Probe>,
+    /// How it is found out whether it is ready, when the policy says that this is another question.
+    pub ready_probe: Option<Probe>,
     /// Tell Go's runtime of the container's limits.
     pub go_env: bool,
+    /// Where the time of a stop comes from.
+    pub stop_timeout_source: Source,
+    /// Kubernetes' termination log; none: nothing is written there.
+    pub termination_log: Option<PathBuf>,
     /// To be logged when there is a log.
     pub notes: Vec<String>,
 }
@@ -121,30 +135,105 @@ pub struct Settings {
 impl Settings {
     /// Whether goward starts anything after the server: that needs its working directory.
     pub fn starts_more(&self) -> bool {
-        let command = self.probe.as_ref().is_some_and(|probe| matches!(probe.target, Target::Command(_)));
-        self.policy.starts_again() || command
+        let is_command = |purpose| self.probe_for(purpose).is_some_and(Probe::is_command);
+        self.policy.starts_again() || !self.on_change.is_empty() || Purpose::ALL.into_iter().any(is_command)
+    }
+
+    /// What is asked for this.
+    pub fn probe_for(&self, purpose: Purpose) -> Option<&Probe> {
+        match purpose {
+            Purpose::Health => self.probe.as_ref(),
+            Purpose::Ready => self.ready_probe.as_ref(),
+        }
     }
 }
 
 /// One probe: what is asked, and what is right.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Probe {
-    /// Where.
+    /// The address that a probe asks.
     pub target: Target,
     /// Of HTTP: the method.
     pub method: String,
-    /// Of HTTP: header fields, names and values.
+    /// Of HTTP and gRPC: header fields, names and values.
     pub headers: Vec<(String, String)>,
-    /// Of HTTP: the status that is right.
-    pub status: RangeInclusive<u16>,
+    /// Of HTTP: each status that is right.
+    pub status: Vec<RangeInclusive<u16>>,
+    /// Of HTTP: a redirect to the same host is followed.
+    pub follows_redirects: bool,
     /// Of HTTP: what must be in the body.
     pub body: Option<String>,
+    /// Of TLS.
+    pub tls: Tls,
+}
+
+/// How TLS is spoken. Without anything here any certificate will do, as for the kubelet.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tls {
+    /// The CAs that the server's certificate must lead to.
+    pub ca: Option<PathBuf>,
+    /// The client's certificate and its key.
+    pub identity: Option<(PathBuf, PathBuf)>,
+    /// The name of the server, where it is not the host.
+    pub server_name: Option<String>,
+}
+
+/// What `goward probe` does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Probing {
+    /// The target, and what a right answer is.
+    pub probe: Probe,
+    /// How long an attempt may take.
+    pub timeout: Duration,
+    /// How long it may take until there is a connection.
+    pub connect_timeout: Option<Duration>,
+    /// How long to try again; none: one attempt.
+    pub wait: Option<Duration>,
+    /// So many successes in a row are well.
+    pub successes: u32,
+    /// Nothing is said, the code tells.
+    pub quiet: bool,
+    /// Whose words and exit codes these are.
+    pub manner: Manner,
+}
+
+/// Whom `goward probe` speaks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Manner {
+    /// For itself.
+    Goward,
+    /// For grpc_health_probe.
+    GrpcHealthProbe {
+        /// The address as it was given.
+        address: String,
+        /// It says what it does.
+        verbose: bool,
+    },
 }
 
 impl Probe {
-    /// A probe of this target, with everything else as it is by default: GET, and a status below 400, as Kubernetes has it.
+    /// Whether this status is right.
+    pub fn accepts(&self, status: u16) -> bool {
+        self.status.iter().any(|range| range.contains(&status))
+    }
+
+    /// Whether it starts a command.
+    pub fn is_command(&self) -> bool {
+        matches!(self.target, Target::Command(_))
+    }
+
+    /// A probe of this target, with everything else as it is by default: GET, a status below 400, and redirects to the
+    /// same host followed, as Kubernetes has it.
     pub fn of(target: Target) -> Probe {
-        Probe { target, method: "GET".to_owned(), headers: Vec::new(), status: 200..=399, body: None }
+        Probe {
+            target,
+            method: "GET".to_owned(),
+            headers: Vec::new(),
+            status: vec![200..=399],
+            follows_redirects: true,
+            body: None,
+            tls: Tls::default(),
+        }
     }
 }
 
@@ -159,20 +248,35 @@ pub struct Rehearsal {
     pub ready_timeout: Duration,
     /// What is asked of it all the time; nothing: no requests.
     pub load: Vec<Load>,
+    /// What the requests are, beside where they go.
+    pub request: LoadRequest,
     /// How many requests at once.
     pub in_flight: u32,
     /// How long after that the stop signal comes; none: as soon as there is something to see.
     pub after: Option<Duration>,
     /// The exit code that is right.
     pub expect: u8,
-    /// How often.
+    /// How many times the rehearsal runs.
     pub repeat: u32,
+    /// Whether, and how, goroutines are looked for that the load leaves behind.
+    pub leaks: Option<Leaks>,
     /// One JSON object on stdout instead of the report for people.
     pub json: bool,
     /// A page for a browser.
     pub report: Option<PathBuf>,
+    /// The verdicts as test results, for a CI server.
+    pub junit: Option<PathBuf>,
     /// Of the report for people only the verdict.
     pub quiet: bool,
+}
+
+/// How goroutines are looked for that a load leaves behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Leaks {
+    /// How long what the load has started may take to end.
+    pub settle: Duration,
+    /// Whether the stop is rehearsed too. If not, the server is ended when the leaks have been looked for.
+    pub then_stop: bool,
 }
 
 /// When a server under rehearsal is ready.
@@ -180,7 +284,7 @@ pub struct Rehearsal {
 pub enum Ready {
     /// One of its processes listens on a TCP port.
     Port,
-    /// This answers.
+    /// The server is ready when this target answers a probe.
     Target(Target),
     /// At once: it is no server.
     AtOnce,
@@ -193,6 +297,31 @@ pub enum Load {
     Path(String),
     /// This, wherever it is.
     Url(Url),
+    /// A command that is a client: each run of it is a request.
+    Command(Vec<CString>),
+}
+
+/// What a request of the load is, beside where it goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoadRequest {
+    /// `GET`, or `POST` where there is a body.
+    pub method: String,
+    /// Header fields of its own.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: LoadBody,
+}
+
+/// What a request of the load brings.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum LoadBody {
+    /// Nothing.
+    #[default]
+    None,
+    /// This text.
+    Text(String),
+    /// What is in this file.
+    File(PathBuf),
 }
 
 /// What the server finds of the signal mask and the dispositions that goward was started with.
@@ -213,7 +342,7 @@ pub enum Subreaper {
     Automatic,
     /// Where asked (tini -s): failing is fatal.
     Asked,
-    /// Not at all.
+    /// It is not restarted.
     No,
 }
 
@@ -222,7 +351,7 @@ pub enum Subreaper {
 /// # Errors
 /// A sentence for the user.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("'{text}' is no duration: seconds like 10, or 500ms, 1.5s, 1m30s, 2h");
+    let wrong = || format!("'{text}' is not a duration: seconds like 10, or 500ms, 1.5s, 1m30s, 2h");
     let mut rest = text;
     let mut total = Duration::ZERO;
     loop {
@@ -263,137 +392,6 @@ fn decimal(number: &str, unit_in_micros: u64) -> Option<Duration> {
     let whole = whole.parse::<u64>().ok()?.checked_mul(unit_in_micros)?;
     let part = fraction.parse::<u64>().ok()? * unit_in_micros / 10u64.pow(fraction.len() as u32);
     Some(Duration::from_micros(whole.checked_add(part)?))
-}
-
-/// What `goward probe` does.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Probing {
-    /// What is asked.
-    pub probe: Probe,
-    /// How long it may take.
-    pub timeout: Duration,
-    /// Nothing is said, the code tells.
-    pub quiet: bool,
-}
-
-/// What `goward status` shows.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Asking {
-    /// For whom.
-    pub shown: Shown,
-    /// Nothing is said, the code tells.
-    pub quiet: bool,
-    /// Which init; none: the one of this container.
-    pub pid: Option<i32>,
-    /// What makes the exit code 0.
-    pub wanted: Wanted,
-    /// How long to wait for it; none: not at all.
-    pub patience: Option<Duration>,
-}
-
-/// What is wanted of a server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wanted {
-    /// It runs, and nothing speaks against its health.
-    Healthy,
-    /// It takes requests.
-    Ready,
-}
-
-/// What `goward goroutines` shows.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reading {
-    /// None for standard input.
-    pub file: Option<std::path::PathBuf>,
-    /// How.
-    pub shown: Shown,
-    /// Every group, with its whole stack.
-    pub all: bool,
-    /// Colours; None where the terminal decides.
-    pub colour: Option<bool>,
-    /// The width that was asked for.
-    pub columns: Option<usize>,
-}
-
-/// For whom.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shown {
-    /// People.
-    Table,
-    /// Machines.
-    Json,
-}
-
-/// What `goward check` looks at, and how it tells.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Checking {
-    /// At what.
-    pub subject: Subject,
-    /// Who the server will be.
-    pub user: Option<String>,
-    /// Where it must be able to write.
-    pub writable: Vec<String>,
-    /// From which severity on the exit code is 1.
-    pub fail_on: FailOn,
-    /// How.
-    pub form: Form,
-    /// Ids that are not to be told.
-    pub ignore: Vec<String>,
-    /// Colours; None where the terminal decides.
-    pub colour: Option<bool>,
-    /// The width that was asked for.
-    pub columns: Option<usize>,
-}
-
-/// What a check looks at.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Subject {
-    /// A Dockerfile.
-    Dockerfile(PathBuf),
-    /// An archive of docker save, or of OCI.
-    Image {
-        /// Where it is.
-        archive: PathBuf,
-        /// None: what the image says.
-        program: Option<String>,
-    },
-    /// A directory as the root, or what is here.
-    Root {
-        /// None for `/`.
-        directory: Option<PathBuf>,
-        /// None: the files alone.
-        program: Option<String>,
-    },
-    /// Nothing: the table of findings is printed.
-    List,
-    /// Nothing: one finding is explained.
-    Explain(String),
-}
-
-/// From which severity on a check fails.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FailOn {
-    /// Errors.
-    Error,
-    /// Warnings too.
-    Warning,
-    /// Any finding.
-    Note,
-    /// None.
-    Never,
-}
-
-/// How a check tells what it found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
-    /// For people.
-    Text,
-    /// For machines.
-    Json,
-    /// For code scanning.
-    Sarif,
-    /// For a log of GitHub Actions.
-    Github,
 }
 
 #[cfg(test)]

@@ -11,49 +11,65 @@ pub type ReadAt<'a> = &'a mut dyn FnMut(u64, &mut [u8]) -> bool;
 /// What the headers say.
 #[derive(Clone, Debug)]
 pub struct Elf {
-    /// 64 bits.
+    /// Whether it is a 64-bit file (ELFCLASS64).
     pub wide: bool,
     endian: Endianness,
     /// `EM_X86_64` and so on.
     pub machine: elf::Machine,
-    /// Pieces of memory.
+    /// The program headers: what is mapped into memory.
     pub segments: Vec<Segment>,
     /// Pieces of the file; none where they were removed.
     pub sections: Vec<Section>,
 }
 
-/// A program header.
+/// A program header, Elf64_Phdr in elf(5).
 #[derive(Clone, Debug)]
 pub struct Segment {
     /// `PT_LOAD` and so on.
     pub kind: elf::ProgramType,
-    /// Mapped writable.
+    /// Whether it is mapped writable (PF_W).
     pub writable: bool,
-    /// In the file.
+    /// Where it begins in the file, in bytes.
     pub offset: u64,
-    /// In memory.
+    /// The virtual address it is mapped at.
     pub address: u64,
     /// How much of it is in the file.
     pub size: u64,
 }
 
-/// A section header.
+/// A section header, Elf64_Shdr in elf(5).
 #[derive(Clone, Debug)]
 pub struct Section {
-    /// `.go.buildinfo`
+    /// The section's name, like `.go.buildinfo`.
     pub name: String,
-    /// In the file.
+    /// Where it is in memory; 0 for what is not loaded.
+    pub address: u64,
+    /// Where it begins in the file, in bytes.
     pub offset: u64,
-    /// How long.
+    /// Its length in bytes.
     pub size: u64,
     /// Of a symbol table: the section of its names.
     pub link: usize,
 }
 
+/// What the dynamic section says of libraries.
+#[derive(Clone, Debug, Default)]
+pub struct Libraries {
+    /// DT_NEEDED.
+    pub needed: Vec<String>,
+    /// DT_RUNPATH and DT_RPATH.
+    pub paths: Vec<String>,
+    /// The newest version of glibc's symbols that it names: 34 is GLIBC_2.34, 0 none.
+    pub glibc: u32,
+}
+
 /// Tables are never longer; a header that promises more is damaged.
 const MOST: usize = 4096;
-/// Names of sections.
+/// Names of sections: together, and one that is looked for.
 const NAMES: usize = 64 * 1024;
+const NAME: usize = 64;
+/// PATH_MAX, for names of libraries and where they are looked for.
+const PATH: usize = 4096;
 
 /// A piece of the file.
 pub fn piece(read_at: ReadAt<'_>, offset: u64, length: usize) -> Option<Vec<u8>> {
@@ -120,11 +136,11 @@ impl Elf {
         if self.wide { 8 } else { 4 }
     }
 
-    /// The libraries that it wants, and where its own headers say to look: DT_NEEDED, DT_RUNPATH and DT_RPATH.
-    pub fn libraries(&self, read_at: ReadAt<'_>) -> (Vec<String>, Vec<String>) {
-        let (mut needed, mut paths) = (Vec::new(), Vec::new());
+    /// The libraries that it wants, and where its own headers say to look.
+    pub fn libraries(&self, read_at: ReadAt<'_>) -> Libraries {
+        let mut found = Libraries::default();
         let Some(segment) = self.segments.iter().find(|segment| segment.kind == elf::PT_DYNAMIC) else {
-            return (needed, paths);
+            return found;
         };
         let word = self.pointer();
         let entries = beginning(read_at, segment.offset, segment.size, 64 * 1024).unwrap_or_default();
@@ -137,20 +153,39 @@ impl Elf {
         let names = find(5).and_then(|address| self.offset_of(address)).zip(find(10));
         let names = names.and_then(|(offset, size)| beginning(read_at, offset, size, 1 << 20)).unwrap_or_default();
         for (tag, value) in pairs() {
-            let name = || text(&names, usize::try_from(value).unwrap_or(usize::MAX));
+            let name = || beginning_of_text(&names, usize::try_from(value).unwrap_or(usize::MAX), PATH);
             match tag {
-                1 => needed.push(name()),
-                15 | 29 => paths.extend(name().split(':').map(str::to_owned)),
+                1 => found.needed.push(name()),
+                15 | 29 if found.paths.len() < MOST => found.paths.extend(name().split(':').map(str::to_owned)),
                 _ => {}
             }
         }
-        (needed, paths)
+        found.glibc = glibc(&names);
+        found
     }
+}
+
+/// The newest version of glibc's symbols among these names: 34 is GLIBC_2.34. They stand there for those that are wanted, and
+/// in glibc itself for those that there are.
+fn glibc(names: &[u8]) -> u32 {
+    const VERSION: &[u8] = b"GLIBC_2.";
+    let mut newest = 0;
+    for at in memchr::memmem::find_iter(names, VERSION) {
+        let digits = names.iter().skip(at + VERSION.len()).take(4).take_while(|byte| byte.is_ascii_digit());
+        newest = digits.fold(0, |number, digit| number * 10 + u32::from(digit - b'0')).max(newest);
+    }
+    newest
 }
 
 /// What is there until a zero byte.
 pub fn text(bytes: &[u8], from: usize) -> String {
+    beginning_of_text(bytes, from, usize::MAX)
+}
+
+/// At most so much of it: thousands of headers may point into the same long text.
+fn beginning_of_text(bytes: &[u8], from: usize, most: usize) -> String {
     let rest = bytes.get(from..).unwrap_or_default();
+    let rest = rest.get(..most).unwrap_or(rest);
     let end = rest.iter().position(|byte| *byte == 0).unwrap_or(rest.len());
     String::from_utf8_lossy(&rest[..end]).into_owned()
 }
@@ -186,7 +221,8 @@ fn read<F: FileHeader<Endian = Endianness>>(read_at: ReadAt<'_>) -> Option<Elf> 
         .and_then(|names| beginning(read_at, names.sh_offset(endian).into(), names.sh_size(endian).into(), NAMES));
     let names = names.unwrap_or_default();
     let sections = raw.iter().map(|section| Section {
-        name: text(&names, section.sh_name(endian) as usize),
+        name: beginning_of_text(&names, section.sh_name(endian) as usize, NAME),
+        address: section.sh_addr(endian).into(),
         offset: section.sh_offset(endian).into(),
         size: section.sh_size(endian).into(),
         link: section.sh_link(endian) as usize,

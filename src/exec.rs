@@ -10,11 +10,11 @@ pub use crate::elf::ReadAt;
 /// What is at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum There {
-    /// Nothing.
+    /// There is no such file.
     Nothing,
     /// A file that nobody may execute.
     NotExecutable,
-    /// Something else.
+    /// There is something that may be executed.
     Something,
 }
 
@@ -180,6 +180,14 @@ pub fn script_interpreter(head: &[u8]) -> Option<String> {
     let line = first_line(head.get(..256.min(head.len()))?).strip_prefix(b"#!")?;
     let line = String::from_utf8_lossy(line);
     line.split_ascii_whitespace().next().map(str::to_owned)
+}
+
+/// What a script has env(1) look for: bash of `#!/usr/bin/env bash`.
+pub fn asked_of_env(head: &[u8]) -> Option<String> {
+    let line = String::from_utf8_lossy(first_line(head));
+    let mut words = line.strip_prefix("#!")?.split_ascii_whitespace();
+    let env = words.next()?.rsplit('/').next() == Some("env");
+    words.find(|word| !word.starts_with('-') && !word.contains('=')).filter(|_| env).map(str::to_owned)
 }
 
 fn script_trouble(head: &[u8], at: &dyn Fn(&str) -> There) -> Option<(String, &'static str)> {

@@ -19,3 +19,12 @@ pub const KILLED: u8 = 128 + 9;
 pub const fn by_signal(number: u8) -> u8 {
     128u8.wrapping_add(number)
 }
+
+/// Those of grpc_health_probe: it was asked wrongly, it reached nobody, it was not answered, and the service is not well.
+pub const GRPC_USAGE: u8 = 1;
+/// See above.
+pub const GRPC_UNCONNECTED: u8 = 2;
+/// See above.
+pub const GRPC_FAILED: u8 = 3;
+/// See above.
+pub const GRPC_UNHEALTHY: u8 = 4;

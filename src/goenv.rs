@@ -17,16 +17,30 @@ pub fn variables(
     let mut add = |name: &'static str, value: Option<String>| {
         set.extend(value.filter(|_| !is_set(name)).map(|value| (name, value)));
     };
-    let groups = Groups::read(read);
-    add("GOMEMLIMIT", groups.memory(read).map(|limit| (limit / 10 * 9 + limit % 10 * 9 / 10).to_string()));
-    // Of a program that nobody can read it is not known that it looks.
-    if build.is_some_and(needs_gomaxprocs) {
+    add("GOMEMLIMIT", memory_limit(read).map(|limit| limit.to_string()));
+    // Of a program that nobody can read it is not known whether it looks.
+    if let Some(build) = build {
+        let groups = Groups::read(read);
         let cpus = allowed(&read("/proc/self/status").unwrap_or_default());
-        let quota = groups.cpus(read).map(|quota| quota.max(2)).filter(|quota| cpus.is_none_or(|cpus| *quota < cpus));
+        // What Go would take by itself, and what there is.
+        let found = if needs_gomaxprocs(build) { None } else { groups.cpus_that_go_finds(read) };
+        let taken = found.map(|quota| quota.max(2)).into_iter().chain(cpus).min();
+        let quota =
+            groups.cpus(read).map(|quota| quota.max(2)).filter(|quota| taken.is_none_or(|taken| *quota < taken));
         add("GOMAXPROCS", quota.map(|quota| quota.to_string()));
     }
     add("GOTRACEBACK", Some("all".to_owned()));
     set
+}
+
+/// What GOMEMLIMIT should be: 90 % of the smallest limit.
+pub fn memory_limit(read: Read<'_>) -> Option<u64> {
+    Groups::read(read).memory(read).map(|limit| limit / 10 * 9 + limit % 10 * 9 / 10)
+}
+
+/// The files that may limit the memory.
+pub fn memory_files(read: Read<'_>) -> Vec<String> {
+    Groups::read(read).memory_files().collect()
 }
 
 /// Go looks at the CPU quota since 1.25, if the go line of go.mod is as new.
@@ -51,6 +65,9 @@ struct Groups {
     memory_v1: Vec<String>,
     cpu_v1: Vec<String>,
     v2: Vec<String>,
+    /// Its own group, as /proc/self/cgroup names it.
+    cpu_group_v1: Option<String>,
+    group_v2: Option<String>,
 }
 
 impl Groups {
@@ -62,43 +79,78 @@ impl Groups {
                 let controllers = fields.nth(1)?;
                 wanted(controllers).then(|| fields.next().unwrap_or_default())
             });
-            line.unwrap_or_default()
+            line.map(str::to_owned)
         };
         let has = |name: &'static str| move |controllers: &str| controllers.split(',').any(|one| one == name);
+        let (memory, cpu, v2) = (of(&has("memory")), of(&has("cpu")), of(&str::is_empty));
+        let path = |group: &Option<String>| group.clone().unwrap_or_default();
         Groups {
-            memory_v1: upwards("/sys/fs/cgroup/memory", of(&has("memory"))),
-            cpu_v1: [
-                upwards("/sys/fs/cgroup/cpu", of(&has("cpu"))),
-                upwards("/sys/fs/cgroup/cpu,cpuacct", of(&has("cpu"))),
-            ]
-            .concat(),
-            v2: upwards("/sys/fs/cgroup", of(&str::is_empty)),
+            memory_v1: upwards("/sys/fs/cgroup/memory", &path(&memory)),
+            cpu_v1: [upwards("/sys/fs/cgroup/cpu", &path(&cpu)), upwards("/sys/fs/cgroup/cpu,cpuacct", &path(&cpu))]
+                .concat(),
+            v2: upwards("/sys/fs/cgroup", &path(&v2)),
+            cpu_group_v1: cpu,
+            group_v2: v2,
         }
+    }
+
+    fn memory_files(&self) -> impl Iterator<Item = String> {
+        let v1 = self.memory_v1.iter().map(|directory| [directory, "/memory.limit_in_bytes"].concat());
+        v1.chain(self.v2.iter().map(|directory| [directory, "/memory.max"].concat()))
     }
 
     /// The smallest limit, in bytes.
     fn memory(&self, read: Read<'_>) -> Option<u64> {
-        let v1 = self.memory_v1.iter().map(|directory| [directory, "/memory.limit_in_bytes"].concat());
-        let v2 = self.v2.iter().map(|directory| [directory, "/memory.max"].concat());
-        let limits = v1.chain(v2).filter_map(|file| read(&file)?.trim().parse::<u64>().ok());
+        let limits = self.memory_files().filter_map(|file| read(&file)?.trim().parse::<u64>().ok());
         // v1 says a number near 2^63 where there is none.
         limits.filter(|limit| *limit < 1 << 62 && *limit > 0).min()
     }
 
     /// The smallest quota, in CPUs, rounded up.
     fn cpus(&self, read: Read<'_>) -> Option<u64> {
-        let number = |text: Option<&str>| text?.trim().parse::<u64>().ok().filter(|number| *number > 0);
-        let v1 = self.cpu_v1.iter().filter_map(|directory| {
-            let quota = number(read(&[directory, "/cpu.cfs_quota_us"].concat()).as_deref())?;
-            Some((quota, number(read(&[directory, "/cpu.cfs_period_us"].concat()).as_deref())?))
-        });
-        let v2 = self.v2.iter().filter_map(|directory| {
-            let text = read(&[directory, "/cpu.max"].concat())?;
-            let mut fields = text.split_whitespace();
-            Some((number(fields.next())?, number(fields.next())?))
-        });
-        v1.chain(v2).map(|(quota, period)| quota.div_ceil(period)).min()
+        let v1 = self.cpu_v1.iter().filter_map(|directory| quota_v1(directory, read));
+        v1.chain(self.v2.iter().filter_map(|directory| quota_v2(directory, read))).min()
     }
+
+    /// The quota that Go's runtime finds: that of its own group and of none around it, where /proc/self/mountinfo shows that group
+    /// (internal/runtime/cgroup).
+    fn cpus_that_go_finds(&self, read: Read<'_>) -> Option<u64> {
+        let mounts = read("/proc/self/mountinfo")?;
+        let (group, version) = match &self.cpu_group_v1 {
+            Some(group) => (group.as_str(), "cgroup"),
+            None => (self.group_v2.as_deref()?, "cgroup2"),
+        };
+        let directory = mounts.lines().find_map(|line| {
+            let (fields, rest) = line.split_once(" - ")?;
+            let mut fields = fields.split(' ').skip(3);
+            let (root, point) = (fields.next()?, fields.next()?);
+            let mut rest = rest.split(' ');
+            let kind = rest.next()?;
+            let mut is_cpu = || rest.nth(1).is_some_and(|options| options.split(',').any(|option| option == "cpu"));
+            if kind != version || version == "cgroup" && !is_cpu() {
+                return None;
+            }
+            let below = group.strip_prefix(root.trim_end_matches('/'))?;
+            (below.is_empty() || below.starts_with('/')).then(|| [point, below.trim_end_matches('/')].concat())
+        })?;
+        if version == "cgroup" { quota_v1(&directory, read) } else { quota_v2(&directory, read) }
+    }
+}
+
+fn number(text: Option<&str>) -> Option<u64> {
+    text?.trim().parse::<u64>().ok().filter(|number| *number > 0)
+}
+
+/// The quota of one group, in CPUs, rounded up.
+fn quota_v1(directory: &str, read: Read<'_>) -> Option<u64> {
+    let quota = number(read(&[directory, "/cpu.cfs_quota_us"].concat()).as_deref())?;
+    Some(quota.div_ceil(number(read(&[directory, "/cpu.cfs_period_us"].concat()).as_deref())?))
+}
+
+fn quota_v2(directory: &str, read: Read<'_>) -> Option<u64> {
+    let text = read(&[directory, "/cpu.max"].concat())?;
+    let mut fields = text.split_whitespace();
+    Some(number(fields.next())?.div_ceil(number(fields.next())?))
 }
 
 /// A group's directory and those around it, and the mount itself: inside a container that is the group, whatever /proc says.
@@ -147,7 +199,9 @@ mod tests {
             ("/sys/fs/cgroup/cpu.max", "150000 100000\n"),
         ];
         assert_eq!(set(Some(&old), &v2, &[]), ["GOMEMLIMIT=188743688", "GOMAXPROCS=2", "GOTRACEBACK=all"]);
-        assert_eq!(set(Some(&built("go1.27.3", "")), &v2, &["GOTRACEBACK"]), ["GOMEMLIMIT=188743688"]);
+        let mounts = |line: &'static str| [v2.as_slice(), &[("/proc/self/mountinfo", line)]].concat();
+        let found = mounts("30 23 0:26 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup rw\n");
+        assert_eq!(set(Some(&built("go1.27.3", "")), &found, &["GOTRACEBACK"]), ["GOMEMLIMIT=188743688"]);
         assert_eq!(set(None, &v2, &["GOMEMLIMIT"]), ["GOTRACEBACK=all"]);
     }
 
@@ -169,6 +223,57 @@ mod tests {
         assert_eq!(set(Some(&old), &none, &[]), ["GOTRACEBACK=all"]);
         // More than there are is no limit either.
         assert_eq!(set(Some(&old), &[("/sys/fs/cgroup/cpu.max", "1600000 100000")], &[]), ["GOTRACEBACK=all"]);
+    }
+
+    /// Go 1.25 and later looks at its own group, and at none around it (golang/go#81180).
+    #[test]
+    fn limits_that_go_does_not_find() {
+        let new = built("go1.27.3", "");
+        let groups = [
+            ("/proc/self/cgroup", "0::/pod/leaf\n"),
+            ("/proc/self/mountinfo", "30 23 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup rw\n"),
+            ("/sys/fs/cgroup/pod/leaf/cpu.max", "max 100000\n"),
+            ("/sys/fs/cgroup/pod/cpu.max", "300000 100000\n"),
+        ];
+        let with = |more: &[(&'static str, &'static str)]| set(Some(&new), &[more, &groups].concat(), &["GOTRACEBACK"]);
+        assert_eq!(with(&[]), ["GOMAXPROCS=3"]);
+        // A tighter one of its own it finds, a looser one does not help.
+        assert_eq!(with(&[("/sys/fs/cgroup/pod/leaf/cpu.max", "200000 100000\n")]), [] as [&str; 0]);
+        assert_eq!(with(&[("/sys/fs/cgroup/pod/leaf/cpu.max", "400000 100000\n")]), ["GOMAXPROCS=3"]);
+        // It never takes less than two.
+        assert_eq!(
+            with(&[
+                ("/sys/fs/cgroup/pod/leaf/cpu.max", "150000 100000\n"),
+                ("/sys/fs/cgroup/pod/cpu.max", "100000 100000\n")
+            ]),
+            [] as [&str; 0]
+        );
+        // It finds nothing where its group is not below what is mounted, or nothing says where that is.
+        let own = ("/sys/fs/cgroup/pod/leaf/cpu.max", "200000 100000\n");
+        let elsewhere = "30 23 0:26 /other /sys/fs/cgroup rw - cgroup2 cgroup rw\n";
+        assert_eq!(with(&[own, ("/proc/self/mountinfo", elsewhere)]), ["GOMAXPROCS=2"]);
+        assert_eq!(with(&[own, ("/proc/self/mountinfo", "")]), ["GOMAXPROCS=2"]);
+        // As docker has it without a namespace of control groups: what is mounted is the group.
+        let docker = "30 23 0:26 /pod/leaf /sys/fs/cgroup rw - cgroup2 cgroup rw\n";
+        let inside = ("/sys/fs/cgroup/cpu.max", "200000 100000\n");
+        assert_eq!(
+            set(Some(&new), &[groups[0], ("/proc/self/mountinfo", docker), inside], &["GOTRACEBACK"]),
+            [] as [&str; 0]
+        );
+        // v1, with one more mount of another controller.
+        let v1 = [
+            ("/proc/self/cgroup", "4:cpu,cpuacct:/a\n5:cpuset:/b\n"),
+            ("/sys/fs/cgroup/cpu,cpuacct/cpu.cfs_quota_us", "250000\n"),
+            ("/sys/fs/cgroup/cpu,cpuacct/cpu.cfs_period_us", "100000\n"),
+        ];
+        let mounts = "1 1 0:1 / /sys/fs/cgroup/cpuset rw - cgroup c rw,cpuset\n\
+            2 1 0:2 / /sys/fs/cgroup/cpu,cpuacct rw - cgroup c rw,cpu,cpuacct\n";
+        let with = |group: &'static str| {
+            let v1 = [&[("/proc/self/cgroup", group), ("/proc/self/mountinfo", mounts)], v1.as_slice()].concat();
+            set(Some(&new), &v1, &["GOTRACEBACK"])
+        };
+        assert_eq!(with("4:cpu,cpuacct:/\n"), [] as [&str; 0]);
+        assert_eq!(with("4:cpu,cpuacct:/a\n"), ["GOMAXPROCS=3"]);
     }
 
     #[test]

@@ -10,7 +10,7 @@ impl Json {
         Json(text)
     }
 
-    /// What was written.
+    /// Returns what was written so far.
     pub fn into_text(self) -> String {
         self.0
     }
@@ -29,13 +29,13 @@ impl Json {
         self.0.push(':');
     }
 
-    /// A string field.
+    /// Writes a field whose value is a string.
     pub fn string(&mut self, name: &str, value: &str) {
         self.key(name);
         self.value(value);
     }
 
-    /// A number field.
+    /// Writes a field whose value is a number.
     pub fn number(&mut self, name: &str, value: u64) {
         self.key(name);
         self.raw(&value.to_string());
@@ -94,14 +94,14 @@ impl Json {
     }
 }
 
-/// JSON that was read. Numbers are as they stand: nobody here counts with them.
+/// JSON that was read. Numbers are kept as they stand, whatever their size.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Value {
     /// `null`, `true`, `false`, and numbers.
     Other(String),
-    /// A string.
+    /// A string, without its quotes and escapes.
     Text(String),
-    /// A list.
+    /// A list of values.
     List(Vec<Value>),
     /// An object; of fields of the same name the last counts.
     Object(Vec<(String, Value)>),
@@ -132,6 +132,14 @@ impl Value {
         match self {
             Value::List(items) => items,
             Value::Other(_) | Value::Text(_) | Value::Object(_) => &[],
+        }
+    }
+
+    /// A whole number that is not negative and fits.
+    pub fn number(&self) -> Option<u64> {
+        match self {
+            Value::Other(word) => word.parse().ok(),
+            Value::Text(_) | Value::List(_) | Value::Object(_) => None,
         }
     }
 
@@ -284,6 +292,12 @@ mod tests {
         let value = Value::read(text).unwrap();
         assert_eq!(value.get("a").unwrap().items()[4].text(), Some("x\n\u{e9}\u{1f600}/"));
         assert_eq!(value.get("b").unwrap().get("c").unwrap().text(), Some("d"));
+        for (text, number) in [("7", Some(7)), ("18446744073709551615", Some(u64::MAX)), ("-1", None), ("1.5", None)] {
+            assert_eq!(Value::read(text).unwrap().number(), number, "{text}");
+        }
+        for (text, number) in [("18446744073709551616", None), ("null", None), ("\"7\"", None), ("[7]", None)] {
+            assert_eq!(Value::read(text).unwrap().number(), number, "{text}");
+        }
         for wrong in [
             "",
             "[1,]",
@@ -315,6 +329,13 @@ mod tests {
             let theirs = serde_json::from_str::<serde_json::Value>(&text).is_ok();
             // A number may be one only nearly: `1a` is not worth its own code.
             prop_assert!(ours || !theirs, "{text}");
+        }
+
+        #[test]
+        fn it_reads_what_serde_writes(text in ".*", number in any::<u64>()) {
+            let value = Value::read(&serde_json::json!({ "text": text, "number": number }).to_string()).unwrap();
+            prop_assert_eq!(value.get("text").unwrap().text(), Some(text.as_str()));
+            prop_assert_eq!(value.get("number").unwrap().number(), Some(number));
         }
     }
 

@@ -7,33 +7,50 @@ pub mod buildinfo;
 #[cfg(feature = "check")]
 pub mod check;
 pub mod cli;
+pub mod client;
+pub mod commands;
 pub mod config;
 pub mod elf;
+#[cfg(feature = "goroutines")]
+pub mod evidence;
 pub mod exec;
 pub mod exit;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod goenv;
+#[cfg(feature = "goroutines")]
 pub mod goroutines;
+#[cfg(feature = "check")]
+pub mod gzip;
 pub mod http;
 pub mod init;
 pub mod json;
+#[cfg(feature = "goroutines")]
+pub mod live;
 pub mod log;
-pub mod oneshot;
+pub mod pem;
+pub mod personality;
+pub mod platform;
 pub mod privilege;
 pub mod probe;
 #[cfg(feature = "rehearse")]
 pub mod rehearse;
-pub mod report;
 pub mod signal;
 pub mod spawn;
-pub mod status;
 pub mod supervisor;
 pub mod sys;
 pub mod target;
+#[cfg(feature = "tls")]
+pub mod tls;
 
-use cli::Invocation;
 use std::ffi::CString;
-use std::io::Write;
 use sys::mask::Mask;
+
+/// It cannot run at all: one sentence, and the exit code.
+pub fn refuse(why: &str) -> u8 {
+    log::say_raw(&format!("goward: {why}; does a seccomp profile forbid it?\n"));
+    exit::GOWARD_FAILED
+}
 
 /// The program, from argv to the exit code. The caller has blocked all signals; `inherited` is the mask before that.
 pub fn run(argv: &[CString], inherited: Mask) -> u8 {
@@ -42,26 +59,5 @@ pub fn run(argv: &[CString], inherited: Mask) -> u8 {
         .filter_map(|(name, _)| name.into_string().ok())
         .filter(|name| name.starts_with(cli::PREFIX))
         .collect();
-    match cli::parse(argv, &env, &ours) {
-        Invocation::Run(settings) => init::run(*settings, inherited, None),
-        #[cfg(feature = "rehearse")]
-        Invocation::Rehearse(rehearsal) => rehearse::run(*rehearsal, inherited),
-        Invocation::Probe(probing) => oneshot::run(&probing, inherited),
-        Invocation::Status(asking) => status::run(&asking, inherited),
-        #[cfg(feature = "check")]
-        Invocation::Check(checking) => check::run(&checking, inherited),
-        // What was left out is never asked for: cli refuses it.
-        #[cfg(not(feature = "rehearse"))]
-        Invocation::Rehearse(_) => exit::GOWARD_FAILED,
-        #[cfg(not(feature = "check"))]
-        Invocation::Check(_) => exit::GOWARD_FAILED,
-        Invocation::Goroutines(reading) => report::run(&reading, inherited),
-        Invocation::Pause => init::pause(),
-        Invocation::Say { stdout, stderr, code } => {
-            // Nobody may be listening, and a full stderr must not hold up the end; the code says it too.
-            let _ = std::io::stdout().write_all(stdout.as_bytes());
-            log::say_raw(&stderr);
-            code
-        }
-    }
+    commands::perform(commands::parse(argv, &env, &ours), inherited)
 }

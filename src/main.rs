@@ -6,11 +6,13 @@
 #![allow(unsafe_code)]
 
 use goward::sys::mask::Mask;
+use goward::sys::process;
+use goward::sys::reserve::Reserve;
 use std::ffi::{CStr, CString, c_char, c_int};
 
 /// PID 1 must not end because the kernel is short of memory for a moment.
 #[global_allocator]
-static ALLOCATOR: goward::sys::reserve::Reserve = goward::sys::reserve::Reserve;
+static ALLOCATOR: Reserve = Reserve::new(goward::init::out_of_memory);
 
 /// The C library calls this.
 ///
@@ -19,14 +21,17 @@ static ALLOCATOR: goward::sys::reserve::Reserve = goward::sys::reserve::Reserve;
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn main(argc: c_int, argv: *const *const c_char) -> c_int {
     // Before anything else, even reading argv: a SIGTERM that arrives from now on waits until it can be forwarded.
-    let inherited = Mask::full().install().unwrap_or(Mask::empty());
+    let inherited = Mask::full().install();
     // SAFETY: argv holds argc C strings, which live as long as the process.
     let words = (0..argc as usize).map(|at| unsafe { CStr::from_ptr(*argv.add(at)) }.to_owned());
     let words = words.collect::<Vec<CString>>();
-    let code = goward::run(&words, inherited);
+    let code = match inherited {
+        Ok(inherited) => goward::run(&words, inherited),
+        // Nothing could be forwarded, and the kernel drops what PID 1 does not block. Go's runtime does not start here either.
+        Err(errno) => goward::refuse(&format!("signals cannot be blocked (rt_sigprocmask): {}", errno.desc())),
+    };
     // Somebody waits for the end. There is nothing to be done before it: the kernel takes it all at once.
-    // SAFETY: always.
-    unsafe { libc::_exit(code.into()) }
+    process::leave(code)
 }
 
 /// std's own panic hook could print a backtrace, and brings an unwinder and a reader of DWARF along for that: a quarter of

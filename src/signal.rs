@@ -60,8 +60,8 @@ macro_rules! named {
 impl Signal {
     named! {
         HUP = 1, INT = 2, QUIT = 3, ILL = 4, TRAP = 5, ABRT = 6, BUS = 7, FPE = 8, KILL = 9, USR1 = 10, SEGV = 11,
-        PIPE = 13, TERM = 15, CHLD = 17, CONT = 18, STOP = 19, TSTP = 20, TTIN = 21, TTOU = 22, URG = 23,
-        XFSZ = 25, WINCH = 28, IO = 29, SYS = 31,
+        PIPE = 13, ALRM = 14, TERM = 15, CHLD = 17, CONT = 18, STOP = 19, TSTP = 20, TTIN = 21, TTOU = 22, URG = 23,
+        XCPU = 24, XFSZ = 25, WINCH = 28, IO = 29, SYS = 31,
     }
 
     /// Every signal of Linux, in order.
@@ -110,7 +110,8 @@ impl Signal {
     /// # Errors
     /// A sentence for the user, where the text is no signal of Linux.
     pub fn parse(text: &str) -> Result<Signal, String> {
-        let wrong = || format!("'{text}' is no signal: a name like TERM or SIGTERM, RTMIN+3, or a number from 1 to 64");
+        let wrong =
+            || format!("'{text}' is not a signal: a name like TERM or SIGTERM, RTMIN+3, or a number from 1 to 64");
         if text.bytes().all(|b| b.is_ascii_digit()) && !text.is_empty() {
             return text.parse::<i32>().ok().and_then(Signal::new).ok_or_else(wrong);
         }

@@ -10,12 +10,16 @@
 #[path = "support/mod.rs"]
 mod support;
 
+use goward::evidence::{Access, Evidence};
 use goward::goroutines::{Cause, Finding, Output, Program, Reader, Summary, Wanted, diagnose};
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 use support::{Capture, Ending, LIMIT, happens_within, run, send, signal, skipped};
@@ -34,20 +38,22 @@ macro_rules! programs {
 }
 
 programs! {
-    blocked_child blocked_flock blocked_peer blocked_stdin
+    blocked_child blocked_flock blocked_output blocked_peer blocked_stdin
     busy
     cond
     connection_silent
     deadlock
-    deaf deaf_other
+    deaf deaf_ignored deaf_other
     errgroup_loop
     handler_body handler_channel handler_database handler_goroutine handler_hijacked handler_http2 handler_mixed
-    handler_mutex handler_timeout handler_upstream handler_waitgroup handler_write
+    handler_mutex handler_shutdown handler_timeout handler_upstream handler_waitgroup handler_write
     idle_worker
     loop_main loop_sleep loop_ticker
     main_gone
-    mutex_brief mutex_holder mutex_order mutex_serving mutex_shutdown mutex_twice
+    mutex_brief mutex_holder mutex_order mutex_order_types mutex_serving mutex_shutdown mutex_twice
     panicking
+    once_twice
+    pipe_write
     receive_main receive_nil
     rwmutex_recursive
     select_nothing
@@ -73,6 +79,21 @@ fn example_mutex() {
     Source::example("mutex", &["-now"], "Mutex", "The fault").examine();
 }
 
+/// What only the kernel knows is told where it can be asked.
+#[test]
+fn a_signal_that_is_ignored_is_told_as_that() {
+    for (name, said) in [
+        ("deaf_ignored", "SIGTERM was not heard: the program ignores it, by signal.Ignore. "),
+        ("deaf", "SIGUSR1 was not heard: the program listens to no signal"),
+    ] {
+        let source = Source::cause(name);
+        let Some(binary) = source.build() else { return };
+        let (_, live) = source.dump(&binary);
+        let evidence = &live.unwrap().findings[0].evidence;
+        assert!(evidence.starts_with(said), "{name}: {evidence}");
+    }
+}
+
 /// The same programs, built by Go 1.22: a WaitGroup is `semacquire` there, HTTP/2 is in another package.
 #[test]
 fn dumps_of_go_1_22() {
@@ -93,7 +114,7 @@ fn dumps_of_go_1_22() {
 fn a_dump_of_grpc() {
     let printed = include_str!("dumps/causes/grpc_graceful_stop.stderr");
     for module in [None, Some("example.com/stream".to_owned())] {
-        let (_, findings) = read(printed, Program { module, signal: Some("SIGTERM".to_owned()) });
+        let (_, findings) = read(printed, Program { module, signal: Some("SIGTERM".to_owned()), kept: None });
         let [finding] = &findings[..] else { panic!("{findings:#?}") };
         assert_eq!(finding.cause, Cause::Handlers);
         assert_eq!(
@@ -110,6 +131,67 @@ fn every_program_is_tested() {
     let there: BTreeSet<_> = entries.filter(|path| path.join("main.go").exists()).collect();
     let tested: BTreeSet<_> = PROGRAMS.iter().map(|name| causes().join(name)).collect();
     assert_eq!(there, tested);
+}
+
+/// A server that stops well, under load, looked at again and again: there is nothing to find in it.
+#[test]
+fn the_good_example_is_never_blamed() {
+    let source = Source::example("good", &[], "Unknown", "ListenAndServe()");
+    let Some(binary) = source.build() else { return };
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let mut command = Command::new(binary);
+    command.env_clear().env("PORT", port.to_string()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let running = Running(command.spawn().unwrap());
+    let request = move || {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
+        stream.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").ok()?;
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).ok().filter(|read| *read > 0)
+    };
+    assert!(happens_within(LIMIT, || request().is_some()), "it does not answer");
+    let over = Arc::new(AtomicBool::new(false));
+    let clients: Vec<_> = (0..4)
+        .map(|_| {
+            let over = Arc::clone(&over);
+            thread::spawn(move || (0..).take_while(|_| !over.load(Ordering::Relaxed) && request().is_some()).count())
+        })
+        .collect();
+    let pid = running.0.id().try_into().unwrap();
+    for look in 0..20 {
+        // While goroutines come and go a look may fail; what is tested here is what is said of one that does not.
+        let look_again = || Access::open(pid).and_then(|access| access.evidence(None));
+        let evidence = (0..10).find_map(|_| look_again().ok()).unwrap_or_else(|| look_again().unwrap());
+        let blamed: Vec<_> = evidence.findings.iter().filter(|finding| finding.cause != Cause::Unknown).collect();
+        assert!(blamed.is_empty(), "look {look}: {blamed:#?}");
+        // So that requests are elsewhere at each look.
+        thread::sleep(Duration::from_millis(10));
+    }
+    over.store(true, Ordering::Relaxed);
+    let served: usize = clients.into_iter().map(|client| client.join().unwrap()).sum();
+    assert!(served > 20, "it was hardly under load: {served} requests");
+}
+
+/// The table of docs/causes.md has a row for each cause, and names the programs that have it.
+#[test]
+fn the_page_names_every_program_under_its_cause() {
+    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/causes.md")).unwrap();
+    let rows: Vec<Vec<&str>> = page
+        .lines()
+        .filter(|line| line.starts_with("| "))
+        .map(|line| line.split('|').map(str::trim).collect())
+        .collect();
+    let mut empty: BTreeSet<&str> = rows.iter().skip(1).map(|row| row[1]).collect();
+    for name in PROGRAMS {
+        let cause = Source::cause(name).cause;
+        let row =
+            rows.iter().find(|row| row[1] == cause).unwrap_or_else(|| panic!("docs/causes.md has no row {cause}"));
+        let named = row[row.len() - 2].replace('\\', "");
+        let is_named =
+            |word: &str| word == *name || word.strip_suffix('*').is_some_and(|start| name.starts_with(start));
+        assert!(named.split(", ").any(is_named), "docs/causes.md does not name {name} under {cause}: {named}");
+        empty.remove(cause.as_str());
+    }
+    assert!(empty.is_empty(), "no program has {empty:?}");
 }
 
 #[test]
@@ -174,58 +256,59 @@ impl Source {
 
     fn examine(&self) {
         let Some(binary) = self.build() else { return };
-        let printed = self.dump(&binary);
+        let (printed, live) = self.dump(&binary);
         self.check(&printed);
+        // The same out of its memory, but for what has ended by itself.
+        if self.cause != "Crash" && !printed.contains("fatal error: ") {
+            let live = live.unwrap_or_else(|why| panic!("{}: {why}", self.name));
+            self.judge(&live.summary, &live.findings, "out of its memory");
+        }
     }
 
     /// What is said of what it printed.
     fn check(&self, printed: &str) {
         // Whether the module is known makes no difference.
         for module in [None, Some("example.com/causes".to_owned())] {
-            let (summary, findings) = read(printed, Program { module, signal: self.signal.clone() });
-            let said = || format!("{}\n{}\n{findings:#?}", self.name, printed);
-            let first = &findings[0];
-            eprintln!("{}: {:?}\n{}\n{}", self.name, first.cause, first.evidence, first.advice);
-            assert_eq!(format!("{:?}", first.cause), self.cause, "{}", said());
-            let place = first.place.as_ref().unwrap_or_else(|| panic!("no place: {}", said()));
-            assert!(place.file.ends_with(&format!("{}/main.go", self.name)), "{}", said());
-            assert!(self.blamed.contains(&place.line), "{:?} and not {}: {}", self.blamed, place.line, said());
-            for finding in &findings {
-                assert!(!finding.evidence.is_empty() && !finding.advice.is_empty(), "{}", said());
-                assert!(!finding.advice.contains('\n') && finding.advice.len() <= 120, "{}", said());
-                assert!(!finding.evidence.contains('\n'), "{}", said());
-                assert!(finding.groups.iter().all(|&group| group < summary.groups.len()), "{}", said());
-                let blamed = finding.place.as_ref().is_some_and(|place| self.never.contains(&place.line));
-                assert!(!blamed, "not to be blamed: {}", said());
-            }
+            let (summary, findings) = read(printed, Program { module, signal: self.signal.clone(), kept: None });
+            self.judge(&summary, &findings, printed);
+        }
+    }
+
+    fn judge(&self, summary: &Summary, findings: &[Finding], printed: &str) {
+        let said = || format!("{}\n{}\n{findings:#?}", self.name, printed);
+        let first = &findings[0];
+        eprintln!("{}: {:?}\n{}\n{}", self.name, first.cause, first.evidence, first.advice);
+        assert_eq!(format!("{:?}", first.cause), self.cause, "{}", said());
+        let place = first.place.as_ref().unwrap_or_else(|| panic!("no place: {}", said()));
+        assert!(place.file.ends_with(&format!("{}/main.go", self.name)), "{}", said());
+        assert!(self.blamed.contains(&place.line), "{:?} and not {}: {}", self.blamed, place.line, said());
+        for finding in findings {
+            assert!(!finding.evidence.is_empty() && !finding.advice.is_empty(), "{}", said());
+            assert!(!finding.advice.contains('\n') && finding.advice.len() <= 120, "{}", said());
+            assert!(!finding.evidence.contains('\n'), "{}", said());
+            assert!(finding.groups.iter().all(|&group| group < summary.groups.len()), "{}", said());
+            let blamed = finding.place.as_ref().is_some_and(|place| self.never.contains(&place.line));
+            assert!(!blamed, "not to be blamed: {}", said());
         }
     }
 
     fn build(&self) -> Option<PathBuf> {
-        static BUILT: OnceLock<Option<()>> = OnceLock::new();
+        static BUILT: OnceLock<()> = OnceLock::new();
+        let go = go()?;
         let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("causes");
-        BUILT
-            .get_or_init(|| {
-                let go = go()?;
-                fs::create_dir_all(&target).unwrap();
-                for directory in [causes(), Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/servers")] {
-                    output(
-                        go_command(go, &directory)
-                            .arg("build")
-                            .arg("-o")
-                            .arg(format!("{}/", target.display()))
-                            .arg("./..."),
-                    );
-                }
-                Some(())
-            })
-            .as_ref()?;
+        BUILT.get_or_init(|| {
+            fs::create_dir_all(&target).unwrap();
+            for directory in [causes(), Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/servers")] {
+                let to = format!("{}/", target.display());
+                output(go_command(go, &directory).args(["build", "-o", &to, "./..."]));
+            }
+        });
         assert!(self.directory.is_dir());
         Some(target.join(self.name))
     }
 
-    /// What it prints until its end.
-    fn dump(&self, binary: &Path) -> String {
+    /// What it prints until its end, and what is in its memory before.
+    fn dump(&self, binary: &Path) -> (String, Result<Evidence, String>) {
         let mut command = Command::new(binary);
         command.args(self.arguments).env_clear().env("PORT", "0").env("LEAK", "30");
         let child = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
@@ -239,9 +322,11 @@ impl Source {
             running.send(name.trim_start_matches("SIG"));
             thread::sleep(SETTLED);
         }
+        let pid = running.0.id().try_into().unwrap();
+        let live = Access::open(pid).and_then(|access| access.evidence(self.signal.clone()));
         running.send("QUIT");
         assert!(happens_within(LIMIT, || printed.ended()), "{} goes on: {}", self.name, printed.text());
-        printed.text()
+        (printed.text(), live)
     }
 }
 

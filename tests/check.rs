@@ -4,6 +4,8 @@
 
 mod support;
 
+#[path = "check/buildfiles.rs"]
+mod buildfiles;
 #[path = "check/builds.rs"]
 mod builds;
 #[path = "check/dockerfiles.rs"]
@@ -12,6 +14,8 @@ mod dockerfiles;
 mod images;
 #[path = "check/outputs.rs"]
 mod outputs;
+#[path = "check/pages.rs"]
+mod pages;
 #[path = "check/recipes.rs"]
 mod recipes;
 #[path = "check/starts.rs"]

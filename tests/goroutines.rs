@@ -2,6 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 #![allow(clippy::disallowed_methods, reason = "these are tests")]
 
+#[path = "goroutines/forms.rs"]
+mod forms;
+
 use goward::goroutines::{Group, Kind, Output, Program, Reader, Summary, Wanted};
 use serde_json::{Value, json};
 use std::fs;
@@ -80,6 +83,8 @@ fn every_real_dump_to_the_exact_counts() {
             Kind::Panic => "panic",
             Kind::Fatal => "fatal",
             Kind::Unknown => "unknown",
+            Kind::Profile => "profile",
+            Kind::Live => "live",
         };
         assert_eq!(expected["kind"], kind, "{name}");
         assert_eq!(expected["reason"], *summary.reason, "{name}");
@@ -180,7 +185,7 @@ fn one_json_object_for_each_dump() {
     let finished = command(&["--json", "--all"], &input);
     let objects: Vec<Value> = text(&finished.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(objects.iter().map(|o| o["user"].as_u64().unwrap()).collect::<Vec<_>>(), [24, 305, 1, 1]);
-    assert_eq!(objects[0]["findings"][0]["cause"], "mutex");
+    assert_eq!(objects[0]["findings"][0]["cause"], "lock_order");
     assert!(objects[0]["groups"][0]["frames"].as_array().unwrap().len() > 5);
 }
 
@@ -206,6 +211,77 @@ fn logs_of_docker_kubernetes_and_journald() {
         let shown = command(&[], log.as_bytes());
         assert_eq!(text(&shown.stdout), text(&plain), "{}", log.lines().next().unwrap());
     }
+}
+
+#[cfg(feature = "check")]
+#[test]
+fn what_gzip_packed() {
+    let dump = fs::read(dumps().join("mutex_deadlock.stderr")).unwrap();
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    packed.write_all(&dump).unwrap();
+    let packed = packed.finish().unwrap();
+    assert_eq!(text(&command(&[], &packed).stdout), text(&command(&[], &dump).stdout));
+    // What is damaged is an error, and what came before it is shown.
+    let cut = command(&[], &packed[..packed.len() / 2]);
+    assert_eq!(cut.status.code(), Some(125));
+    // Two files in one, as logrotate's zcat takes them.
+    assert_eq!(text(&command(&["--json"], &[&packed[..], &packed].concat()).stdout).lines().count(), 2);
+}
+
+#[test]
+fn what_is_no_dump_is_told_with_what_to_fetch() {
+    let race = command(&[], b"WARNING: DATA RACE\nRead at 0x00c0000140a8 by goroutine 7:\n  main.main.func1()\n");
+    assert_eq!(race.status.code(), Some(1));
+    assert!(text(&race.stderr).contains("race detector"), "{}", text(&race.stderr));
+}
+
+#[test]
+fn what_is_shown_can_be_chosen() {
+    let dump = dumps().join("all_states.stderr");
+    let shown = |arguments: &[&str]| {
+        let finished = command(&[arguments, &[dump.to_str().unwrap()]].concat(), b"");
+        assert_eq!(finished.status.code(), Some(0));
+        text(&finished.stdout).to_owned()
+    };
+    let states = shown(&[]).lines().nth(1).unwrap().to_owned();
+    assert!(states.starts_with("   8 chan receive, 3 sync.Mutex.Lock, "), "{states}");
+    let groups = |text: &str| text.lines().filter(|line| line.contains(" × ")).map(str::to_owned).collect::<Vec<_>>();
+    let receive = groups(&shown(&["--all", "--state", "chan receive"]));
+    assert!(receive.len() > 2 && receive.iter().all(|line| line.contains("× chan receive")), "{receive:?}");
+    let matching = groups(&shown(&["--match", "main.rlock"]));
+    assert!(matching.len() == 1 && matching[0].contains("main.rlock"), "{matching:?}");
+    assert!(shown(&["--min-minutes", "100000"]).contains("0 of them fit"));
+}
+
+#[test]
+fn several_files_and_what_differs_between_two() {
+    let [less, more] = ["waitgroup_wait", "leak_chan_recv_1000"].map(|name| dumps().join(format!("{name}.stderr")));
+    let (less, more) = (less.to_str().unwrap(), more.to_str().unwrap());
+    let several = command(&[less, more, less], b"");
+    assert_eq!(text(&several.stdout).lines().filter(|line| line.ends_with(".stderr:")).count(), 3);
+    let grown = command(&[less, more], b"");
+    assert!(text(&grown.stdout).contains("+1000  new: 1000 × chan receive  main.worker"), "{}", text(&grown.stdout));
+    assert!(text(&command(&[more, less], b"").stdout).contains("-1000  gone: 1000 × "));
+    let same = command(&["--json", more, more], b"");
+    let value: Value = serde_json::from_slice(&same.stdout).unwrap();
+    assert_eq!((&value["after"], value["changes"].as_array().unwrap().len()), (&1001.into(), 0));
+    let half = command(&[more, "-"], b"no dump\n");
+    assert_eq!((half.status.code(), half.stdout.len()), (Some(1), 0));
+}
+
+/// A signal that goward's own line names is evidence, and one that is said by hand counts more.
+#[test]
+fn the_signal_that_was_sent() {
+    let dump = "SIGQUIT: quit\nPC=0x1 m=0 sigcode=0\n\ngoroutine 1 [sleep]:\ntime.Sleep(0x1)\n\t/go/src/time/sleep.go:1 +0x1\nmain.main()\n\t/src/main.go:3 +0x1\n\nrax    0x0\ngs     0x0\n";
+    let log = format!("2026-11-23T05:55:22Z  INFO goward: stop requested: SIGUSR1 from outside the container\n{dump}");
+    let cause = |arguments: &[&str], log: &str| {
+        let shown = command(&[arguments, &["--json"]].concat(), log.as_bytes());
+        let value: Value = serde_json::from_slice(&shown.stdout).unwrap();
+        (value["findings"][0]["cause"].clone(), value["findings"][0]["evidence"].as_str().unwrap().contains("SIGUSR1"))
+    };
+    assert_eq!(cause(&[], dump), ("loop".into(), false));
+    assert_eq!(cause(&[], &log), ("deaf".into(), true));
+    assert_eq!(cause(&["--signal", "term"], &log), ("deaf".into(), false));
 }
 
 #[test]

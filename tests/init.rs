@@ -9,20 +9,30 @@ mod support;
 
 #[path = "init/codes.rs"]
 mod codes;
+#[path = "init/control.rs"]
+mod control;
+#[path = "init/drop.rs"]
+mod drop;
 #[path = "init/health.rs"]
 mod health;
+#[path = "init/lives.rs"]
+mod lives;
 #[path = "init/log.rs"]
 mod log;
+#[path = "init/memory.rs"]
+mod memory;
 #[path = "init/privileges.rs"]
 mod privileges;
 #[path = "init/reaping.rs"]
 mod reaping;
 #[path = "init/regressions.rs"]
 mod regressions;
-#[path = "init/relay.rs"]
-mod relay;
 #[path = "init/signals.rs"]
 mod signals;
+#[path = "init/sockets.rs"]
+mod sockets;
+#[path = "init/starting.rs"]
+mod starting;
 #[path = "init/stopping.rs"]
 mod stopping;
 #[path = "init/surroundings.rs"]

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Writes order.ld: the functions that a start, a signal and a stop run, so that the linker puts them side by side.
+"""Writes order.ld: the functions that a start runs, and those that a signal and a stop run, so that the linker puts them side
+by side.
 
 Run by `make order`, as root. It runs goward under callgrind as PID 1 of a namespace, and names the
 sections whose instructions were executed. Names have hashes in them, which are left open: they change with every compiler.
@@ -15,17 +16,21 @@ import time
 
 TARGET = f"{os.uname().machine}-unknown-linux-musl"
 SERVER = ["sh", "-c", 'trap "exit 0" TERM; trap : USR1; while :; do sleep 0.1; done']
-# The second drops privileges; as another user callgrind could not write its file.
-RUNS = [[], ["--user", "0:0"]]
+# The second drops privileges.
+RUNS = [[], ["--user", "65532:65532"]]
 # The linker keeps one of several functions that are alike, and not always the same one: named are all that it ever kept.
 ROUNDS = 5
 
 
+# Where the start ends: see src/sys/code.rs.
+LAST_OF_THE_START = ["*4code6forget*", "*code::forget*"]
+
+
 def build(out):
-    """The binary as it is released, and its sections: address, size, file, name."""
+    """The binary as it is released, but with its symbols, and its sections: address, size, file, name."""
     linked = f"{out}/map"
     command = ["cargo", "rustc", "--quiet", "--release", "--bin", "goward", "--target", TARGET, "--target-dir", f"{out}/target"]
-    subprocess.run([*command, "--", "-C", f"link-arg=-Map={linked}"], check=True)
+    subprocess.run([*command, "--", "-C", f"link-arg=-Map={linked}", "-C", "strip=none"], check=True)
     line = re.compile(r"^ *([0-9a-f]+) +[0-9a-f]+ +([0-9a-f]+) +\d+ {9}(\S.*):\((\.text[^)]*)\)$")
     found = [match.groups() for match in map(line.match, open(linked)) if match]
     sections = sorted((int(address, 16), int(size, 16), file, name) for address, size, file, name in found)
@@ -33,9 +38,13 @@ def build(out):
 
 
 def executed(binary, options, out):
-    """The addresses of all instructions that it executes from its start to its end."""
+    """The addresses of all instructions that it executes: until its start is over, and from there to its end."""
     profile = f"{out}/profile{''.join(options)}"
-    command = ["valgrind", "-q", "--tool=callgrind", "--dump-instr=yes", f"--callgrind-out-file={profile}"]
+    # It is opened again for the second part, by whoever goward has become.
+    open(profile, "w").close()
+    os.chmod(profile, 0o666)
+    command = ["valgrind", "-q", "--tool=callgrind", "--dump-instr=yes", "--combine-dumps=yes"]
+    command += [f"--callgrind-out-file={profile}", *(f"--dump-after={name}" for name in LAST_OF_THE_START)]
     command += [binary, *options, "--", *SERVER]
     unshared = subprocess.Popen(["unshare", "--pid", "--fork", "--mount-proc", *command], stderr=subprocess.PIPE)
     time.sleep(4)
@@ -48,14 +57,21 @@ def executed(binary, options, out):
     finally:
         unshared.kill()
     assert unshared.returncode == 0, f"goward ended with {unshared.returncode}: {said.decode()}"
+    _, *parts = re.split(r"^part: \d+$", open(profile).read(), flags=re.MULTILINE)
+    os.remove(profile)
+    assert len(parts) == 2, f"{len(parts)} parts of a profile: {' or '.join(LAST_OF_THE_START)} was not found in it"
+    return [instructions(part) for part in parts]
+
+
+def instructions(part):
+    """The addresses in a part of a profile. Each is relative to the one before where it can be."""
     address, addresses = 0, set()
-    for position in re.findall(r"^(0x[0-9a-f]+|[+-]\d+|\*) ", open(profile).read(), re.MULTILINE):
+    for position in re.findall(r"^(0x[0-9a-f]+|[+-]\d+|\*) ", part, re.MULTILINE):
         if position.startswith("0x"):
             address = int(position, 16)
         elif position != "*":
             address += int(position)
         addresses.add(address)
-    os.remove(profile)
     return addresses
 
 
@@ -69,13 +85,16 @@ def pattern(file, name):
     return f"*({name})"
 
 
-def write(patterns):
+def write(start, run):
     with open("order.ld", "w") as script:
-        script.write("/* Written by `make order`, see tests/order.py: what a start, a signal and a stop run. src/sys/process.rs,\n")
-        script.write("   forget_code, takes what lies between these two names for what is not needed any more. */\n")
-        script.write("__executable_start = ADDR(.text);\nSECTIONS { .text.run : {\n  etext = .;\n")
-        script.writelines(f"  {each}\n" for each in sorted(patterns))
-        script.write("} } INSERT AFTER .text;\n")
+        script.write("/* Written by `make order`, see tests/order.py: what only a start runs, and what a signal and a stop run.\n")
+        script.write("   src/sys/code.rs, forget, takes what lies between these two names for what is not needed any more. */\n")
+        script.write("__executable_start = ADDR(.text);\n")
+        # What fits both is put into the first that is named, and the second is put before it.
+        for name, patterns, beginning in [(".text.run", run, "  etext = .;\n"), (".text.start", start, "")]:
+            script.write(f"SECTIONS {{ {name} : {{\n{beginning}")
+            script.writelines(f"  {each}\n" for each in sorted(patterns))
+            script.write("} } INSERT AFTER .text;\n")
 
 
 def main():
@@ -91,23 +110,38 @@ def main():
 
 
 def find():
-    # The end of all is not in the profile.
-    patterns = {"*libc.a:_Exit.lo(.text .text.*)"}
-    write(patterns)
+    # The end of all is not in the profile, and what ends the start returns when it has dropped the start's pages.
+    start, run = set(), {"*libc.a:_Exit.lo(.text .text.*)", "*(.text._ZN6goward3sys4code6forget17h*)"}
+    write(start, run)
     with tempfile.TemporaryDirectory() as out:
+        # Also by who goward has become.
+        os.chmod(out, 0o777)
         for _ in range(ROUNDS):
             binary, sections = build(out)
-            starts = [section[0] for section in sections]
-            addresses = set().union(*(executed(binary, options, out) for options in RUNS))
-            near = {(sections[bisect.bisect(starts, address) - 1], address) for address in addresses if address >= starts[0]}
-            run = {section for section, address in near if address < section[0] + section[1]}
-            # The first instructions of all are in a section without a name of its own.
-            new = {pattern(file, name) for _, _, file, name in run if name != ".text" or "libc.a" in file}
-            print(f"{len(run)} sections, {sum(section[1] for section in run)} bytes, {len(new - patterns)} new", file=sys.stderr)
-            if new <= patterns:
+            parts = [executed(binary, options, out) for options in RUNS]
+            first, later = (found(sections, set().union(*which)) for which in zip(*parts))
+            new = (patterns(first) | patterns(later)) - start - run
+            stay = patterns(later) - run
+            for name, which in [("start", first - later), ("signal and stop", later)]:
+                print(f"{name}: {len(which)} sections, {sum(section[1] for section in which)} bytes", file=sys.stderr)
+            print(f"{len(new)} new, {len(stay & start)} moved", file=sys.stderr)
+            if not new and not stay:
                 break
-            patterns |= new
-            write(patterns)
+            run |= stay
+            start = (start | patterns(first)) - run
+            write(start, run)
+
+
+def found(sections, addresses):
+    """The sections in which these addresses are."""
+    starts = [section[0] for section in sections]
+    near = {(sections[bisect.bisect(starts, address) - 1], address) for address in addresses if address >= starts[0]}
+    return {section for section, address in near if address < section[0] + section[1]}
+
+
+def patterns(sections):
+    # The first instructions of all are in a section without a name of its own.
+    return {pattern(file, name) for _, _, file, name in sections if name != ".text" or "libc.a" in file}
 
 
 main()

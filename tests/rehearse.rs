@@ -3,6 +3,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "tests start programs and read the clock")]
 
+#[path = "rehearse/leaks.rs"]
+mod leaks;
+#[path = "rehearse/load.rs"]
+mod load;
 mod support;
 
 use serde_json::Value;
@@ -12,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::Duration;
-use support::{Ending, GOWARD, LIMIT, Outcome, Scratch, Stage, happens_within, run, send, signal, wait_until};
+use support::{Ending, GOWARD, LIMIT, Outcome, Scratch, Stage, happens_within, run, send, signal, skipped, wait_until};
 
 /// Long enough for a Go compiler that has to compile its library first.
 const BUILD: Duration = Duration::from_secs(300);
@@ -85,6 +89,66 @@ fn readiness_is_what_was_asked_for() {
     assert_eq!(seen.code, 125, "{seen:?}");
     assert!(seen.outcome.stderr.contains("--ready had no answer"), "{seen:?}");
     assert!(seen.outcome.stderr.contains("stopped"), "the server is stopped properly: {seen:?}");
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// What it waits for
+
+/// Main waits for a worker that flushes for a second and a half; a goroutine that sleeps all the time is nothing that it waits for.
+#[test]
+fn what_the_stop_waited_for_is_told_with_function_file_and_line() {
+    let Some(flush) = server("flush") else { return };
+    let scratch = Scratch::new();
+    let page = scratch.path("report.html");
+    let options = ["--load", "/slow", "--report", word(&page)];
+    let seen = Rehearsal::of(&flush).json(&options);
+    let run = seen.run();
+    assert_eq!((seen.code, &run["look_failed"]), (0, &Value::Null), "{run}");
+    let waits = run["waits"].as_array().unwrap();
+    let of = |function: &str, line: &str| {
+        let line = marked("flush", line);
+        let is_it = |wait: &&Value| wait["place"]["function"] == function && wait["place"]["line"] == line;
+        waits.iter().find(is_it).unwrap_or_else(|| panic!("no {function}:{line} in {run}"))
+    };
+    let flushes = of("main.(*worker).flush", "flushes");
+    assert!(waits[0] == *flushes && flushes["held_up"] == true && flushes["state"] == "sleep", "{run}");
+    let lasted = flushes["to_ms"].as_u64().unwrap() - flushes["from_ms"].as_u64().unwrap();
+    assert!((800..=1500).contains(&lasted), "{run}");
+    assert_eq!(of("main.main", "waits")["state"], "sync.WaitGroup.Wait", "{run}");
+    // That it never moved is seen from before the signal on.
+    assert_eq!(
+        (&of("main.sweep", "sweeps")["held_up"], &of("main.sweep", "sweeps")["from_ms"]),
+        (&false.into(), &0.into()),
+        "{run}"
+    );
+
+    let told = Rehearsal::of(&flush).run(&options).outcome.stdout;
+    let part = format!(" s: main.(*worker).flush main.go:{}, sleep", marked("flush", "flushes"));
+    assert!(told.contains("\nwhat the stop waited for (looked at ") && told.contains(&part), "{told}");
+    let page = fs::read_to_string(page).unwrap();
+    assert!(page.contains("What the stop waited for") && page.matches("main.(*worker).flush").count() > 1, "{page}");
+}
+
+#[test]
+fn where_goroutines_cannot_be_seen_that_is_said_once() {
+    let Some(drops) = server("drops") else { return };
+    // What is no Go program has none.
+    let shell = Rehearsal::of(Path::new("/bin/sh"))
+        .arguments(&["-c", "trap 'sleep 0.5; exit' TERM; while :; do sleep 0.1; done"]);
+    let told = shell.run(&["--ready", "none"]).outcome.stdout;
+    assert_eq!(told.matches("what the stop waited for was not seen: neither pid ").count(), 1, "{told}");
+    // What a script has started is looked at; this one stops too quickly for that.
+    let script = format!("{} & wait", drops.display());
+    let told =
+        Rehearsal::of(Path::new("/bin/sh")).arguments(&["-c", &script]).run(&["--success-exit", "143"]).outcome.stdout;
+    assert!(!told.contains("was not seen"), "{told}");
+}
+
+/// The number of the line of a server's source that ends with this comment.
+fn marked(server: &str, mark: &str) -> usize {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/rehearse").join(server).join("main.go");
+    let source = fs::read_to_string(path).unwrap();
+    1 + source.lines().position(|line| line.ends_with(&format!("// {mark}"))).unwrap_or_else(|| panic!("no {mark}"))
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -186,7 +250,7 @@ fn what_cannot_be_started_has_the_codes_of_run() {
         (&["/etc"][..], 126, "/etc"),
         (&["--report", "/nonesuch/report.html", "true"][..], 125, "--report /nonesuch/report.html"),
         (&["--load", "ftp://x", "true"][..], 125, "--load: 'ftp://x'"),
-        (&["--ready", "8080", "true"][..], 125, "no target"),
+        (&["--ready", "8080", "true"][..], 125, "not a target"),
         (&["--repeat", "0", "true"][..], 125, "--repeat"),
         (&["--lod", "/", "true"][..], 125, "did you mean --load?"),
         (&[][..], 125, "no program was given"),
@@ -197,7 +261,7 @@ fn what_cannot_be_started_has_the_codes_of_run() {
     }
     let help = rehearse(&["--help"]);
     assert_eq!(help.ending, Ending::Exited(0));
-    for option in goward::cli::rehearse::OPTIONS {
+    for option in goward::commands::rehearse::options::OPTIONS.all {
         assert!(help.stdout.contains(&format!("--{}", option.name)), "{}", option.name);
     }
 }
@@ -243,8 +307,19 @@ fn the_page_is_whole_and_loads_nothing() {
     let path = scratch.path("report.html");
     let markup = "<script>alert(1)</script>&\"'";
     let rehearsal = Rehearsal::of(&hang).arguments(&["-now", markup]);
-    let seen = rehearsal.run(&["--stop-timeout", "1s", "--repeat", "2", "--load", "/healthz", "--report", word(&path)]);
+    let junit = scratch.path("report.xml");
+    let options = ["--stop-timeout", "1s", "--repeat", "5", "--load", "/healthz"];
+    let files = ["--report", word(&path), "--junit", word(&junit)];
+    let seen = rehearsal.run(&[&options[..], &files].concat());
     assert_eq!(seen.code, 1, "{seen:?}");
+    for written in [
+        format!("--report was written to {}\n", path.display()),
+        format!("--junit was written to {}\n", junit.display()),
+    ] {
+        assert!(seen.outcome.stderr.contains(&written), "{seen:?}");
+    }
+    assert!(seen.outcome.stdout.lines().any(|line| line.contains(" ms to ") && line.ends_with('#')), "{seen:?}");
+    junit_is_sound(&fs::read_to_string(junit).unwrap());
     let page = fs::read_to_string(&path).unwrap();
     for foreign in ["<script", "src=", "href=", "url(", "@import"] {
         assert!(!page.contains(foreign), "{foreign}");
@@ -254,7 +329,12 @@ fn the_page_is_whole_and_loads_nothing() {
         "prefers-color-scheme:dark",
         "<svg",
         "main.hang",
-        "2 rehearsals",
+        "5 rehearsals",
+        "stop time: ",
+        "aria-label=\"the server runs: from 0 ms",
+        "<dt>load</dt><dd>GET /healthz, 10 in flight</dd>",
+        "dump 750 ms",
+        "end 1.0 s",
         "w.Write([]byte(&lt;-answer))",
     ] {
         assert!(page.contains(part), "no {part:?} in\n{page}");
@@ -274,6 +354,23 @@ fn the_page_is_whole_and_loads_nothing() {
     );
     assert_eq!(dom.ending, Ending::Exited(0), "{dom:?}");
     assert_eq!(tags(&dom.stdout), tags(&page));
+}
+
+/// As much of the format as every reader takes: five cases, each with its failure, and no markup in what others wrote.
+fn junit_is_sound(xml: &str) {
+    assert!(
+        xml.starts_with("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites tests=\"5\" failures=\"5\">"),
+        "{xml}"
+    );
+    assert_eq!(xml.matches("<testcase classname=\"").count(), 5, "{xml}");
+    assert_eq!(xml.matches("<failure message=\"it did not stop in time").count(), 5, "{xml}");
+    assert!(xml.contains("&lt;script&gt;") && !xml.contains("<script"), "{xml}");
+    let python = "import sys, xml.dom.minidom as m; m.parse(sys.stdin)";
+    if support::requires("python3") {
+        let mut reader = Command::new("python3").args(["-c", python]).stdin(Stdio::piped()).spawn().unwrap();
+        std::io::Write::write_all(&mut reader.stdin.take().unwrap(), xml.as_bytes()).unwrap();
+        assert!(reader.wait().unwrap().success(), "{xml}");
+    }
 }
 
 /// The names of all tags, in order. A browser adds `tbody`, and writes the end of what ends in itself.
@@ -450,7 +547,6 @@ fn server(name: &str) -> Option<PathBuf> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let found = run(Command::new(root.join("tests/tools.sh")).arg("go"), BUILD);
         if found.ending != Ending::Exited(0) {
-            assert!(!support::requires("a Go toolchain"), "{found:?}");
             return None;
         }
         let temp = Path::new(env!("CARGO_TARGET_TMPDIR")).join("rehearse");
@@ -462,7 +558,6 @@ fn server(name: &str) -> Option<PathBuf> {
                     .current_dir(root.join(module))
                     .env("CGO_ENABLED", "0")
                     .env("GOTOOLCHAIN", "local")
-                    .env("GOCACHE", temp.join("go-cache"))
                     .args(["build", "-o"])
                     .args([&bin, Path::new("./...")]),
                 BUILD,
@@ -471,5 +566,8 @@ fn server(name: &str) -> Option<PathBuf> {
         }
         Some(bin)
     });
+    if bin.is_none() {
+        skipped("no Go toolchain: tests/tools.sh go");
+    }
     bin.as_ref().map(|bin| bin.join(name))
 }

@@ -1,4 +1,4 @@
-//! One init with one server, in namespaces of their own, and the channel to the server.
+//! One init with one server, in namespaces of their own or in a container of docker's, and the channel to the server.
 
 use std::ffi::CString;
 use std::fmt::Display;
@@ -18,8 +18,9 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::Pid;
 
+use crate::engine::{self, Contained, Engine};
 use crate::server;
-use crate::subjects::Subject;
+use crate::subjects::{self, Subject};
 use crate::sys::{self, Launch};
 
 /// An init that takes so many milliseconds for anything does not work: an error, not a slow result.
@@ -30,6 +31,8 @@ pub(crate) struct Launcher {
     directory: PathBuf,
     log: File,
     exec_at: &'static AtomicU64,
+    /// Where the containers are real ones.
+    engine: Option<Engine>,
 }
 
 /// What runs under the init.
@@ -45,6 +48,8 @@ pub(crate) enum Server {
 pub(crate) struct Container {
     name: String,
     pid: Pid,
+    /// Its name with docker, whose child it is then.
+    contained: Option<String>,
     /// Reaped: its number may be another's by now.
     gone: bool,
     channel: UnixStream,
@@ -59,7 +64,7 @@ impl Launcher {
         let directory = env::temp_dir().join(format!("goward-bench-{}", process::id()));
         fs::create_dir(&directory)?;
         let log = File::options().write(true).open("/dev/null")?;
-        let launcher = Self { directory, log, exec_at: sys::shared_number()? };
+        let launcher = Self { directory, log, exec_at: sys::shared_number()?, engine: None };
         // The server is started as another user too.
         fs::set_permissions(&launcher.directory, Permissions::from_mode(0o755))?;
         server::write_stamper(&launcher.stamper())?;
@@ -81,6 +86,19 @@ impl Launcher {
         Ok(())
     }
 
+    /// From now on in real containers. `subjects` have been installed.
+    pub(crate) fn use_engine(&mut self, subjects: &[Subject]) -> io::Result<()> {
+        let mut programs: Vec<PathBuf> = subjects.iter().filter_map(Subject::program).collect();
+        programs.extend(subjects::on_path("setpriv"));
+        self.engine = Some(Engine::new(&self.directory, &programs)?);
+        Ok(())
+    }
+
+    /// Until an init has done what it puts off at its start, and sleeps; and until the engine does.
+    pub(crate) fn settled(&self) -> Duration {
+        Duration::from_millis(if self.engine.is_some() { 200 } else { 20 })
+    }
+
     /// Starts the server under the init, or by itself where the subject has none, and returns once it runs.
     pub(crate) fn start(&self, subject: &Subject, server: Server) -> io::Result<Container> {
         let mut command = subject.command.clone();
@@ -90,19 +108,28 @@ impl Launcher {
                 command.extend([env::current_exe()?.into(), server::STORM.into(), count.to_string().into()]);
             }
         }
+        let patience = Duration::from_millis(PATIENCE.into());
+        if let Some(engine) = &self.engine {
+            let failed = |error| io::Error::other(format!("{}: {error}", subject.name));
+            let Contained { name, pid, channel } = engine.start(command, PATIENCE).map_err(failed)?;
+            channel.set_read_timeout(Some(patience))?;
+            let mut container = Container::new(subject, pid, Some(name), channel);
+            container.exec_at = container.stamp()?;
+            container.started_at = container.stamp()?;
+            return Ok(container);
+        }
         let command = command.into_iter().map(|word| CString::new(word.into_vec()));
         let command = command.collect::<Result<Vec<_>, _>>()?;
 
         let (channel, theirs) = UnixStream::pair()?;
-        channel.set_read_timeout(Some(Duration::from_millis(PATIENCE.into())))?;
+        channel.set_read_timeout(Some(patience))?;
         let (log, exec_at) = (self.log.as_fd(), self.exec_at);
         let launch = Launch { command: &command, channel: theirs.as_fd(), log, exec_at };
         let pid = sys::launch(&launch).map_err(|error| io::Error::other(format!("{}: {error}", subject.name)))?;
         // So that an end of the server is an end of the channel.
         drop(theirs);
 
-        let mut container =
-            Container { name: subject.name.clone(), pid, gone: false, channel, exec_at: 0, started_at: 0 };
+        let mut container = Container::new(subject, pid, None, channel);
         container.started_at = container.stamp()?;
         container.exec_at = exec_at.load(Ordering::Acquire);
         Ok(container)
@@ -121,6 +148,10 @@ impl Drop for Launcher {
 }
 
 impl Container {
+    fn new(subject: &Subject, pid: Pid, contained: Option<String>, channel: UnixStream) -> Self {
+        Self { name: subject.name.clone(), pid, contained, gone: false, channel, exec_at: 0, started_at: 0 }
+    }
+
     /// The init, as seen from here.
     pub(crate) fn init(&self) -> Pid {
         self.pid
@@ -148,17 +179,23 @@ impl Container {
         Ok(seconds * 1_000_000_000 + nanoseconds)
     }
 
-    /// Asks the init to stop and waits until it is gone.
-    pub(crate) fn stop(mut self) -> io::Result<()> {
+    /// Asks the init to stop and waits until it is gone; when that was.
+    pub(crate) fn stop(mut self) -> io::Result<u64> {
         let pidfd = sys::pidfd(self.pid)?;
         self.signal(Signal::SIGTERM)?;
         if poll(&mut [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)], PATIENCE)? == 0 {
             return Err(self.error(format!("it had not stopped after {PATIENCE} ms")));
         }
-        let status = waitpid(self.pid, None)?;
+        let gone_at = sys::now();
         self.gone = true;
-        match status {
-            WaitStatus::Exited(_, 0) => Ok(()),
+        if let Some(name) = &self.contained {
+            return match engine::exit_code(name)?.as_str() {
+                "0" => Ok(gone_at),
+                code => Err(self.error(format!("it ended with {code}, its server with 0"))),
+            };
+        }
+        match waitpid(self.pid, None)? {
+            WaitStatus::Exited(_, 0) => Ok(gone_at),
             other => Err(self.error(format!("it ended with {other:?}, its server with 0"))),
         }
     }
@@ -170,7 +207,9 @@ impl Container {
 
 impl Drop for Container {
     fn drop(&mut self) {
-        if !self.gone {
+        if let Some(name) = &self.contained {
+            engine::remove(name);
+        } else if !self.gone {
             // The kernel kills the whole namespace with its init. Neither can fail for a child that was not waited for.
             let _ = kill(self.pid, Signal::SIGKILL);
             let _ = waitpid(self.pid, None);

@@ -19,6 +19,22 @@ pub(crate) struct Plan {
     pub(crate) runs: usize,
     pub(crate) storms: usize,
     pub(crate) idle: Duration,
+    /// Processors may halt.
+    pub(crate) halting: bool,
+    /// In containers of docker's, not in namespaces of this program's own.
+    pub(crate) containers: bool,
+}
+
+impl Plan {
+    /// What every table says of where its figures are from.
+    fn setting(&self) -> &'static str {
+        match (self.containers, self.halting) {
+            (false, false) => "no processor halts",
+            (false, true) => "processors halt",
+            (true, false) => "real containers, no processor halts",
+            (true, true) => "real containers, processors halt",
+        }
+    }
 }
 
 /// One of the measurements.
@@ -43,8 +59,6 @@ pub(crate) const MEASUREMENTS: [Measurement; 6] = [
     Measurement { name: "size", take: size },
 ];
 
-/// Until an init has done what it puts off at its start, and sleeps.
-const SETTLED: Duration = Duration::from_millis(20);
 /// Until an init sleeps again after a signal.
 const ASLEEP: Duration = Duration::from_micros(500);
 /// How often the inits are started for the signals.
@@ -54,11 +68,14 @@ const ORPHANS: usize = 5_000;
 /// Everything the measurements rely on, once: a start, a signal, a stop.
 pub(crate) fn trial(launcher: &Launcher, subject: &Subject) -> io::Result<()> {
     let mut container = launcher.start(subject, Server::Stamper)?;
-    thread::sleep(SETTLED);
+    thread::sleep(launcher.settled());
     container.signal(Signal::SIGUSR1)?;
     container.stamp()?;
-    container.stop()
+    container.stop().map(drop)
 }
+
+/// As fast as the fastest peer.
+const PAR: f64 = 1.05;
 
 /// From the exec of the init to the first instruction of the server.
 fn start(launcher: &Launcher, subjects: &[Subject], plan: &Plan) -> io::Result<Measured> {
@@ -72,8 +89,14 @@ fn start(launcher: &Launcher, subjects: &[Subject], plan: &Plan) -> io::Result<M
         let container = launcher.start(subject, Server::Stamper)?;
         Ok(container.started_at.saturating_sub(container.exec_at))
     })?;
-    let title = format!("start: exec of the init to the server's first instruction, {} runs each", plan.runs);
-    Ok(latency(title, "start", 0.7, &all, &samples))
+    let title = format!(
+        "start ({}): exec of the init to the server's first instruction, {} runs each",
+        plan.setting(),
+        plan.runs
+    );
+    let mut measured = latency(title, "start", 0.5, &all, &samples);
+    measured.verdicts.extend(against_peers("start, --user", 0.7, &all, &samples, Subject::is_goward_as_user));
+    Ok(measured)
 }
 
 /// From a signal sent to the init to the server that waits for it. All inits run side by side, asleep; and all are
@@ -86,7 +109,7 @@ fn signal(launcher: &Launcher, subjects: &[Subject], plan: &Plan) -> io::Result<
         for subject in &all {
             containers.push(launcher.start(subject, Server::Stamper)?);
         }
-        thread::sleep(SETTLED);
+        thread::sleep(launcher.settled());
         let of_this_life = by_turns(&mut containers, plan.runs, |container| {
             thread::sleep(ASLEEP);
             let sent = sys::now();
@@ -96,8 +119,8 @@ fn signal(launcher: &Launcher, subjects: &[Subject], plan: &Plan) -> io::Result<
         samples.iter_mut().zip(of_this_life).for_each(|(all, new)| all.extend(new));
     }
     let count = plan.runs * LIVES;
-    let title = format!("signal: SIGUSR1 to the init until the server has it, {count} each");
-    Ok(latency(title, "signal, p50", 1.0, &all, &samples))
+    let title = format!("signal ({}): SIGUSR1 to the init until the server has it, {count} each", plan.setting());
+    Ok(latency(title, "signal, p50", PAR, &all, &samples))
 }
 
 /// What 5,000 orphans cost the init. How long they take is for the most part the storm's own forks.
@@ -106,17 +129,17 @@ fn storm(launcher: &Launcher, subjects: &[Subject], plan: &Plan) -> io::Result<M
     let mut indexed: Vec<_> = subjects.iter().zip(&mut walls).collect();
     let cpu = by_turns(&mut indexed, plan.storms, |(subject, wall)| {
         let mut container = launcher.start(subject, Server::Storm(ORPHANS))?;
-        thread::sleep(SETTLED);
+        thread::sleep(launcher.settled());
         let before = sys::cpu_time(container.init())?;
         container.go()?;
         let began = container.stamp()?;
         wall.push(container.stamp()?.saturating_sub(began));
         // The last orphan is out of /proc a moment before the init sleeps again.
-        thread::sleep(SETTLED);
+        thread::sleep(launcher.settled());
         Ok(sys::cpu_time(container.init())?.saturating_sub(before))
     })?;
 
-    let title = format!("storm: {ORPHANS} orphans, {} times each", plan.storms);
+    let title = format!("storm ({}): {ORPHANS} orphans, {} times each", plan.setting(), plan.storms);
     let mut table = Table::new(title, &["init", "init's CPU", "", "per orphan", "× fastest peer", "until all reaped"]);
     let fastest = fastest_peer(subjects, &cpu).median();
     for i in ranked(&cpu) {
@@ -130,7 +153,7 @@ fn storm(launcher: &Launcher, subjects: &[Subject], plan: &Plan) -> io::Result<M
             millis(walls[i].median()),
         ]);
     }
-    Ok(Measured { table, verdicts: against_peers("CPU per orphan", 1.0, subjects, &cpu) })
+    Ok(Measured { table, verdicts: against_peers("CPU per orphan", PAR, subjects, &cpu, Subject::is_goward) })
 }
 
 /// From SIGTERM to the init until the init is gone, with a server that exits at once.
@@ -138,13 +161,12 @@ fn stop(launcher: &Launcher, subjects: &[Subject], plan: &Plan) -> io::Result<Me
     let all = with_none(subjects);
     let samples = by_turns(&all, plan.runs, |subject| {
         let container = launcher.start(subject, Server::Stamper)?;
-        thread::sleep(SETTLED);
+        thread::sleep(launcher.settled());
         let sent = sys::now();
-        container.stop()?;
-        Ok(sys::now().saturating_sub(sent))
+        Ok(container.stop()?.saturating_sub(sent))
     })?;
-    let title = format!("stop: SIGTERM to the init until it is gone, {} runs each", plan.runs);
-    Ok(latency(title, "stop", 1.0, &all, &samples))
+    let title = format!("stop ({}): SIGTERM to the init until it is gone, {} runs each", plan.setting(), plan.runs);
+    Ok(latency(title, "stop", PAR, &all, &samples))
 }
 
 /// What an init holds and does while nothing happens. All of them at the same time.
@@ -162,7 +184,7 @@ fn idle(launcher: &Launcher, subjects: &[Subject], plan: &Plan) -> io::Result<Me
     let before = containers.iter().map(|c| tasks(c.init())).collect::<io::Result<Vec<_>>>()?;
     thread::sleep(plan.idle);
 
-    let title = format!("idle: {:?}, all at the same time", plan.idle);
+    let title = format!("idle ({}): {:?}, all at the same time", plan.setting(), plan.idle);
     let mut table = Table::new(title, &["init", "RSS", "anonymous", "threads", "wake-ups"]);
     let mut verdicts = Vec::new();
     for ((subject, container), before) in subjects.iter().zip(&containers).zip(before) {
@@ -183,7 +205,7 @@ fn idle(launcher: &Launcher, subjects: &[Subject], plan: &Plan) -> io::Result<Me
             verdicts.extend([
                 Verdict::counted("wake-ups, idle", wakeups as f64, 0.0, ""),
                 Verdict::counted("threads", threads as f64, 1.0, ""),
-                Verdict::counted("RSS", rss as f64, 1024.0, "KiB"),
+                Verdict::counted("RSS", rss as f64, 512.0, "KiB"),
             ]);
         }
     }
@@ -199,7 +221,7 @@ fn size(_: &Launcher, subjects: &[Subject], _: &Plan) -> io::Result<Measured> {
         let kib = bytes as f64 / 1024.0;
         table.row(vec![subject.name.clone(), bytes.to_string(), format!("{kib:.0}")]);
         if subject.is_goward() {
-            verdicts.push(Verdict::counted("size", kib, 1024.0, "KiB"));
+            verdicts.push(Verdict::counted("size", kib, 1433.0, "KiB"));
         }
     }
     Ok(Measured { table, verdicts })
@@ -266,12 +288,18 @@ fn latency(title: String, what: &'static str, limit: f64, subjects: &[Subject], 
             format!("{:.2}", median / fastest),
         ]);
     }
-    Measured { table, verdicts: against_peers(what, limit, subjects, samples) }
+    Measured { table, verdicts: against_peers(what, limit, subjects, samples, Subject::is_goward) }
 }
 
-fn against_peers(what: &'static str, limit: f64, subjects: &[Subject], samples: &[Samples]) -> Vec<Verdict> {
+fn against_peers(
+    what: &'static str,
+    limit: f64,
+    subjects: &[Subject],
+    samples: &[Samples],
+    is_judged: fn(&Subject) -> bool,
+) -> Vec<Verdict> {
     let fastest = fastest_peer(subjects, samples);
-    let goward = subjects.iter().zip(samples).filter(|(subject, _)| subject.is_goward());
+    let goward = subjects.iter().zip(samples).filter(|(subject, _)| is_judged(subject));
     let verdict = |own: &Samples| {
         let figure = own.median() / fastest.median();
         Verdict { what, figure, error: figure * own.error().hypot(fastest.error()), limit, unit: OF_PEER }

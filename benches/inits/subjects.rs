@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs, io};
 
-const PEERS: [&str; 4] = ["tini", "tini-static", "dumb-init", "catatonit"];
+/// tino is another tini in Rust, from crates.io; tests/tools.sh builds it where it is not installed.
+const PEERS: [&str; 5] = ["tini", "tini-static", "dumb-init", "catatonit", "tino"];
 
 /// An init, or what stands in its place.
 #[derive(Clone)]
@@ -20,6 +21,8 @@ pub(crate) struct Subject {
 enum Role {
     Peer,
     Goward,
+    /// goward that drops privileges first.
+    GowardAsUser,
     /// Shown beside the others; never the measure and never measured against a target.
     Reference,
 }
@@ -36,16 +39,22 @@ impl Subject {
 
     /// The init and its server as an ordinary user: goward drops by itself, the peers with setpriv in between.
     pub(crate) fn unprivileged(&self) -> Option<Self> {
-        let (flags, name): (&[&str], _) = match self.role {
-            Role::Goward => (&["--user", "65532:65532", "--"], "goward --user".to_owned()),
+        let (flags, name, role): (&[&str], _, _) = match self.role {
+            Role::Goward => (&["--user", "65532:65532", "--"], "goward --user".to_owned(), Role::GowardAsUser),
             _ => (
                 &["--", "setpriv", "--reuid=65532", "--regid=65532", "--clear-groups"],
                 self.name.clone() + " + setpriv",
+                Role::Reference,
             ),
         };
         let mut command = vec![self.command.first()?.clone()];
         command.extend(flags.iter().map(OsString::from));
-        Some(Self { name, command, role: Role::Reference })
+        Some(Self { name, command, role })
+    }
+
+    /// Its file.
+    pub(crate) fn program(&self) -> Option<PathBuf> {
+        self.command.first().map(PathBuf::from)
     }
 
     pub(crate) fn is_peer(&self) -> bool {
@@ -54,6 +63,10 @@ impl Subject {
 
     pub(crate) fn is_goward(&self) -> bool {
         self.role == Role::Goward
+    }
+
+    pub(crate) fn is_goward_as_user(&self) -> bool {
+        self.role == Role::GowardAsUser
     }
 
     /// The size of its file.
@@ -67,12 +80,19 @@ impl Subject {
 pub(crate) fn peers() -> Vec<Subject> {
     let mut found = Vec::new();
     for name in PEERS {
-        match on_path(name) {
+        match on_path(name).or_else(|| (name == "tino").then(tino).flatten()) {
             Some(path) => found.push(Subject::new(name, &path, Role::Peer)),
             None => eprintln!("{name}: left out: not on PATH"),
         }
     }
     found
+}
+
+fn tino() -> Option<PathBuf> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tools.sh");
+    let said = Command::new(script).arg("tino").stderr(std::process::Stdio::inherit()).output().ok()?;
+    let path = PathBuf::from(String::from_utf8(said.stdout).ok()?.trim());
+    path.is_file().then_some(path)
 }
 
 /// Other builds of goward, which `BESIDE` names as PATH names directories: to see what a change is worth.

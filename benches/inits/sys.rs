@@ -91,6 +91,25 @@ pub(crate) fn launch(launch: &Launch<'_>) -> io::Result<Pid> {
     }
 }
 
+/// Becomes a program, with the channel as stdin and stdout, on which the time of the exec comes first. Returns only why not.
+pub(crate) fn become_stamped(channel: BorrowedFd<'_>, command: &[CString]) -> io::Error {
+    let argv: Vec<_> = command.iter().map(|word| word.as_ptr()).chain([ptr::null()]).collect();
+    let stamped = || -> io::Result<()> {
+        // SAFETY: plain calls; the descriptor is open, and the buffer outlives the call that reads it.
+        unsafe {
+            libc::signal(libc::SIGPIPE, libc::SIG_DFL);
+            check(libc::dup2(channel.as_raw_fd(), libc::STDIN_FILENO))?;
+            check(libc::dup2(channel.as_raw_fd(), libc::STDOUT_FILENO))?;
+            let time = now();
+            let timespec = [time / 1_000_000_000, time % 1_000_000_000].map(u64::to_ne_bytes);
+            let bytes = timespec.as_flattened();
+            check(libc::write(libc::STDOUT_FILENO, bytes.as_ptr().cast(), bytes.len()) as c_int)?;
+            check(libc::execv(argv[0], argv.as_ptr())).map(drop)
+        }
+    };
+    stamped().err().unwrap_or_else(|| io::Error::other("nothing to execute"))
+}
+
 fn become_container(launch: &Launch<'_>) -> io::Result<()> {
     let (none, proc) = (ptr::null(), c"proc".as_ptr());
     // SAFETY: plain calls; every pointer is null where the kernel wants none, or a constant string.

@@ -33,12 +33,19 @@ pub struct Place {
     pub line: u32,
     /// The layer of an archive that brought the file, counted from 1.
     pub layer: Option<u32>,
+    /// The words of the line that are meant; empty for all of it.
+    pub mark: Box<str>,
 }
 
 impl Place {
     /// A line of a Dockerfile. The file's name is filled in later, by whoever knows it.
     pub(crate) fn line(line: u32) -> Place {
         Place { line, ..Place::default() }
+    }
+
+    /// The same line, with the words that are meant.
+    pub(crate) fn marked(self, mark: &str) -> Place {
+        Place { mark: mark.into(), ..self }
     }
 }
 

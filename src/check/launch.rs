@@ -1,6 +1,9 @@
 //! What a command line starts in the end: behind an init, a change of user, a shell. Pure.
 
-use crate::cli::takes_value;
+use crate::cli::values::boolean;
+use crate::commands::run;
+use crate::personality;
+pub(crate) use crate::target::is_shell;
 
 /// What is known of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -17,8 +20,12 @@ pub(crate) struct Launch {
     pub(crate) script: Option<(String, String)>,
     /// `--go-env` of goward.
     pub(crate) go_env: bool,
+    /// `--stop-on` of goward: the signals that begin a stop.
+    pub(crate) stop_on: Option<String>,
     /// The init gives the signals other names.
     pub(crate) rewrites: bool,
+    /// The server may listen on ports below 1024 without being root: `--keep-cap net_bind_service`.
+    pub(crate) binds_low: bool,
     /// Signals go to the whole group: a shell in between holds nothing up.
     pub(crate) to_group: bool,
 }
@@ -46,74 +53,106 @@ pub(crate) fn base_name(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or_default()
 }
 
-/// Whether a program of that name is a shell.
-pub(crate) fn is_shell(name: &str) -> bool {
-    matches!(name, "sh" | "bash" | "ash" | "dash" | "zsh" | "busybox")
+/// Looks behind them, where nothing is known of variables.
+pub(crate) fn understand(argv: &[String]) -> Launch {
+    understand_with(argv, &|_| None)
 }
 
-/// Looks behind them.
-pub(crate) fn understand(argv: &[String]) -> Launch {
+/// Looks behind them. `variable` is what the image sets: goward reads its options there, too.
+pub(crate) fn understand_with(argv: &[String], variable: Variable<'_>) -> Launch {
     let mut launch = Launch { argv: argv.to_vec(), ..Launch::default() };
     // Nobody nests more than this.
     for _ in 0..6 {
         let name = launch.argv.first().map(|program| base_name(program).to_owned()).unwrap_or_default();
         let rest = launch.argv.get(1..).unwrap_or_default().to_vec();
-        let words = match name.as_str() {
-            "goward" => {
-                let from = usize::from(rest.first().is_some_and(|word| word == "run"));
-                let words = rest.get(from..).unwrap_or_default();
-                let words =
-                    options(words, &|option| takes_value("goward", option), &mut |option, value| match option {
-                        "user" => (launch.user, launch.strict) = (Some(value.to_owned()), true),
-                        "stop-signal" | "rewrite" => launch.rewrites = true,
-                        "go-env" => launch.go_env = true,
-                        "g" | "group" => launch.to_group = true,
-                        _ => {}
-                    });
-                launch.init = Some(name);
-                words
-            }
-            "tini" | "tini-static" | "docker-init" | "dumb-init" | "catatonit" => {
-                let mut group = name == "dumb-init";
-                let words = options(&rest, &|option| takes_value(&name, option), &mut |option, _| match option {
-                    "c" | "single-child" => group = false,
-                    "g" => group = true,
-                    "r" | "rewrite" => launch.rewrites = true,
-                    _ => {}
-                });
-                launch.to_group |= group;
-                launch.init = Some(name);
-                words
-            }
-            "gosu" | "su-exec" if !rest.is_empty() => {
-                (launch.user, launch.strict) = (rest.first().cloned(), false);
-                rest.get(1..).unwrap_or_default()
-            }
-            "setpriv" => options(&rest, &|option| SETPRIV.contains(&option), &mut |option, value| {
-                if matches!(option, "reuid" | "ruid" | "euid") {
-                    (launch.user, launch.strict) = (Some(value.to_owned()), false);
-                }
-            }),
-            "env" => {
-                let words = options(&rest, &|option| ENV.contains(&option), &mut |_, _| {});
-                let first = words.iter().position(|word| !word.contains('=') && word != "-");
-                words.get(first.unwrap_or(words.len())..).unwrap_or_default()
-            }
-            "s6-svscan" | "init" | "pid1" => {
-                launch.init = Some(name);
-                return launch;
-            }
-            _ if is_shell(&name) => {
-                let script = rest.iter().position(|word| word.starts_with('-') && word.ends_with('c'));
-                let script = script.and_then(|at| rest.get(at + 1)).cloned();
-                launch.script = script.map(|script| (name, script));
-                return launch;
-            }
-            _ => return launch,
-        };
+        let Some(words) = launch.behind(&name, &rest, variable) else { return launch };
         launch.argv = words.to_vec();
     }
     launch
+}
+
+/// The value of a variable that the image sets; an empty text where only the builder knows it.
+pub(crate) type Variable<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// goward's options that change what is said of an image.
+const JUDGED: [&str; 7] = ["stop-on", "user", "stop-signal", "rewrite", "go-env", "group", "keep-cap"];
+
+impl Launch {
+    /// The words behind a program that starts another one, once its own options are noted. None where that is the end.
+    fn behind<'a>(&mut self, name: &str, rest: &'a [String], variable: Variable<'_>) -> Option<&'a [String]> {
+        match name {
+            "goward" => Some(self.goward(rest, variable)),
+            "tini" | "tini-static" | "docker-init" | "dumb-init" | "catatonit" => Some(self.other_init(name, rest)),
+            "gosu" | "su-exec" if !rest.is_empty() => {
+                (self.user, self.strict) = (rest.first().cloned(), false);
+                rest.get(1..)
+            }
+            "setpriv" => Some(options(rest, &|option| SETPRIV.contains(&option), &mut |option, value| {
+                if matches!(option, "reuid" | "ruid" | "euid") {
+                    (self.user, self.strict) = (Some(value.to_owned()), false);
+                }
+            })),
+            "env" => {
+                let words = options(rest, &|option| ENV.contains(&option), &mut |_, _| {});
+                let first = words.iter().position(|word| !word.contains('=') && word != "-");
+                words.get(first.unwrap_or(words.len())..)
+            }
+            "s6-svscan" | "init" | "pid1" => {
+                self.init = Some(name.to_owned());
+                None
+            }
+            _ if is_shell(name) => {
+                let script = rest.iter().position(|word| word.starts_with('-') && word.ends_with('c'));
+                let script = script.and_then(|at| rest.get(at + 1)).cloned();
+                self.script = script.map(|script| (name.to_owned(), script));
+                None
+            }
+            _ => None,
+        }
+    }
+
+    fn goward<'a>(&mut self, rest: &'a [String], variable: Variable<'_>) -> &'a [String] {
+        for option in JUDGED {
+            let name = ["GOWARD_", &option.replace('-', "_").to_ascii_uppercase()].concat();
+            if let Some(value) = variable(&name) {
+                let switch = matches!(option, "go-env" | "group");
+                if !switch || boolean(&value) != Ok(false) {
+                    self.option(option, &value);
+                }
+            }
+        }
+        let from = usize::from(rest.first().is_some_and(|word| word == "run"));
+        let words = rest.get(from..).unwrap_or_default();
+        self.init = Some("goward".to_owned());
+        options(words, &run::takes_value, &mut |option, value| self.option(option, value))
+    }
+
+    /// An option of goward's, by a flag or by its variable.
+    fn option(&mut self, option: &str, value: &str) {
+        match option {
+            "user" => (self.user, self.strict) = (Some(value.to_owned()), true),
+            "stop-on" => self.stop_on = Some(value.to_owned()),
+            "stop-signal" | "rewrite" => self.rewrites = true,
+            "go-env" => self.go_env = true,
+            "g" | "group" => self.to_group = true,
+            "keep-cap" => self.binds_low |= value.to_ascii_lowercase().contains("net_bind_service") || value.is_empty(),
+            _ => {}
+        }
+    }
+
+    fn other_init<'a>(&mut self, name: &str, rest: &'a [String]) -> &'a [String] {
+        let mut group = name == "dumb-init";
+        let takes = |option: &str| personality::takes_value(name, option);
+        let words = options(rest, &takes, &mut |option, _| match option {
+            "c" | "single-child" => group = false,
+            "g" => group = true,
+            "r" | "rewrite" => self.rewrites = true,
+            _ => {}
+        });
+        self.to_group |= group;
+        self.init = Some(name.to_owned());
+        words
+    }
 }
 
 /// Whether a script starts the words that it is given, and has nothing in it that looks at them or changes them.
@@ -124,7 +163,7 @@ pub(crate) fn passes_on(script: &str) -> bool {
 
 /// What a script starts in its end, where it says so plainly: `exec /server …`, or for `sh -c` one command alone. Of one with
 /// a heredoc nothing is said: its lines are no commands.
-pub(crate) fn in_script(script: &str, alone: bool) -> Option<Launch> {
+pub(crate) fn in_script(script: &str, alone: bool, variable: Variable<'_>) -> Option<Launch> {
     if script.contains("<<") {
         return None;
     }
@@ -137,7 +176,7 @@ pub(crate) fn in_script(script: &str, alone: bool) -> Option<Launch> {
         _ => return None,
     };
     let words: Vec<String> = command.split_whitespace().map(str::to_owned).collect();
-    let launch = understand(&words);
+    let launch = understand_with(&words, variable);
     let program = launch.argv.first()?;
     let plain = program.starts_with('/')
         && program.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._+-".contains(&byte))
@@ -177,6 +216,24 @@ fn options<'a>(words: &'a [String], takes: &dyn Fn(&str) -> bool, each: &mut dyn
         rest = rest.get(usize::from(took_next)..).unwrap_or_default();
     }
     rest
+}
+
+impl Launch {
+    /// Whether goward is the init, and this signal does not begin a stop of its.
+    pub(crate) fn stops_not_on(&self, signal: &str) -> bool {
+        let plain = |signal: &str| {
+            let name = signal.trim().to_ascii_uppercase();
+            name.strip_prefix("SIG").unwrap_or(&name).to_owned()
+        };
+        let on = self.stop_on.as_deref().filter(|on| !on.is_empty() && !on.contains('$')).unwrap_or("TERM,INT");
+        let numbers = [("15", "TERM"), ("2", "INT"), ("3", "QUIT"), ("1", "HUP")];
+        let named = |signal: String| {
+            let known = numbers.iter().find(|(number, _)| *number == signal);
+            known.map_or(signal, |(_, name)| (*name).to_owned())
+        };
+        let signal = named(plain(signal));
+        self.init.as_deref() == Some("goward") && !on.split(',').any(|one| named(plain(one)) == signal)
+    }
 }
 
 /// A signal that a Go server can be asked to stop with; otherwise what comes of it.
@@ -272,7 +329,7 @@ mod tests {
             ("exec sh -c /server", true, None),
             ("", true, None),
         ] {
-            let program = in_script(script, alone).and_then(|launch| launch.argv.first().cloned());
+            let program = in_script(script, alone, &|_| None).and_then(|launch| launch.argv.first().cloned());
             assert_eq!(program.as_deref(), found, "{script}");
         }
     }

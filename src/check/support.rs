@@ -20,9 +20,27 @@ const ENDED: &[(&str, &str, &str)] = &[
     ("debian", "9", "July 2022"),
     ("debian", "10", "June 2024"),
     ("debian", "11", "August 2026"),
+    ("ubuntu", "14.04", "April 2019"),
     ("ubuntu", "16.04", "April 2021"),
     ("ubuntu", "18.04", "May 2023"),
     ("ubuntu", "20.04", "May 2025"),
+    ("ubuntu", "21.10", "July 2022"),
+    ("ubuntu", "22.10", "July 2023"),
+    ("ubuntu", "23.04", "January 2024"),
+    ("ubuntu", "23.10", "July 2024"),
+    ("ubuntu", "24.10", "July 2025"),
+    ("ubuntu", "25.04", "January 2026"),
+    ("fedora", "31", "November 2020"),
+    ("fedora", "32", "May 2021"),
+    ("fedora", "33", "November 2021"),
+    ("fedora", "34", "June 2022"),
+    ("fedora", "35", "December 2022"),
+    ("fedora", "36", "May 2023"),
+    ("fedora", "37", "December 2023"),
+    ("fedora", "38", "May 2024"),
+    ("fedora", "39", "November 2024"),
+    ("fedora", "40", "May 2025"),
+    ("fedora", "41", "December 2025"),
     ("centos", "7", "June 2024"),
     ("centos", "8", "December 2021"),
 ];
@@ -30,7 +48,18 @@ const ENDED: &[(&str, &str, &str)] = &[
 /// Debian's releases by name; tags use both.
 const DEBIAN: [(&str, &str); 6] =
     [("jessie", "8"), ("stretch", "9"), ("buster", "10"), ("bullseye", "11"), ("bookworm", "12"), ("trixie", "13")];
-const UBUNTU: [(&str, &str); 3] = [("xenial", "16.04"), ("bionic", "18.04"), ("focal", "20.04")];
+const UBUNTU: [(&str, &str); 10] = [
+    ("trusty", "14.04"),
+    ("xenial", "16.04"),
+    ("bionic", "18.04"),
+    ("focal", "20.04"),
+    ("impish", "21.10"),
+    ("kinetic", "22.10"),
+    ("lunar", "23.04"),
+    ("mantic", "23.10"),
+    ("oracular", "24.10"),
+    ("plucky", "25.04"),
+];
 
 /// The minor version of `go1.22.3`, `1.22-alpine` or `1.27rc1`.
 pub(crate) fn go_minor(version: &str) -> Option<u32> {
@@ -60,6 +89,27 @@ pub(crate) fn ended(name: &str, tag: &str) -> Option<String> {
     Some(format!("{version} ended in {date}"))
 }
 
+/// The version of glibc in a release of Debian or Ubuntu, by its tag: 36 is 2.36.
+pub(crate) fn glibc(name: &str, tag: &str) -> Option<u32> {
+    const DEBIAN_HAS: [(&str, &str, u32); 4] =
+        [("buster", "10", 28), ("bullseye", "11", 31), ("bookworm", "12", 36), ("trixie", "13", 41)];
+    const UBUNTU_HAS: [(&str, &str, u32); 5] = [
+        ("xenial", "16.04", 23),
+        ("bionic", "18.04", 27),
+        ("focal", "20.04", 31),
+        ("jammy", "22.04", 35),
+        ("noble", "24.04", 39),
+    ];
+    let release = tag.split('-').next().unwrap_or_default();
+    let named = |known: &&(&str, &str, u32)| {
+        let (code, number, _) = **known;
+        let dated = release.strip_prefix(number).is_some_and(|rest| rest.starts_with('.'));
+        release == code || release == number || (name == "debian" && dated)
+    };
+    let known: &[(&str, &str, u32)] = if name == "debian" { &DEBIAN_HAS } else { &UBUNTU_HAS };
+    known.iter().find(named).map(|(_, _, glibc)| *glibc)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -79,6 +129,10 @@ mod tests {
         assert_eq!(ended("debian", "buster-slim").as_deref(), Some("10 ended in June 2024"));
         assert_eq!(ended("debian", "12"), None);
         assert_eq!(ended("debian", "1"), None);
+        assert_eq!(ended("ubuntu", "trusty").as_deref(), Some("14.04 ended in April 2019"));
+        assert_eq!(ended("ubuntu", "noble"), None);
+        assert_eq!(ended("fedora", "31").as_deref(), Some("31 ended in November 2020"));
+        assert_eq!(ended("fedora", "43"), None);
         assert_eq!(ended("alpine", "latest"), None);
     }
 }

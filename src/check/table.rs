@@ -40,7 +40,7 @@ rules! {
     DAMAGED "GW106" Error "the program is damaged or cut off"
         "It dies of SIGSEGV before main, or is not started at all. A full disk or a broken download did that.";
     NO_BUILD_INFO "GW107" Note "no Go build information in the program"
-        "It is not Go's, or the information was removed: nothing can be told of its toolchain, its modules and their known faults.";
+        "The program is not Go's, or the information was removed: its toolchain, modules and their known faults cannot be checked.";
     GO_UNSUPPORTED "GW108" Note "built with a Go version out of support"
         "It gets no more security fixes in the standard library: net/http, crypto/tls and the runtime are inside the program.";
     NOT_STRIPPED "GW109" Note "symbol table and debug information are in the program"
@@ -55,6 +55,10 @@ rules! {
         "Go before 1.25 (or with containermaxprocs=0) starts as many threads as the machine has CPUs; under a quota it is throttled for parts of each period.";
     DEBUG_BUILD "GW114" Warning "a build for debugging"
         "The race detector costs 5 to 10 times the memory and 2 to 20 times the time; -gcflags=-N -l turns the optimizer off.";
+    LIBC_TOO_OLD "GW115" Error "the program wants a newer glibc than the image has"
+        "The loader ends the program before main: version `GLIBC_2.34' not found.";
+    NEWER_PROCESSOR "GW116" Note "the program runs on newer processors only"
+        "It was built for a level of amd64 above v1, and says on others: This program can only be run on AMD64 processors with v3 microarchitecture support.";
 
     RUNS_AS_ROOT "GW201" Warning "the server runs as root"
         "Whoever gets into the server is root in the container, and root outside with any hole in between.";
@@ -116,9 +120,9 @@ rules! {
     NOT_JSON "GW304" Error "a list that is no JSON"
         "JSON wants double quotes. What looks like the exec form is the shell form then, and the shell is given brackets.";
     NO_EXEC "GW305" Warning "a wrapper that does not exec"
-        "The shell stays PID 1 and keeps the signals to itself; the server is killed, never asked.";
+        "The shell stays PID 1 and does not pass signals on; the server is killed without being asked to stop.";
     IGNORED_CMD "GW306" Warning "CMD that nobody reads"
-        "With ENTRYPOINT in shell form its arguments are ignored; and of several in one stage only the last counts.";
+        "An ENTRYPOINT in shell form ignores CMD; and of several CMD or ENTRYPOINT in one stage only the last counts.";
     NO_USER "GW307" Warning "the final stage has no USER"
         "The server runs as root.";
     USER_ROOT "GW308" Warning "USER is root"
@@ -173,16 +177,54 @@ rules! {
         "It belongs to the FROM lines alone; in a stage it must be declared again.";
     CANNOT_TELL "GW333" Note "how it is built cannot be told"
         "A Makefile, a script or another tool builds the program: whether cgo is off and a version set is written there.";
-    SECRET_IN_ENV "GW334" Warning "a secret in ARG or ENV"
+    SECRET_IN_ENV "GW334" Warning "a secret in ARG, ENV or a command"
         "It is in the image's history or configuration, readable by everybody who can pull it.";
     GO_RUN "GW335" Warning "the server is compiled at each start"
         "go run needs the toolchain and the sources in the image, starts slowly, and stands between the server and its signals.";
     WRONG_ARCHITECTURE_BUILD "GW336" Warning "cross-built, but not for the target"
         "With --platform=$BUILDPLATFORM the toolchain is the build machine's; without GOARCH=$TARGETARCH so is the program.";
     BAD_IGNORE "GW337" Warning "an ignore comment that does not say enough"
-        "What is ignored without a reason nobody dares to mend later, and an id that does not exist ignores nothing.";
+        "A finding that is ignored without a reason is never fixed later, and an id that does not exist ignores nothing.";
     SOURCES_SHIPPED "GW338" Warning "the sources are copied into the final stage"
         "The server does not need them; whoever gets into it reads them, and every edit makes the image anew.";
+    SECRET_COPIED "GW339" Warning "a file with secrets is copied"
+        "Everybody who can pull the image has it, for good; of a stage that is not shipped, whoever has the build's cache.";
+    RECOMMENDED "GW340" Note "packages that are only recommended are installed too"
+        "apt-get installs what a package recommends: size, and more whose faults must be followed.";
+    PLAIN_ADD "GW341" Note "ADD where COPY does the same"
+        "ADD unpacks archives and fetches URLs, depending on what it finds; COPY does what it says.";
+    GLIBC_NEWER "GW342" Error "built against a newer glibc than the final stage has"
+        "The loader ends the program before main: version `GLIBC_2.34' not found.";
+    ANY_VERSION "GW343" Warning "a Go program of whatever version is newest"
+        "The same commit builds another program tomorrow, and one day none: its newest version may need a newer Go.";
+    COPY_IGNORED "GW344" Error "COPY of what .dockerignore leaves out"
+        "The file is not sent to the builder: the build ends with 'not found', though it is there.";
+    MISSPELT "GW345" Warning "a variable that nothing sets, beside one with nearly the same name"
+        "It is empty: the path, the version or the flag that it stands in is not what was meant.";
+    NOT_WRITTEN "GW346" Error "COPY of a path that the build writes elsewhere"
+        "The build ends with 'not found', or copies an empty directory of the base in its place.";
+    NOT_COPIED "GW347" Error "what is started is not in the image"
+        "The container ends at once with exit code 127: nothing copies, builds or installs a program of that name there.";
+    NOT_EXPANDED "GW348" Warning "a variable or an operator of the shell in exec form"
+        "No shell reads the list: the program is given $PORT as it stands, or && as an argument.";
+    SCRIPT_UNFIT "GW349" Error "a script that cannot be started"
+        "The container ends at once: the script's interpreter is not in the image, its first line ends with CR, or it has no x bit.";
+    PIPED_DOWNLOAD "GW350" Warning "a download that is used unverified"
+        "Whatever is there on the day of the build is run or unpacked, and a download that fails half-way goes unnoticed.";
+    OPEN_MODE "GW351" Warning "chmod 777"
+        "Whoever gets into the server can change what others run or read.";
+    OUTSIDE_CONTEXT "GW352" Error "COPY from outside the build context"
+        "The builder sees nothing above the context, and no path of the machine: not found, or another file of that name.";
+    OLD_ENV "GW353" Note "ENV in its old form"
+        "ENV NAME VALUE takes all that follows as the value, a second NAME=VALUE too; docker build --check warns of it.";
+    GO_TOO_OLD "GW354" Error "go.mod asks for a newer Go than the image has"
+        "Docker's golang images set GOTOOLCHAIN=local: go: go.mod requires go >= 1.27 (running go 1.26; GOTOOLCHAIN=local).";
+    UNKNOWN_STAGE "GW355" Note "COPY from a name that no stage has"
+        "Docker pulls an image of that name, if the build does not give a context the name; often it is a stage that was renamed.";
+    HEALTH_UNFIT "GW356" Error "a HEALTHCHECK that does not fit what is started"
+        "goward status asks the init of the container: where goward is not that, the container is unhealthy for ever.";
+    HEALTH_TIMEOUT "GW357" Warning "a HEALTHCHECK that is killed before its probe gives up"
+        "Docker kills the probe: the reason why the server is unhealthy is lost, and processes that the probe started may stay.";
 
     IMAGE_SHELL_ENTRYPOINT "GW401" Warning "the image starts its server through a shell"
         "A shell may stay PID 1: it passes no signal on, docker stop waits its ten seconds and kills.";
@@ -199,11 +241,11 @@ rules! {
     IMAGE_SECRET_IN_ENV "GW408" Warning "a secret in the image's environment"
         "Everybody who can pull the image reads it in its configuration.";
     UNREADABLE_LAYER "GW409" Warning "a layer cannot be read"
-        "What is in it cannot be told, and nothing is said about files that it may hold.";
+        "Its contents are unknown, and files that it may hold are not checked.";
     STARTS_CHILDREN "GW410" Note "the program can start others, and there is no init"
         "If it does, nobody reaps what its children leave behind.";
     NO_PROGRAM "GW411" Note "the image names no program"
-        "Without ENTRYPOINT and CMD it cannot be told what is run.";
+        "Without ENTRYPOINT and CMD it is unknown what the container runs.";
 }
 
 /// By its id.

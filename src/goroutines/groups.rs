@@ -1,20 +1,35 @@
-//! Goroutines with the same state, stack and creator, counted. Bounded: what is kept of a group is its lines, once.
+//! Groups goroutines that have the same state, stack and creator, counts them, and puts the groups in order (`rank`). Bounded: what is kept of a group is its lines, once.
 
 use super::line::{self, Header};
 use super::order;
-use super::{Frame, Group, Program};
+use super::{Frame, Group, Program, Sample};
 use std::collections::BTreeMap;
 
-/// So many groups and bytes of them are kept. A server has tens; a dump made of nothing but different stacks must not
-/// take more memory than the container has.
-const MOST_GROUPS: usize = 4096;
-const MOST_BYTES: usize = 4 << 20;
+/// How much is kept of a dump. A server has tens of groups; a dump made of nothing but different stacks must not take more
+/// memory than there is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Most {
+    groups: usize,
+    frames: usize,
+    bytes: usize,
+}
+
+impl Most {
+    /// Nor may it hold PID 1 up at its end.
+    pub(super) const IN_PID_1: Most = Most { groups: 512, frames: 16 << 10, bytes: 1 << 20 };
+    /// For a command that has the time and the memory.
+    pub(super) const IN_A_COMMAND: Most = Most { groups: 4096, frames: 128 << 10, bytes: 4 << 20 };
+}
+
 /// Numbers of goroutines, and objects, kept of each.
-const MOST_IDS: usize = 5;
+pub(super) const MOST_IDS: usize = 5;
 const MOST_OBJECTS: usize = 32;
 const SHOWN_OBJECTS: usize = 4;
-/// The runtime prints 100 frames; a stream that is no dump may have any number.
-const MOST_FRAMES: usize = 128;
+/// The runtime prints 100 frames; a stream that is no dump may have any number, of any length.
+const DEEPEST: usize = 128;
+const LONGEST: usize = 64 << 10;
+/// More of a name, a state or labels is not kept.
+const NAME: usize = 1 << 10;
 
 /// What ends one entry of a key, and what stands between its parts. Neither can be in a line that was understood.
 const END: u8 = b'\n';
@@ -32,8 +47,13 @@ pub(super) struct Block {
     minutes: u32,
     locked: bool,
     leaked: bool,
+    durable: bool,
+    bubble: Option<u64>,
     labels: Option<Vec<u8>>,
     frames: usize,
+    parent: Option<u64>,
+    /// Of each frame that is kept.
+    arguments: Vec<[u64; 2]>,
     /// Where the `go` statement is, and the number of the compiler's wrapper for it: goroutines that do the same are one
     /// group, from wherever they were started. One entry for each entry of the key that has something here.
     aside: Vec<u8>,
@@ -46,19 +66,25 @@ pub(super) struct Block {
     /// The stack was not to be had: the goroutine ran on another thread.
     pub(super) unavailable: bool,
     /// What it waits on, and whether the runtime was sure.
-    object: Option<(u64, bool)>,
+    pub(super) object: Option<(u64, bool)>,
 }
 
 impl Block {
     pub(super) fn begin(&mut self, header: &Header<'_>) {
         self.id = header.id;
         self.key.clear();
-        self.key.extend_from_slice(header.state);
+        self.key.extend_from_slice(head(header.state));
+        if header.leaked {
+            self.key.push(BETWEEN);
+        }
         self.key.push(END);
         self.minutes = header.minutes;
         self.locked = header.locked;
         self.leaked = header.leaked;
-        self.labels = header.labels.map(<[u8]>::to_vec);
+        (self.durable, self.bubble) = (header.durable, header.bubble);
+        self.parent = None;
+        self.arguments.clear();
+        self.labels = header.labels.map(|labels| head(labels).to_vec());
         self.frames = 0;
         self.aside.clear();
         self.open = true;
@@ -66,6 +92,11 @@ impl Block {
         self.created = false;
         self.unavailable = false;
         self.object = None;
+    }
+
+    /// The labels, where they do not come with the head.
+    pub(super) fn set_labels(&mut self, labels: &[u8]) {
+        self.labels = Some(head(labels).to_vec());
     }
 
     /// Whether a frame may follow.
@@ -85,8 +116,7 @@ impl Block {
 
     pub(super) fn frame(&mut self, function: &[u8], arguments: &[u8]) {
         self.no_place();
-        self.frames += 1;
-        if self.frames > MOST_FRAMES {
+        if !self.has_room() {
             return;
         }
         if !matches!(self.object, Some((_, true))) && waits_on_its_argument(function) {
@@ -95,24 +125,39 @@ impl Block {
                 _ => self.object,
             };
         }
+        // What the runtime is not sure of is old contents of a register there.
+        let semaphore =
+            [&b"sync."[..], b"internal/sync.", b"runtime."].iter().any(|package| function.starts_with(package));
+        let unsure = semaphore && !matches!(line::first_argument(arguments), Some((_, true)));
+        self.arguments.push(if unsure { [0, 0] } else { line::first_arguments(arguments) });
         let (name, number) = function.split_at(function.len() - wrapper_number(function));
-        self.key.extend_from_slice(name);
+        self.key.extend_from_slice(head(name));
         self.aside.extend_from_slice(number);
         self.to_aside = !number.is_empty();
         self.placeless = true;
     }
 
-    pub(super) fn created_by(&mut self, function: &[u8]) {
+    /// Whether one entry more is kept, which is counted.
+    fn has_room(&mut self) -> bool {
+        self.frames += 1;
+        self.frames <= DEEPEST && self.key.len() + self.aside.len() <= LONGEST
+    }
+
+    pub(super) fn created_by(&mut self, function: &[u8], parent: Option<u64>) {
         self.no_place();
+        self.parent = parent;
         self.created = true;
         self.key.push(CREATOR);
-        self.key.extend_from_slice(function);
+        self.key.extend_from_slice(head(function));
         self.to_aside = true;
         self.placeless = true;
     }
 
     pub(super) fn elided(&mut self, count: u32) {
         self.no_place();
+        if !self.has_room() {
+            return;
+        }
         self.key.push(ELIDED);
         self.key.extend_from_slice(count.to_string().as_bytes());
         self.key.push(END);
@@ -136,6 +181,10 @@ impl Block {
     }
 }
 
+fn head(name: &[u8]) -> &[u8] {
+    name.get(..NAME).unwrap_or(name)
+}
+
 /// How many digits end `main.main.gowrap12`; none where the name is another.
 fn wrapper_number(function: &[u8]) -> usize {
     let digits = function.iter().rev().take_while(|b| b.is_ascii_digit()).count();
@@ -146,7 +195,7 @@ fn wrapper_number(function: &[u8]) -> usize {
 const WRAPPER: &[u8] = b".gowrap";
 
 /// Functions whose first argument is what their goroutine waits on.
-fn waits_on_its_argument(function: &[u8]) -> bool {
+pub(crate) fn waits_on_its_argument(function: &[u8]) -> bool {
     match function {
         [b'r', b'u', b'n', b't', b'i', b'm', b'e', b'.', b'c', b'h', b'a', b'n', name @ ..] => {
             matches!(name, b"recv" | b"recv1" | b"recv2" | b"send" | b"send1")
@@ -182,26 +231,52 @@ struct Kept {
     minutes: (u32, u32),
     locked: bool,
     leaked: bool,
+    durable: bool,
+    bubble: Option<u64>,
     system: bool,
+    samples: Vec<Sample>,
     labels: Option<Vec<u8>>,
     objects: Vec<(u64, u64)>,
 }
 
 /// All groups of a dump.
-#[derive(Default)]
 pub(super) struct Groups {
+    most: Most,
     kept: Vec<Kept>,
     /// Not a HashMap: where getrandom fails, its hasher panics.
     by_hash: BTreeMap<u64, usize>,
+    frames: usize,
     bytes: usize,
+    /// Bytes of the arguments that are kept.
+    arguments: usize,
     pub(super) user: u64,
     pub(super) system: u64,
     pub(super) ungrouped: u64,
 }
 
 impl Groups {
+    /// None yet.
+    pub(super) fn new(most: Most) -> Groups {
+        Groups {
+            most,
+            kept: Vec::new(),
+            by_hash: BTreeMap::new(),
+            frames: 0,
+            bytes: 0,
+            arguments: 0,
+            user: 0,
+            system: 0,
+            ungrouped: 0,
+        }
+    }
+
     /// Counts the goroutine, if one was begun. Returns its group.
     pub(super) fn count(&mut self, block: &mut Block) -> Option<usize> {
+        self.count_as(block, 1)
+    }
+
+    /// Counts so many of them.
+    pub(super) fn count_as(&mut self, block: &mut Block, count: u64) -> Option<usize> {
         if !std::mem::take(&mut block.open) {
             return None;
         }
@@ -211,46 +286,77 @@ impl Groups {
         let at = match known.filter(|at| self.kept.get(*at).is_some_and(|kept| kept.key == block.key)) {
             Some(at) => at,
             None => {
-                let system = is_system(&block.key);
-                if known.is_some() || self.kept.len() >= MOST_GROUPS || self.bytes > MOST_BYTES {
-                    self.ungrouped += 1;
-                    *(if system { &mut self.system } else { &mut self.user }) += 1;
+                // The first is main's, wherever it is.
+                let system = block.id != 1 && is_system(&block.key);
+                let most = &self.most;
+                let full = self.kept.len() >= most.groups || self.frames > most.frames || self.bytes > most.bytes;
+                if known.is_some() || full {
+                    self.ungrouped += count;
+                    *(if system { &mut self.system } else { &mut self.user }) += count;
                     return None;
                 }
-                self.bytes += block.key.len() + block.aside.len();
-                self.kept.push(Kept {
-                    key: block.key.clone(),
-                    aside: block.aside.clone(),
-                    count: 0,
-                    ids: Vec::new(),
-                    minutes: (u32::MAX, 0),
-                    locked: false,
-                    leaked: false,
-                    system,
-                    labels: block.labels.take(),
-                    objects: Vec::new(),
-                });
-                self.by_hash.insert(hash, self.kept.len() - 1);
-                self.kept.len() - 1
+                self.keep(block, hash, system)
             }
         };
         let kept = self.kept.get_mut(at)?;
-        *(if kept.system { &mut self.system } else { &mut self.user }) += 1;
-        kept.count += 1;
         if kept.ids.len() < MOST_IDS {
             kept.ids.push(block.id);
+            // What is too much is not known then; the groups themselves have a bound of their own.
+            let size = block.arguments.len() * size_of::<[u64; 2]>();
+            let room = self.arguments + size <= self.most.bytes;
+            self.arguments += if room { size } else { 0 };
+            let arguments = if room { block.arguments.clone() } else { Vec::new() };
+            kept.samples.push(Sample { id: block.id, parent: block.parent, arguments });
         }
-        kept.minutes = (kept.minutes.0.min(block.minutes), kept.minutes.1.max(block.minutes));
-        kept.locked |= block.locked;
-        kept.leaked |= block.leaked;
-        if let Some((address, _)) = block.object {
-            if let Some((_, waiting)) = kept.objects.iter_mut().find(|(known, _)| *known == address) {
+        kept.durable |= block.durable;
+        self.count_again(at, count, block.minutes, (block.locked, block.leaked));
+        self.wait_on(at, block.object.as_slice());
+        Some(at)
+    }
+
+    /// Counts so many more of a group; `flags` say whether they are locked to a thread, and leaked.
+    pub(super) fn count_again(&mut self, at: usize, count: u64, minutes: u32, (locked, leaked): (bool, bool)) {
+        let Some(kept) = self.kept.get_mut(at) else { return };
+        *(if kept.system { &mut self.system } else { &mut self.user }) += count;
+        kept.count += count;
+        kept.minutes = (kept.minutes.0.min(minutes), kept.minutes.1.max(minutes));
+        kept.locked |= locked;
+        kept.leaked |= leaked;
+    }
+
+    /// Counts one more that waits on these.
+    pub(super) fn wait_on(&mut self, at: usize, objects: &[(u64, bool)]) {
+        let Some(kept) = self.kept.get_mut(at) else { return };
+        for (address, _) in objects {
+            if let Some((_, waiting)) = kept.objects.iter_mut().find(|(known, _)| known == address) {
                 *waiting += 1;
             } else if kept.objects.len() < MOST_OBJECTS {
-                kept.objects.push((address, 1));
+                kept.objects.push((*address, 1));
             }
         }
-        Some(at)
+    }
+
+    /// Keeps a new group. Returns where it is.
+    fn keep(&mut self, block: &mut Block, hash: u64, system: bool) -> usize {
+        self.frames += block.frames.min(DEEPEST);
+        self.bytes += block.key.len() + block.aside.len() + block.labels.as_ref().map_or(0, Vec::len);
+        self.kept.push(Kept {
+            key: block.key.clone(),
+            aside: block.aside.clone(),
+            count: 0,
+            ids: Vec::new(),
+            minutes: (u32::MAX, 0),
+            locked: false,
+            leaked: false,
+            durable: false,
+            bubble: block.bubble,
+            system,
+            samples: Vec::new(),
+            labels: block.labels.take(),
+            objects: Vec::new(),
+        });
+        self.by_hash.insert(hash, self.kept.len() - 1);
+        self.kept.len() - 1
     }
 
     /// Takes a goroutine out again: its stack came after all.
@@ -258,6 +364,7 @@ impl Groups {
         if let Some(kept) = self.kept.get_mut(at) {
             kept.count = kept.count.saturating_sub(1);
             kept.ids.retain(|known| *known != id);
+            kept.samples.retain(|known| known.id != id);
             let total = if kept.system { &mut self.system } else { &mut self.user };
             *total = total.saturating_sub(1);
         }
@@ -270,14 +377,22 @@ impl Groups {
         let root = groups.iter().flat_map(|group| &group.frames).find_map(root).map(str::to_owned);
         for group in &mut groups {
             group.own = group.frames.iter().position(|frame| is_own(frame, program, root.as_deref()));
+            // The last one printed is the first panic; those above it are of deferred calls.
+            let is_panic = |frame: &Frame| matches!(&*frame.function, "panic" | "runtime.gopanic" | "runtime.sigpanic");
+            let panic = group.frames.iter().rposition(is_panic).filter(|_| group.state == "running");
+            group.panicked = panic.and_then(|panic| {
+                let below = || group.frames.iter().enumerate().skip(panic + 1);
+                let own = below().find(|(_, frame)| is_own(frame, program, root.as_deref()));
+                own.or(below().find(|(_, frame)| !is_runtime(frame.function.as_bytes()))).map(|(at, _)| at)
+            });
         }
         // Equals stay in the order of the dump.
         order::by(groups, |group| [rank(group), order::most(group.count), order::most(group.minutes.1.into())])
     }
 }
 
-/// Fast, and good enough for keys that are compared afterwards.
-fn hash(key: &[u8]) -> u64 {
+/// Fast, and good enough for keys that are compared afterwards, or where nothing hangs on a rare error.
+pub(crate) fn hash(key: &[u8]) -> u64 {
     const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
     let mix = |sum: u64, word: u64| (sum.rotate_left(29) ^ word).wrapping_mul(ODD);
     let (words, rest) = key.as_chunks::<8>();
@@ -332,26 +447,35 @@ fn halves(entry: &[u8]) -> (&[u8], &[u8]) {
 fn decode(kept: Kept) -> Group {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let mut group = Group {
-        state: text(kept.key.split(|b| *b == END).next().unwrap_or_default()),
+        state: text(halves(kept.key.split(|b| *b == END).next().unwrap_or_default()).0),
         frames: Vec::new(),
         elided: None,
+        goes_on: false,
         creator: None,
         count: kept.count,
         ids: kept.ids,
+        samples: kept.samples,
         minutes: (kept.minutes.0.min(kept.minutes.1), kept.minutes.1),
         locked: kept.locked,
         leaked: kept.leaked,
+        durable: kept.durable,
+        bubble: kept.bubble,
         system: kept.system,
         top: 0,
         own: None,
+        panicked: None,
         objects: kept.objects,
+        known: Vec::new(),
         labels: kept.labels.as_deref().map(text),
     };
     let mut aside = kept.aside.split(|b| *b == END);
     for entry in entries(&kept.key) {
         if let [ELIDED, count @ ..] = entry {
             let count = line::decimal(count).map_or(0, |(count, _)| count.try_into().unwrap_or(u32::MAX));
-            group.elided = Some((group.frames.len(), count));
+            match count {
+                0 => group.goes_on = true,
+                count => group.elided = Some((group.frames.len(), count)),
+            }
             continue;
         }
         let mut name = text(function(entry));
@@ -404,8 +528,8 @@ fn package(function: &str) -> &str {
 /// what neither came with Go nor was downloaded.
 fn is_own(frame: &Frame, program: &Program, root: Option<&str>) -> bool {
     let package = package(&frame.function);
-    // The compiler's own wrappers tell no place.
-    if frame.file == "<autogenerated>" {
+    // The compiler's own wrappers, and cgo's, tell no place.
+    if frame.file == "<autogenerated>" || frame.file.ends_with("_cgo_gotypes.go") {
         return false;
     }
     if package == "main" {
@@ -414,7 +538,9 @@ fn is_own(frame: &Frame, program: &Program, root: Option<&str>) -> bool {
     if let Some(module) = &program.module {
         // The runtime writes the dots of a path's last element as %2e.
         let package = package.replace("%2e", ".");
-        return package.strip_prefix(module.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        // Tests may be in a package of their own beside that which they test.
+        let below = |rest: &str| rest.is_empty() || rest == "_test" || rest.starts_with('/');
+        return package.strip_prefix(module.as_str()).is_some_and(below);
     }
     let downloaded = frame.file.contains("@v") || frame.file.contains("/vendor/");
     let with_go = match root {
@@ -438,7 +564,7 @@ fn rank(group: &Group) -> u64 {
 }
 
 /// Whether the goroutines only wait for work: a listener, a connection kept alive, a pool's worker.
-pub(super) fn is_idle(group: &Group) -> bool {
+pub(crate) fn is_idle(group: &Group) -> bool {
     const IDLE: [&str; 7] = [
         "internal/poll.(*FD).Accept",
         "os/signal.signal_recv",

@@ -1,6 +1,7 @@
 //! One whole line of a dump, as the runtime prints it. Strict: a line that is taken for one of the runtime's is not shown to
 //! the reader of the log any more.
 
+use super::UNSURE;
 use memchr::{memchr, memrchr};
 
 /// What a line is.
@@ -26,8 +27,11 @@ pub(super) enum Line<'a> {
         certain: bool,
     },
     /// `created by main.main in goroutine 1`
-    Created(&'a [u8]),
-    /// `...406 frames elided...`
+    Created {
+        function: &'a [u8],
+        parent: Option<u64>,
+    },
+    /// `...406 frames elided...`, or 0 for `...additional frames elided...`, which is where the runtime stopped.
     Elided(u32),
     /// `<tab>goroutine running on other thread; stack unavailable`
     Unavailable,
@@ -51,12 +55,22 @@ pub(super) struct Header<'a> {
     pub(super) minutes: u32,
     pub(super) locked: bool,
     pub(super) leaked: bool,
+    pub(super) durable: bool,
+    pub(super) bubble: Option<u64>,
     pub(super) labels: Option<&'a [u8]>,
 }
 
 /// What stands before a stack that is no goroutine's: the scheduler's, an ancestor's.
-pub(super) const NOBODY: Header<'static> =
-    Header { id: 0, state: b"idle", minutes: 0, locked: false, leaked: false, labels: None };
+pub(super) const NOBODY: Header<'static> = Header {
+    id: 0,
+    state: b"idle",
+    minutes: 0,
+    locked: false,
+    leaked: false,
+    durable: false,
+    bubble: None,
+    labels: None,
+};
 
 /// Understands a line, which comes without its end.
 pub(super) fn parse(line: &[u8]) -> Option<Line<'_>> {
@@ -129,13 +143,15 @@ fn header(line: &[u8]) -> Option<Header<'_>> {
         b"" => None,
         labels => Some(labels.strip_prefix(b" ").filter(|l| l.starts_with(b"{") && l.ends_with(b"}"))?),
     };
-    let mut header = Header { id, state: b"", minutes: 0, locked: false, leaked: false, labels };
+    let mut header = Header { id, labels, ..NOBODY };
     let (mut state, mut rest) = comma(status);
     // In the order of goroutineheader, but a later Go may add some.
     loop {
         if let Some(before) = state.strip_suffix(b" (leaked)") {
             (state, header.leaked) = (before, true);
-        } else if let Some(before) = state.strip_suffix(b" (durable)").or(state.strip_suffix(b" (scan)")) {
+        } else if let Some(before) = state.strip_suffix(b" (durable)") {
+            (state, header.durable) = (before, true);
+        } else if let Some(before) = state.strip_suffix(b" (scan)") {
             state = before;
         } else {
             break;
@@ -147,6 +163,8 @@ fn header(line: &[u8]) -> Option<Header<'_>> {
             header.locked = true;
         } else if let Some((minutes, b" minutes")) = decimal(word) {
             header.minutes = minutes.try_into().unwrap_or(u32::MAX);
+        } else if let Some(bubble) = word.strip_prefix(b"synctest bubble ") {
+            header.bubble = decimal(bubble).map(|(bubble, _)| bubble);
         }
         rest = next;
     }
@@ -166,14 +184,14 @@ fn comma(text: &[u8]) -> (&[u8], Option<&[u8]>) {
 fn created(line: &[u8]) -> Option<Line<'_>> {
     let rest = line.strip_prefix(b"created by ")?;
     // Since Go 1.21 with the creator's number.
-    let function = match memchr(b' ', rest).and_then(|at| rest.split_at_checked(at)) {
-        None => rest,
+    let (function, parent) = match memchr(b' ', rest).and_then(|at| rest.split_at_checked(at)) {
+        None => (rest, None),
         Some((function, rest)) => match decimal(rest.strip_prefix(b" in goroutine ")?)? {
-            (_, b"") => function,
+            (parent, b"") => (function, Some(parent)),
             _ => return None,
         },
     };
-    is_function(function).then_some(Line::Created(function))
+    is_function(function).then_some(Line::Created { function, parent })
 }
 
 fn frame(line: &[u8]) -> Option<Line<'_>> {
@@ -221,6 +239,8 @@ fn place(rest: &[u8]) -> Option<Line<'_>> {
         b"" => Some(tail),
         _ => match tail.strip_prefix(b" pc=") {
             Some(pc) => hex(pc),
+            // A goroutine that has not begun has a frame, and no offset in it (Go 1.27).
+            None if tail.starts_with(b" fp=") => Some(tail),
             None => hex(tail.strip_prefix(b" +")?),
         },
     }?;
@@ -285,11 +305,26 @@ fn is_hex(text: &[u8]) -> bool {
 
 /// The first argument, and whether the runtime is sure of it (`?` says that it is not).
 pub(super) fn first_argument(arguments: &[u8]) -> Option<(u64, bool)> {
-    let rest = hex(arguments)?;
-    let digits = arguments.get(2..arguments.len() - rest.len())?;
+    let (value, rest) = number(arguments)?;
+    Some((value, !rest.starts_with(b"?")))
+}
+
+/// The first two arguments, 0 for what is none or no number.
+pub(super) fn first_arguments(arguments: &[u8]) -> [u64; 2] {
+    let Some((first, rest)) = number(arguments) else { return [0, 0] };
+    let after = rest.strip_prefix(b"?").unwrap_or(rest);
+    let second = after.strip_prefix(b", ").and_then(number);
+    let marked = |value: u64, rest: &[u8]| if value != 0 && rest.starts_with(b"?") { value | UNSURE } else { value };
+    [marked(first, rest), second.map_or(0, |(second, rest)| marked(second, rest))]
+}
+
+/// A number in hexadecimal and what follows it.
+fn number(text: &[u8]) -> Option<(u64, &[u8])> {
+    let rest = hex(text)?;
+    let digits = text.get(2..text.len() - rest.len())?;
     let value = digits.iter().try_fold(0u64, |sum, b| {
         let digit = char::from(*b).to_digit(16)?;
         sum.checked_mul(16)?.checked_add(digit.into())
     })?;
-    Some((value, !rest.starts_with(b"?")))
+    Some((value, rest))
 }

@@ -1,7 +1,7 @@
 //! What is shown of a dump: a table for people, one JSON object for machines.
 
 use super::groups::is_idle;
-use super::{Cause, Finding, Frame, Group, Kind, Summary};
+use super::{Cause, Finding, Frame, Group, Kind, Object, Summary, order};
 use crate::json::Json;
 use std::fmt::Write;
 
@@ -24,6 +24,8 @@ impl Default for Style {
 
 /// So many groups are shown; a log is read at three in the morning.
 const SHOWN: usize = 6;
+/// So many states are counted under the heading.
+const STATES: usize = 8;
 /// In JSON without stacks. Docker and others cut lines at 16 KiB.
 const SHOWN_IN_JSON: usize = 20;
 
@@ -36,6 +38,7 @@ const PLAIN: &str = "\x1b[0m";
 pub fn table(summary: &Summary, findings: &[Finding], style: &Style) -> String {
     let mut page = Page { text: String::new(), style };
     page.heading(summary);
+    page.states(summary);
     for finding in findings {
         page.finding(finding);
     }
@@ -48,12 +51,16 @@ struct Page<'a> {
     style: &'a Style,
 }
 
+/// As it may stand on a terminal: a panic's text and a name may hold anything, even what moves the cursor.
+pub(super) fn printable(c: char) -> char {
+    if c.is_control() { '\u{fffd}' } else { c }
+}
+
 impl Page<'_> {
     fn line(&mut self, look: &str, line: &str) {
         let (look, plain) = if self.style.colour && !look.is_empty() { (look, PLAIN) } else { ("", "") };
         self.text.push_str(look);
-        // A panic's text may hold anything, even what moves the cursor.
-        self.text.extend(line.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }));
+        self.text.extend(line.chars().map(printable));
         self.text.push_str(plain);
         self.text.push('\n');
     }
@@ -75,6 +82,24 @@ impl Page<'_> {
             line.push_str("; THE DUMP WAS CUT, there were more");
         }
         self.line(BOLD, &line);
+    }
+
+    /// How many are in each state, the most first. The runtime's own are not counted.
+    fn states(&mut self, summary: &Summary) {
+        let mut states: Vec<(u64, &str)> = Vec::new();
+        for group in summary.groups.iter().filter(|group| !group.system && !group.state.is_empty()) {
+            match states.iter_mut().find(|(_, state)| *state == group.state) {
+                Some((count, _)) => *count = count.saturating_add(group.count),
+                None => states.push((group.count, &group.state)),
+            }
+        }
+        let states = order::by(states, |(count, _)| [order::most(*count), 0, 0]);
+        let list: Vec<String> = states.iter().take(STATES).map(|(count, state)| format!("{count} {state}")).collect();
+        if states.len() > 1 {
+            let more = states.len().saturating_sub(STATES);
+            let rest = if more > 0 { format!(", {}", plural(more as u64, "other state")) } else { String::new() };
+            self.wrapped(DIM, "   ", &format!("{}{rest}", list.join(", ")));
+        }
     }
 
     fn finding(&mut self, finding: &Finding) {
@@ -100,13 +125,22 @@ impl Page<'_> {
     }
 
     fn groups(&mut self, summary: &Summary, findings: &[Finding]) {
-        let named = |at: usize| findings.iter().any(|finding| finding.groups.contains(&at));
+        let mut named = vec![false; summary.groups.len()];
+        for at in findings.iter().flat_map(|finding| &finding.groups) {
+            if let Some(named) = named.get_mut(*at) {
+                *named = true;
+            }
+        }
         let mut room = SHOWN;
         let mut left = Vec::new();
-        let shows =
-            |at: usize, group: &Group, room: usize| self.style.all || named(at) || (room > 0 && !is_idle(group));
+        let shows = |at: usize, group: &Group, room: usize| {
+            self.style.all || named.get(at) == Some(&true) || (room > 0 && !is_idle(group))
+        };
+        // Those that were named come first.
+        let of_findings = summary.groups.iter().enumerate().filter(|(at, _)| named.get(*at) == Some(&true));
+        let others = summary.groups.iter().enumerate().filter(|(at, _)| named.get(*at) != Some(&true));
         let mut shown = Vec::new();
-        for (at, group) in summary.groups.iter().enumerate() {
+        for (at, group) in of_findings.chain(others) {
             if shows(at, group, room) {
                 room = room.saturating_sub(1);
                 shown.push(group);
@@ -127,7 +161,7 @@ impl Page<'_> {
     /// One line that says where, one that says more.
     fn group(&mut self, group: &Group, column: usize, states: usize) {
         let lead = format!("{:>column$} × {:<states$}  ", group.count, waiting(group));
-        let place = if self.style.all { group.frames.first() } else { group.own().or_else(|| outermost(group)) };
+        let place = if self.style.all { group.frames.first() } else { group.place().or_else(|| outermost(group)) };
         let indent = lead.chars().count();
         match place {
             Some(frame) => {
@@ -161,6 +195,9 @@ impl Page<'_> {
             }
             self.line("", &line);
             at += most;
+        }
+        if group.goes_on {
+            self.line(DIM, &format!("{:indent$}(the stack goes on; the rest is not known)", ""));
         }
     }
 
@@ -216,6 +253,10 @@ fn waiting(group: &Group) -> String {
     if group.locked {
         text.push_str(", locked");
     }
+    if let Some(bubble) = group.bubble {
+        let durable = if group.durable { " (durable)" } else { "" };
+        let _ = write!(text, ", synctest bubble {bubble}{durable}");
+    }
     text
 }
 
@@ -225,11 +266,22 @@ fn more(group: &Group, all: bool) -> String {
     if let Some(called) = called(group).filter(|called| !all && !says(&group.state, &called.function)) {
         parts.push(format!("in {}", called.function));
     }
+    let known = !group.known.is_empty();
+    let about = |address: u64| match group.known.iter().find(|(known, _)| *known == address) {
+        Some((_, object)) => format!("{address:#x} ({})", object.described()),
+        None => format!("{address:#x}"),
+    };
     match group.objects.as_slice() {
-        [(address, waiting), ..] if *waiting > 1 && *waiting < group.count => {
-            parts.push(format!("{waiting} of them on {address:#x}"));
+        // Of a select each is one of several.
+        [_, _, ..] if group.state == "select" && known => {
+            let all: Vec<String> = group.objects.iter().map(|(address, _)| about(*address)).collect();
+            parts.push(format!("on {}", all.join(", ")));
         }
-        [(address, waiting), ..] if *waiting > 1 => parts.push(format!("all on {address:#x}")),
+        [(address, waiting), ..] if *waiting > 1 && *waiting < group.count => {
+            parts.push(format!("{waiting} of them on {}", about(*address)));
+        }
+        [(address, waiting), ..] if *waiting > 1 => parts.push(format!("all on {}", about(*address))),
+        [(address, _), ..] if known => parts.push(format!("on {}", about(*address))),
         _ => {}
     }
     if let Some(frame) = &group.creator {
@@ -239,12 +291,16 @@ fn more(group: &Group, all: bool) -> String {
     if let Some(labels) = &group.labels {
         parts.push(labels.clone());
     }
+    if group.goes_on && !all {
+        parts.push("the stack goes on; the rest is not known".to_owned());
+    }
     parts.join("; ")
 }
 
 /// What was called from where the goroutine hangs: from the user's own frame, or in a library.
 fn called(group: &Group) -> Option<&Frame> {
-    match group.own {
+    match group.panicked.or(group.own) {
+        Some(_) if group.panicked.is_some() => None,
         Some(own) if own > group.top => group.frames.get(own - 1),
         Some(_) => None,
         None => group.top().filter(|top| Some(*top) != outermost(group)),
@@ -258,7 +314,7 @@ fn outermost(group: &Group) -> Option<&Frame> {
 }
 
 /// Whether the state names the function: `sync.Mutex.Lock` and `sync.(*Mutex).Lock`.
-fn says(state: &str, function: &str) -> bool {
+pub(crate) fn says(state: &str, function: &str) -> bool {
     let plain = |c: &char| !matches!(c, '(' | '*' | ')');
     function.chars().filter(plain).eq(state.chars()) || (state, function) == ("sleep", "time.Sleep")
 }
@@ -277,6 +333,9 @@ impl Cause {
         match self {
             Cause::Handlers => "handlers",
             Cause::Mutex => "mutex",
+            Cause::LockOrder => "lock_order",
+            Cause::Once => "once",
+            Cause::Cond => "cond",
             Cause::WaitGroup => "wait_group",
             Cause::Receive => "receive",
             Cause::Send => "send",
@@ -286,7 +345,36 @@ impl Cause {
             Cause::Unheeded => "unheeded",
             Cause::MainGone => "main_gone",
             Cause::Busy => "busy",
+            Cause::Crash => "crash",
             Cause::Unknown => "unknown",
+        }
+    }
+}
+
+impl Object {
+    /// In a few words.
+    fn described(&self) -> String {
+        match self {
+            Object::Channel { closed: true, .. } => "a closed channel".to_owned(),
+            Object::Channel { capacity: 0, .. } => "an unbuffered channel".to_owned(),
+            Object::Channel { length, capacity, .. } => format!("a channel with {length} of {capacity}"),
+            Object::Mutex { locked: true, waiters } => format!("locked, {waiters} waiting"),
+            Object::Mutex { locked: false, waiters } => format!("not locked now, {waiters} waiting"),
+            Object::WaitGroup { counter } => format!("counter {counter}"),
+        }
+    }
+
+    fn json(&self, json: &mut Json) {
+        match self {
+            Object::Channel { length, capacity, closed } => {
+                json.numbers(&[("length", Some(*length)), ("capacity", Some(*capacity))]);
+                json.bool("closed", *closed);
+            }
+            Object::Mutex { locked, waiters } => {
+                json.bool("locked", *locked);
+                json.number("waiters", (*waiters).into());
+            }
+            Object::WaitGroup { counter } => json.number("counter", (*counter).into()),
         }
     }
 }
@@ -299,6 +387,8 @@ impl Kind {
             Kind::Panic => "panic",
             Kind::Fatal => "fatal",
             Kind::Unknown => "unknown",
+            Kind::Profile => "profile",
+            Kind::Live => "live",
         }
     }
 }
@@ -310,21 +400,14 @@ pub fn json(summary: &Summary, findings: &[Finding], all: bool) -> String {
     json.object(|json| {
         json.string("kind", summary.kind.name());
         json.string("reason", &summary.reason);
+        json.list("notes", &summary.notes, |json, note| json.value(note));
         json.number("goroutines", summary.user + summary.system);
         json.number("user", summary.user);
         json.number("system", summary.system);
         json.number("ungrouped", summary.ungrouped);
         json.bool("cut", summary.cut);
         json.number("bytes", summary.bytes);
-        json.list("findings", findings, |json, finding| {
-            json.object(|json| {
-                json.string("cause", finding.cause.name());
-                json.string("evidence", &finding.evidence);
-                json.string("advice", &finding.advice);
-                field(json, "place", finding.place.as_ref());
-                numbers(json, "groups", finding.groups.iter().map(|at| *at as u64));
-            });
-        });
+        json.list("findings", findings, |json, found| json.object(|json| finding(json, found)));
         let shown = if all { usize::MAX } else { SHOWN_IN_JSON };
         let groups = summary.groups.get(..shown).unwrap_or(&summary.groups);
         json.number("groups_left_out", (summary.groups.len() - groups.len()) as u64);
@@ -333,13 +416,52 @@ pub fn json(summary: &Summary, findings: &[Finding], all: bool) -> String {
     json.into_text()
 }
 
-fn inside(json: &mut Json, group: &Group, all: bool) {
+/// The same in pieces, for a log whose lines must be short: what there is, then each finding, then each group without its stack.
+/// The name of a piece, and its JSON.
+pub fn json_pieces(summary: &Summary, findings: &[Finding]) -> Vec<(&'static str, String)> {
+    let mut pieces = Vec::new();
+    let mut add = |name: &'static str, fill: &dyn Fn(&mut Json)| {
+        let mut json = Json::default();
+        json.object(|json| fill(json));
+        pieces.push((name, json.into_text()));
+    };
+    let groups = summary.groups.get(..SHOWN_IN_JSON).unwrap_or(&summary.groups);
+    add("goroutines", &|json| {
+        json.string("kind", summary.kind.name());
+        json.string("reason", &summary.reason);
+        json.number("goroutines", summary.user + summary.system);
+        json.number("user", summary.user);
+        json.number("system", summary.system);
+        json.number("groups_left_out", (summary.groups.len() - groups.len()) as u64);
+    });
+    for found in findings {
+        add("finding", &|json| finding(json, found));
+    }
+    for group in groups {
+        add("group", &|json| inside(json, group, false));
+    }
+    pieces
+}
+
+fn finding(json: &mut Json, finding: &Finding) {
+    json.string("cause", finding.cause.name());
+    json.string("evidence", &finding.evidence);
+    json.string("advice", &finding.advice);
+    field(json, "place", finding.place.as_ref());
+    numbers(json, "groups", finding.groups.iter().map(|at| *at as u64));
+}
+
+pub(super) fn inside(json: &mut Json, group: &Group, all: bool) {
     json.string("state", &group.state);
     json.number("count", group.count);
     numbers(json, "ids", group.ids.iter().copied());
     numbers(json, "minutes", [group.minutes.0.into(), group.minutes.1.into()].into_iter());
     json.bool("locked", group.locked);
     json.bool("leaked", group.leaked);
+    json.bool("durable", group.durable);
+    if let Some(bubble) = group.bubble {
+        json.number("bubble", bubble);
+    }
     json.bool("system", group.system);
     json.bool("idle", is_idle(group));
     field(json, "top", group.top());
@@ -349,6 +471,9 @@ fn inside(json: &mut Json, group: &Group, all: bool) {
         json.object(|json| {
             json.string("address", &format!("{address:#x}"));
             json.number("waiting", *waiting);
+            if let Some((_, object)) = group.known.iter().find(|(known, _)| known == address) {
+                object.json(json);
+            }
         });
     });
     if let Some(labels) = &group.labels {
@@ -360,6 +485,7 @@ fn inside(json: &mut Json, group: &Group, all: bool) {
             json.number("elided_after", after as u64);
             json.number("elided", count.into());
         }
+        json.bool("goes_on", group.goes_on);
     }
 }
 
@@ -392,22 +518,7 @@ mod tests {
     }
 
     fn group(state: &str, count: u64, frames: Vec<Frame>, own: Option<usize>) -> Group {
-        Group {
-            state: state.to_owned(),
-            frames,
-            elided: None,
-            creator: None,
-            count,
-            ids: vec![7],
-            minutes: (0, 0),
-            locked: false,
-            leaked: false,
-            system: false,
-            top: 0,
-            own,
-            objects: Vec::new(),
-            labels: None,
-        }
+        Group { state: state.to_owned(), frames, count, ids: vec![7], own, ..Group::default() }
     }
 
     fn example() -> (Summary, Vec<Finding>) {
@@ -439,6 +550,7 @@ mod tests {
         let summary = Summary {
             kind: Kind::Signal,
             reason: "SIGQUIT: quit".to_owned(),
+            notes: Vec::new(),
             user: 1006,
             system: 2,
             groups: vec![handlers, main, deep, idle, system],
@@ -465,6 +577,7 @@ mod tests {
     fn a_table() {
         let expected = "\
 SIGQUIT: quit — 1006 goroutines and 2 of the runtime; THE DUMP WAS CUT, there were more
+   1000 sync.Mutex.Lock, 4 IO wait, 1 select, 1 chan receive
 => 1000 handlers wait for a mutex in main.get.
    Unlock it.
 1000 × sync.Mutex.Lock, 3–12 min, locked  main.\"get  /src/a\u{fffd}b/cart.go:21

@@ -52,28 +52,8 @@ const DUMPS: [&[u8]; 7] = [
     dump!("fatal_overflow"),
 ];
 
-/// Whether `parts` are what remains of `all` when the others are taken out: both kinds in their own order.
 fn is_split_of(seen: &Seen, all: &[u8]) -> bool {
-    // States of the passed and dumped bytes are positions in them; their sum is the position in `all`. Greedy choices can
-    // fail where both fit, so all reachable positions are kept.
-    let mut reachable = vec![0usize];
-    for (at, b) in all.iter().enumerate() {
-        let mut next = Vec::new();
-        for passed in reachable {
-            if seen.passed.get(passed) == Some(b) {
-                next.push(passed + 1);
-            }
-            if seen.dumped.get(at - passed) == Some(b) {
-                next.push(passed);
-            }
-        }
-        next.sort_unstable();
-        next.dedup();
-        // Enough to follow; what is dropped could only make the test stricter.
-        next.truncate(64);
-        reachable = next;
-    }
-    seen.passed.len() + seen.dumped.len() == all.len() && reachable.contains(&seen.passed.len())
+    super::is_split_of(&seen.passed, &seen.dumped, all)
 }
 
 /// What a dump says, for comparing.
@@ -405,3 +385,295 @@ fn a_flood_of_log_lines_is_no_end() {
     assert_eq!(seen.passed.len(), 2 * flood.len());
     assert_eq!(seen.summaries[0].groups[0].frames[0].function, "main.main");
 }
+
+#[path = "../../tests/support/hostile.rs"]
+mod hostile;
+
+/// Whole, byte by byte, and in the pieces that end at `cuts`.
+fn split_anywhere(wanted: Wanted, text: &[u8], cuts: &[prop::sample::Index]) -> [Seen; 3] {
+    let mut at: Vec<usize> = cuts.iter().map(|cut| cut.index(text.len() + 1)).collect();
+    at.extend([0, text.len()]);
+    at.sort_unstable();
+    [whole(wanted, text), read(wanted, text.chunks(1)), read(wanted, at.windows(2).map(|pair| &text[pair[0]..pair[1]]))]
+}
+
+/// Every dump there is, shortened where it is long: the damage is to be where something depends on it.
+#[allow(clippy::disallowed_methods, reason = "a test reads a directory as it likes")]
+fn every_dump() -> &'static [Vec<u8>] {
+    static DUMPS: std::sync::OnceLock<Vec<Vec<u8>>> = std::sync::OnceLock::new();
+    DUMPS.get_or_init(|| {
+        let root = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/dumps");
+        let files = ["", "causes", "causes-go122"].into_iter().flat_map(|folder| {
+            std::fs::read_dir(format!("{root}/{folder}")).unwrap().map(|entry| entry.unwrap().path())
+        });
+        let mut files: Vec<_> = files.filter(|path| path.extension().is_some_and(|e| e == "stderr")).collect();
+        files.sort();
+        assert!(files.len() > 30, "{files:?}");
+        let short = |path: &std::path::PathBuf| {
+            let text = std::fs::read(path).unwrap();
+            let lines: Vec<&[u8]> = text.split_inclusive(|b| *b == b'\n').collect();
+            match lines.len() {
+                ..=150 => text.clone(),
+                count => [&lines[..110], &lines[count - 40..]].concat().concat(),
+            }
+        };
+        files.iter().map(short).collect()
+    })
+}
+
+/// What can happen to a dump on its way.
+#[derive(Clone, Debug)]
+enum Damage {
+    Byte(prop::sample::Index, u8),
+    Cut(prop::sample::Index, usize),
+    Twice(prop::sample::Index),
+    Moved(prop::sample::Index, prop::sample::Index),
+    Foreign(prop::sample::Index, usize, usize),
+    Junk(prop::sample::Index, u8, usize),
+}
+
+fn damage() -> impl Strategy<Value = Damage> {
+    use Damage::*;
+    let at = any::<prop::sample::Index>;
+    prop_oneof![
+        (at(), prop_oneof![any::<u8>(), prop::sample::select(&b"\n\r \t(){}[]:.0xa"[..])])
+            .prop_map(|(a, b)| Byte(a, b)),
+        (at(), 0usize..40).prop_map(|(a, n)| Cut(a, n)),
+        at().prop_map(Twice),
+        (at(), at()).prop_map(|(a, b)| Moved(a, b)),
+        (at(), 0usize..6, 1usize..5).prop_map(|(a, which, n)| Foreign(a, which, n)),
+        (at(), any::<u8>(), prop_oneof![9 => 0usize..100, 1 => Just(70_000)]).prop_map(|(a, b, n)| Junk(a, b, n)),
+    ]
+}
+
+impl Damage {
+    fn to(&self, text: &mut Vec<u8>) {
+        const FOREIGN: [&str; 6] = [
+            "2026/11/23 05:55:22 request 7 took 12ms\n",
+            "{\"time\":\"2026-01-01T00:00:00Z\",\"msg\":\"tick (0x1, {2}) main.go:7\"}\n",
+            "level=info msg=\"x\"\n",
+            "hello\n",
+            "\tat x.y.z(Main.java:7)\n",
+            "goroutine count is 7\n",
+        ];
+        let line = |text: &[u8], at: usize| {
+            let from = text[..at].iter().rposition(|b| *b == b'\n').map_or(0, |before| before + 1);
+            from..text[at..].iter().position(|b| *b == b'\n').map_or(text.len(), |end| at + end + 1)
+        };
+        if text.is_empty() {
+            return;
+        }
+        match self {
+            Damage::Byte(at, byte) => *at.get_mut(text) = *byte,
+            Damage::Cut(at, count) => {
+                let at = at.index(text.len());
+                text.drain(at..text.len().min(at + count));
+            }
+            Damage::Twice(at) => {
+                let line = line(text, at.index(text.len()));
+                let copy = text[line.clone()].to_vec();
+                text.splice(line.start..line.start, copy);
+            }
+            Damage::Moved(at, to) => {
+                let line: Vec<u8> = text.drain(line(text, at.index(text.len()))).collect();
+                let to = to.index(text.len() + 1);
+                text.splice(to..to, line);
+            }
+            Damage::Foreign(at, which, times) => {
+                let at = at.index(text.len());
+                text.splice(at..at, FOREIGN[*which].repeat(*times).into_bytes());
+            }
+            Damage::Junk(at, byte, count) => {
+                let at = at.index(text.len());
+                text.splice(at..at, vec![*byte; *count]);
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases / 2))]
+
+    #[test]
+    fn a_damaged_dump_says_the_same_wherever_it_is_split(
+        which in any::<prop::sample::Index>(),
+        damage in prop::collection::vec(damage(), 1..12),
+        cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..40),
+    ) {
+        let mut text = which.get(every_dump()).clone();
+        damage.iter().for_each(|damage| damage.to(&mut text));
+        for wanted in [Wanted::Signals, Wanted::All] {
+            let [one, bytes, pieces] = split_anywhere(wanted, &text, &cuts);
+            for other in [bytes, pieces] {
+                prop_assert_eq!(told(&other), told(&one));
+                prop_assert_eq!(String::from_utf8_lossy(&other.passed), String::from_utf8_lossy(&one.passed));
+                prop_assert_eq!(String::from_utf8_lossy(&other.dumped), String::from_utf8_lossy(&one.dumped));
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_hostile_loses_no_byte_wherever_it_is_split(
+        which in 0..hostile::ALL.len(),
+        cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..40),
+    ) {
+        let text = hostile::ALL[which].1(3000);
+        for wanted in [Wanted::Signals, Wanted::All] {
+            let [one, bytes, pieces] = split_anywhere(wanted, &text, &cuts);
+            for other in [bytes, pieces] {
+                prop_assert_eq!(told(&other), told(&one));
+                prop_assert!(other.passed == one.passed && other.dumped == one.dumped);
+            }
+            prop_assert_eq!(one.passed.len() + one.dumped.len(), text.len());
+        }
+    }
+}
+
+/// What the processor needed for it: other tests run at the same time.
+fn cost(work: impl FnOnce()) -> u64 {
+    use nix::sys::resource::{UsageWho, getrusage};
+    use nix::sys::time::TimeValLike;
+    let used = || {
+        let usage = getrusage(UsageWho::RUSAGE_THREAD).unwrap();
+        (usage.user_time() + usage.system_time()).num_microseconds() as u64
+    };
+    let before = used();
+    work();
+    used() - before
+}
+
+/// Eight times as much takes some eight times as long. What took seconds when this was written takes milliseconds now.
+fn grows_with_its_length(name: &str, work: impl Fn(usize)) {
+    const SMALL: usize = 4 << 10;
+    let measured = || [1, 8].map(|times| cost(|| work(SMALL * times)));
+    // The machine may be busy with something else: it is measured again before it fails.
+    let tries: Vec<_> = (0..3).map(|_| measured()).take_while(|[one, eight]| *eight > 16 * one.max(&2_000)).collect();
+    assert!(tries.len() < 3, "{name}: {tries:?} microseconds for {SMALL} bytes and for eight times as many");
+}
+
+/// Where a dump ends, all that is made of it.
+struct Shown(usize);
+
+impl Output for Shown {
+    fn pass(&mut self, bytes: &[u8]) {
+        self.0 += bytes.len();
+    }
+    fn dump(&mut self, bytes: &[u8]) {
+        self.0 += bytes.len();
+    }
+    fn ended(&mut self, summary: Summary) {
+        let findings = diagnose(&summary, &Program { module: None, signal: Some("SIGTERM".to_owned()), kept: None });
+        std::hint::black_box(table(&summary, &findings, &Style::default()));
+        std::hint::black_box(json(&summary, &findings, false));
+    }
+}
+
+#[test]
+fn the_cost_of_reading_grows_with_the_length_whatever_it_is() {
+    for (name, make) in hostile::ALL {
+        grows_with_its_length(name, |length| {
+            let (text, mut shown) = (make(length), Shown(0));
+            let mut reader = Reader::new(Wanted::Signals, Program::default());
+            reader.feed(&text, &mut shown);
+            reader.finish(&mut shown);
+            assert_eq!(shown.0, text.len());
+        });
+    }
+}
+
+/// As a server writes it that makes a system call for each byte.
+#[test]
+fn the_cost_of_bytes_that_come_one_by_one_grows_with_their_number() {
+    for (name, make) in hostile::ALL {
+        grows_with_its_length(name, |length| {
+            let text = make(length);
+            let mut reader = Reader::new(Wanted::Signals, Program::default());
+            text.chunks(1).for_each(|byte| reader.feed(byte, &mut Shown(0)));
+        });
+    }
+}
+
+type Prefix<'a> = &'a dyn Fn(&[u8]) -> Vec<u8>;
+
+#[test]
+fn the_cost_of_prefixes_grows_with_the_length() {
+    let surrogates = |line: &[u8]| [b"{\"log\":\"", &b"\\ud83d".repeat(line.len() / 8)[..], b"\"}"].concat();
+    let prefixes: [Prefix; 9] = [
+        &|line| [b"2026-11-23T05:55:22.297480536Z ", line].concat(),
+        &|line| [b"web-1  | ", line].concat(),
+        &|line| [b"2026-11-23T05:55:22.1Z stderr P ", line].concat(),
+        &|line| [b"{\"log\":\"", line, b"\\n\"}"].concat(),
+        &|line| [b"{\"log\":\"", line].concat(),
+        &|line| [b"a goroutine 1 [x]: \"", line].concat(),
+        &|line| [b"m=\"goroutine 1 [x]:\\n", line].concat(),
+        &|line| [b"<br>&lt;\x1b[", line].concat(),
+        &surrogates,
+    ];
+    let inputs =
+        ["frames without end", "names of dots", "empty lines", "arguments of 60 KB", "no line at all", "a log"];
+    for (name, make) in hostile::ALL.iter().filter(|(name, _)| inputs.contains(name)) {
+        for prefix in prefixes {
+            grows_with_its_length(name, |length| {
+                let text = make(length);
+                let line = |line: &[u8]| [&prefix(line), &b"\n"[..]].concat();
+                let prefixed: Vec<u8> = text.split(|b| *b == b'\n').flat_map(line).collect();
+                let mut reader = logs::LogReader::new(&Program::default());
+                prefixed.chunks(4096).for_each(|chunk| reader.feed(chunk, &mut |_| {}));
+                reader.finish(&mut |_| {});
+            });
+        }
+    }
+}
+
+/// PID 1 looks at signals between two pieces.
+#[test]
+fn a_piece_is_small_unless_it_only_passes() {
+    for (name, make) in hostile::ALL {
+        let text = make(64 << 10);
+        let (mut reader, mut seen) = (Reader::new(Wanted::Signals, Program::default()), Seen::default());
+        let mut rest = &text[..];
+        while !rest.is_empty() {
+            let (ends, passed) = (seen.summaries.len(), seen.passed.len());
+            let left = reader.feed_some(rest, &mut seen);
+            let taken = rest.len() - left.len();
+            let line = rest[..taken].iter().rev().skip(1).take_while(|b| **b != b'\n').count();
+            assert!(
+                taken > 0 && (taken <= 4096 + line || seen.passed.len() - passed >= taken - line),
+                "{name}: {taken} bytes"
+            );
+            assert!(seen.summaries.len() <= ends + 1, "{name}: two dumps ended in one piece");
+            rest = left;
+        }
+    }
+}
+
+#[test]
+fn what_is_never_borne_out_is_not_held_for_ever() {
+    for (name, head, line) in
+        [("notes", "SIGQUIT: quit\n", "instruction bytes: 0x1\n"), ("a panic's value", "panic: x\n", "\tmore of it\n")]
+    {
+        let text = format!("{head}{}", line.repeat(10_000));
+        let (mut reader, mut seen) = (Reader::new(Wanted::All, Program::default()), Seen::default());
+        reader.feed(text.as_bytes(), &mut seen);
+        assert!(seen.passed.len() > text.len() - (80 << 10), "{name}: {} of {} passed", seen.passed.len(), text.len());
+        assert!(seen.summaries.is_empty());
+        // A near miss: as many are part of the dump if it comes.
+        let text = format!("{head}{}\ngoroutine 1 [running]:\nmain.main()\n\t/m.go:1 +0x1\n", line.repeat(20));
+        let seen = whole(Wanted::All, text.replace("quit\n", "quit\nPC=0x1 m=0 sigcode=0\n").as_bytes());
+        assert_eq!((seen.summaries.len(), seen.passed.len()), (1, 0), "{name}");
+    }
+}
+
+#[test]
+fn names_and_labels_of_any_length_are_kept_as_far_as_they_help() {
+    let long = "l".repeat(50_000);
+    let text = format!("{}a.b{long}()\n\t/m.go:7 +0x1\n...1 frames elided...\n", HEADER.replace("LABELS", &long));
+    let seen =
+        whole(Wanted::Signals, [text.as_bytes(), &b"...1 frames elided...\n".repeat(10_000)].concat().as_slice());
+    let [summary] = seen.summaries.as_slice() else { panic!("{} dumps", seen.summaries.len()) };
+    let group = &summary.groups[0];
+    assert_eq!((group.frames[0].line, group.frames.len(), group.elided), (7, 1, Some((1, 1))));
+    assert!(group.frames[0].function.len() == 1024 && group.labels.as_ref().is_some_and(|labels| labels.len() == 1024));
+}
+
+const HEADER: &str = "SIGQUIT: quit\nPC=0x1 m=0 sigcode=0\n\ngoroutine 1 [select] {LABELS}:\n";

@@ -1,4 +1,4 @@
-//! What a goroutine waits for, told from its state and from what its own code called; and what is to be said of that.
+//! What a goroutine waits for, told from its state and from what its own code called; and the words for each: "waiting for a mutex", and what to do about it.
 
 use super::{Cause, Group};
 
@@ -6,6 +6,7 @@ use super::{Cause, Group};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wait {
     Lock,
+    Once,
     Group,
     Cond,
     Receive,
@@ -26,13 +27,24 @@ pub(super) enum Wait {
     Resolver,
     File,
     Syscall,
+    PipeRead,
+    PipeWrite,
+    Output,
     Running,
+    /// It prints the dump.
+    Printer,
     Accept,
     Other,
 }
 
 /// What is called says more than the state; the first that is found counts.
 const BY_FUNCTION: &[(&str, Wait)] = &[
+    ("runtime/pprof.", Wait::Printer),
+    ("runtime/debug.PrintStack", Wait::Printer),
+    ("runtime/debug.Stack", Wait::Printer),
+    ("os/exec.(*Cmd).awaitGoroutines", Wait::Output),
+    ("io.(*pipe).read", Wait::PipeRead),
+    ("io.(*pipe).write", Wait::PipeWrite),
     ("os/exec.(*Cmd).", Wait::Child),
     ("os.(*Process).", Wait::Child),
     ("database/sql.(*DB).conn", Wait::Pool),
@@ -55,6 +67,9 @@ const BY_FUNCTION: &[(&str, Wait)] = &[
     // Without a body between them, a handler gets at the reader of its connection by Hijack alone.
     ("net/http.(*connReader).Read", Wait::Hijacked),
     ("internal/poll.(*FD).Accept", Wait::Accept),
+    ("net.(*TCPListener).Accept", Wait::Accept),
+    ("net.(*UnixListener).Accept", Wait::Accept),
+    ("crypto/tls.(*listener).Accept", Wait::Accept),
     ("time.Sleep", Wait::Sleep),
     ("net.(*Resolver).", Wait::Resolver),
     ("net.", Wait::Network),
@@ -80,6 +95,8 @@ const BY_STATE: &[(&str, Wait)] = &[
     ("syscall", Wait::Syscall),
     ("running", Wait::Running),
     ("runnable", Wait::Running),
+    ("copystack", Wait::Running),
+    ("preempted", Wait::Running),
 ];
 
 impl Wait {
@@ -93,6 +110,17 @@ impl Wait {
         if group.frames.iter().any(|frame| frame.function.contains("/websocket.(*Conn).")) {
             return Wait::Hijacked;
         }
+        // Caught at its work it is as good as in Accept.
+        const SERVES: [&str; 3] =
+            ["net/http.(*Server).Serve", "google.golang.org/grpc.(*Server).Serve", "internal/poll.(*FD).Accept"];
+        let works = ["running", "runnable", "syscall", "IO wait"].contains(&&*group.state);
+        if works && SERVES.iter().any(|name| group.frames.iter().any(|frame| frame.function == *name)) {
+            return Wait::Accept;
+        }
+        // Do waits for who is in Do already; who is in it is where the function is.
+        if above.iter().any(|frame| frame.function == "sync.(*Once).doSlow") && calls("sync.(*Mutex)") {
+            return Wait::Once;
+        }
         let by_function = BY_FUNCTION.iter().find(|(name, _)| calls(name));
         let by_state = || BY_STATE.iter().find(|(state, _)| group.state.starts_with(state));
         by_function.or_else(by_state).map_or(Wait::Other, |(_, wait)| *wait)
@@ -102,6 +130,10 @@ impl Wait {
     pub(super) fn cause(self, group: &Group) -> Cause {
         match self {
             Wait::Lock => Cause::Mutex,
+            Wait::Once => Cause::Once,
+            Wait::Cond => Cause::Cond,
+            Wait::PipeRead => Cause::Receive,
+            Wait::PipeWrite => Cause::Send,
             Wait::Group => Cause::WaitGroup,
             Wait::NilChannel if group.state.starts_with("chan send") => Cause::Send,
             Wait::Receive | Wait::Never | Wait::NilChannel => Cause::Receive,
@@ -109,8 +141,9 @@ impl Wait {
             Wait::Select | Wait::Sleep => Cause::Loop,
             Wait::Running => Cause::Busy,
             Wait::Accept => Cause::Unheeded,
-            Wait::Cond | Wait::Other => Cause::Unknown,
+            Wait::Printer | Wait::Other => Cause::Unknown,
             Wait::Child
+            | Wait::Output
             | Wait::Pool
             | Wait::Database
             | Wait::Upstream
@@ -126,7 +159,14 @@ impl Wait {
 
     pub(super) fn phrase(self, group: &Group) -> &str {
         match self {
+            Wait::Lock if group.state == "sync.RWMutex.Lock" => "waiting for an RWMutex to write",
+            Wait::Lock if group.state == "sync.RWMutex.RLock" => "waiting for an RWMutex to read",
             Wait::Lock => "waiting for a mutex",
+            Wait::Once => "waiting for a sync.Once",
+            Wait::PipeRead => "reading from an io.Pipe to which nobody writes",
+            Wait::PipeWrite => "writing to an io.Pipe from which nobody reads",
+            Wait::Output => "waiting for the output of a child process that has ended",
+            Wait::Printer => "printing this dump",
             Wait::Group => "waiting for a WaitGroup",
             Wait::Cond => "waiting for a Cond",
             Wait::Receive => "receiving from a channel",
@@ -159,9 +199,18 @@ impl Wait {
                 "Tell every goroutine of the WaitGroup to stop before Wait: cancel its context or close its channel."
             }
             Wait::Cond => "Call Broadcast when stopping, and let the waiting loop look whether it is to stop.",
-            Wait::Receive => "Close the channel when stopping, or select on ctx.Done() beside it.",
+            Wait::Receive => {
+                "Close the channel when stopping, or cancel the context it is of; a ticker's needs ctx.Done() beside it in a select."
+            }
+            Wait::Once => "Do not call Do inside the function that the same Once runs, and let that function end.",
+            Wait::PipeRead => "Close the writing end (CloseWithError) on every way out.",
+            Wait::PipeWrite => "Close the reading end (CloseWithError) when nobody reads any more.",
+            Wait::Output => "Set Cmd.WaitDelay: another process, which the child started, still has its output open.",
+            Wait::Printer => "Look at the largest groups of the program's own code first.",
             Wait::Send => "Select on ctx.Done() beside the send, or keep receiving until the sender has gone.",
-            Wait::NilChannel => "Make the channel before it is used: nothing ever comes out of a nil one.",
+            Wait::NilChannel => {
+                "Make the channel before it is used; Done() of context.Background, TODO and WithoutCancel is nil too."
+            }
             Wait::Never => "Wait for the signal's context or for the end of Shutdown instead of select {}.",
             Wait::Select => "Add a case <-ctx.Done() that returns.",
             Wait::Sleep => "Wait for a timer and ctx.Done() in one select instead of sleeping.",
@@ -187,9 +236,8 @@ impl Wait {
             }
             Wait::Syscall => "Use a form that does not block (LOCK_NB, a timeout), or do not let the stop wait for it.",
             Wait::Running => "Look at ctx.Err() inside the loop.",
-            Wait::Accept | Wait::Other => {
-                "Give Shutdown a context with a deadline, and call server.Close when it has passed."
-            }
+            Wait::Other => "Look at what lets that call return.",
+            Wait::Accept => "Give Shutdown a context with a deadline, and call server.Close when it has passed.",
         }
     }
     /// Shutdown does not cancel the contexts of requests; only Close does.
@@ -201,6 +249,7 @@ impl Wait {
             Wait::Database | Wait::Upstream | Wait::Resolver => {
                 "Pass r.Context() on, give Shutdown a deadline, and call server.Close after it: that cancels r.Context()."
             }
+            Wait::Other => "Give Shutdown a context with a deadline, and call server.Close when it has passed.",
             _ => self.advice(),
         }
     }

@@ -1,59 +1,24 @@
-//! The event loop: one place turns the world into events, and only this place calls waitpid.
+//! The event loop: one place turns the world into events. `forwarding.rs` takes what signals it brings, `reaping.rs` the dead.
 
-use super::relay::Relay;
-use super::voice::{self, Note};
-use super::{Init, last_resort};
-use crate::config::Voice;
+use super::Init;
+use super::pending::SOON;
+use super::personality::Note;
+use super::reaping::FLOOD;
 use crate::log;
-use crate::signal::Signal;
-use crate::supervisor::{Action, Event, Stage, Status};
+use crate::supervisor::Event;
 use crate::sys::clock;
-use crate::sys::inbox::{Received, Sender, Straight};
-use crate::sys::mask::Mask;
-use crate::sys::wait::{self, Change};
+use crate::sys::inbox::Received;
+use crate::sys::rights;
 use nix::errno::Errno;
 use std::time::Duration;
 
-/// How soon to look again after a system call failed that must not fail.
-const SOON: Duration = Duration::from_millis(10);
 /// How often to ask for processes that are not goward's children (docker exec), once the server has gone. waitpid
 /// tells nothing of them.
 const STRANGERS: Duration = Duration::from_millis(50);
-/// Orphans are reaped one by one as they come, until they come this often in a row...
-const STORM: u32 = 4;
-/// ...within this time. Then they are left lying for as long, and reaped together: a wake-up for each would cost more.
-const LULL: Duration = Duration::from_millis(1);
+/// How often to look at what the kernel may not announce: a probe under way (a full queue, a sandbox without SIGIO), an exec.
+pub(super) const POLL_INTERVAL: Duration = Duration::from_millis(250);
 /// How long a probe that was killed as the server ended may take to end itself, before it counts as left behind.
 const DYING: Duration = Duration::from_millis(100);
-/// A flood of signals must not keep goward from its children: which of several waiting signals comes first is the
-/// kernel's choice, and SIGCHLD has a high number.
-const FLOOD: u32 = 64;
-/// At most this many at once: signals must not wait for a thousand dead.
-const BATCH: usize = 128;
-
-/// Whether orphans come as a storm.
-#[derive(Debug, Default)]
-pub(super) struct Weather {
-    last: Duration,
-    in_a_row: u32,
-}
-
-impl Weather {
-    fn orphans(&mut self, now: Duration) {
-        let close = now.saturating_sub(self.last) <= 2 * LULL;
-        self.in_a_row = if close { self.in_a_row.saturating_add(1) } else { 1 };
-        self.last = now;
-    }
-
-    fn none(&mut self) {
-        self.in_a_row = 0;
-    }
-
-    /// How long SIGCHLD is to be left alone; none in calm weather.
-    fn lull(&self, now: Duration) -> Option<Duration> {
-        (self.in_a_row >= STORM).then(|| (self.last + LULL).saturating_sub(now))
-    }
-}
 
 impl Init {
     /// Waits, and does what is to be done, until there is nothing left to wait for.
@@ -61,248 +26,142 @@ impl Init {
         loop {
             match self.wait() {
                 Some(received) => {
-                    self.flood += received.in_a_row;
+                    self.forwarding.flood += received.in_a_row;
                     self.received(received);
                 }
-                None => self.flood = 0,
+                None => self.forwarding.flood = 0,
             }
-            if self.flood >= FLOOD {
-                self.flood = 0;
+            if self.forwarding.flood >= FLOOD {
+                self.forwarding.flood = 0;
                 self.reap();
             }
             self.try_again();
-            if std::mem::take(&mut self.woken) || self.supervisor.is_judged_at(clock::now()) {
+            let now = clock::now();
+            self.hurry_disposals(now);
+            self.evidence.hurry(now);
+            self.hurry_look_at_leftovers(now);
+            if std::mem::take(&mut self.pending.descriptors_ready) || self.supervisor.is_judged_at(clock::now()) {
                 self.attend();
             }
-            if let Some(status) = self.unstarted.take() {
+            if let Some(shown) = self.evidence.over.take() {
+                self.happened(Event::Looked(shown));
+            }
+            if let Some(status) = self.launching.unstarted.take() {
                 self.happened(Event::Ended(status));
             }
             self.happened(Event::Tick);
-            if self.supervisor.is_clearing() && self.leaving.is_none() {
-                if !self.childless {
-                    self.reap();
-                }
-                let ended = self.supervisor.milestones.ended.unwrap_or_default();
-                let now = clock::now();
-                if self.health.is_dying() && now < ended + DYING {
-                    self.soon = true;
-                    continue;
-                }
-                // Who came in by docker exec does not keep a server from being started again.
-                let others = !self.childless || self.all() && self.others.are_there();
-                self.happened(if others { Event::OthersRemain } else { Event::NobodyRemains });
+            self.note_change();
+            if self.supervisor.is_clearing() && self.exit_code.is_none() {
+                self.clear();
             }
-            if let Some(code) = self.leaving {
+            if let Some(code) = self.exit_code {
                 return code;
             }
         }
     }
 
-    fn received(&mut self, received: Received) {
-        if received.signal == Signal::CHLD {
-            self.say(Note::Received(&received, None));
-            return self.reap();
+    /// The server has ended: tells the supervisor who is still there, once that is known.
+    fn clear(&mut self) {
+        if !self.reaping.childless {
+            self.reap();
         }
-        if received.signal == Signal::IO {
-            // Somebody's own SIGIO may have come in the place of a descriptor's: one waits at a time.
-            self.woken = true;
-            if received.sender == Sender::Descriptor {
-                return;
-            }
+        // Who they are, and whether there is anybody, is known after it.
+        if self.leftovers.is_looked_at() {
+            return;
         }
-        if let Some(at) = self.settings.ignore_once.iter().position(|signal| *signal == received.signal) {
-            self.settings.ignore_once.remove(at);
-            return self.say(Note::HandOff(&received));
+        let ended = self.supervisor.milestones.ended.unwrap_or_default();
+        let busy = self.health.is_dying() || self.closing.is_busy() || self.evidence.is_busy();
+        if (busy || self.changes.pid().is_some()) && clock::now() < ended + DYING {
+            self.pending.soon = true;
+            return;
         }
-        // A key at the terminal is for everybody in the foreground, as under a shell; a signal by kill is for the server.
-        self.by_key = received.sender == Sender::Kernel && self.supervisor.policy().interactive;
-        if let Some(out) = self.supervisor.plain(received.signal) {
-            let result = received.sent.unwrap_or_else(|| self.perform(Action::Send(out)));
-            return self.passed_on(&received, out, result);
+        self.evidence.end();
+        if self.changes.end() {
+            // It is reaped next, and nobody need be asked.
+            self.pending.soon = true;
+            return;
         }
-        let before = self.supervisor.was_asked();
-        self.say(Note::Received(&received, self.supervisor.rewritten(received.signal)));
-        self.happened_after(Event::Signal(received.signal), received.sent);
-        self.after_signal();
-        if !before && self.supervisor.was_asked() {
-            last_resort::stop_began(clock::now());
-            let (signal, from) = (received.signal, voice::from(&received));
-            self.say(Note::StopBegins { signal, from: &from, supervisor: &self.supervisor });
-            if let Some(relay) = self.relay.as_mut() {
-                relay.asked(self.supervisor.policy().stop_signal.unwrap_or(signal).to_string());
-            }
-            self.asked_by = Some((signal, from));
-            if self.pid == 1 {
-                // While the server stops there is time for this; at its end the exit would wait for it.
-                self.others.prepare();
-            }
-        }
-    }
-
-    /// A signal that needed no decision. What it asked for has been done first; now to what is to be said about it.
-    fn passed_on(&mut self, received: &Received, out: Signal, result: nix::Result<()>) {
-        self.say(Note::Received(received, Some(out)));
-        self.performed(Action::Send(out), 0, result);
-        self.after_signal();
-    }
-
-    /// The signals that need no decision, or only after they were sent, and whose they are; none where every signal must be
-    /// looked at. Where nobody is told of them and nothing else is due, they need not even be counted one by one.
-    fn straight(&self, nothing_is_due: bool) -> Option<Straight> {
-        let all_alike = self.supervisor.hears() && self.settings.ignore_once.is_empty();
-        let at_once = if nothing_is_due && !self.settings.voice.tells_of_signals() { FLOOD } else { 1 };
-        let heard = if self.supervisor.rung().is_none() { self.asking } else { Mask::empty() };
-        all_alike.then(|| Straight { signals: self.undecided, heard, to: self.target(false), at_once })
-    }
-
-    /// tini looks for the dead after every signal, and with enough -v tells of it. goward knows that SIGCHLD has not come.
-    fn after_signal(&mut self) {
-        if let Voice::Tini { .. } = self.settings.voice {
-            self.say(Note::Round { childless: false });
-        }
-    }
-
-    /// Takes what waitpid has. Only the server's status counts; every other child is reaped in silence.
-    fn reap(&mut self) {
-        let loud = self.settings.warn_reaping;
-        let told = self.settings.voice.tells_of_orphans(loud);
-        let mut orphans = false;
-        for _ in 0..BATCH {
-            match wait::any_child() {
-                Ok(Some((pid, change))) if pid == self.server.pid && self.supervisor.is_running() => {
-                    self.server_changed(change);
-                }
-                Ok(Some((pid, Change::Ended(status)))) if self.health.child() == Some(pid) => {
-                    self.health.ended(status);
-                    self.woken = true;
-                }
-                Ok(Some((pid, Change::Ended(_)))) if self.health.buried(pid) => {}
-                Ok(Some((pid, Change::Ended(status)))) => {
-                    orphans = true;
-                    if told {
-                        self.say(Note::Reaped { pid, status, loud });
-                    }
-                }
-                Ok(Some(_)) | Err(Errno::EINTR) => {}
-                Ok(None) => return self.reaped(orphans, false),
-                Err(Errno::ECHILD) => return self.reaped(orphans, true),
-                Err(errno) => {
-                    self.say(Note::Trouble("waitpid", errno));
-                    self.soon = true;
-                    return;
-                }
-            }
-        }
-        // A full batch: there may be more, and SIGCHLD has been taken.
-        self.unreaped = true;
-    }
-
-    fn reaped(&mut self, orphans: bool, childless: bool) {
-        self.childless = childless;
-        self.say(Note::Round { childless });
-        if orphans {
-            self.weather.orphans(clock::now());
+        // Who came in by docker exec does not keep a server from being started again.
+        let event = if !self.reaping.childless {
+            Event::OthersRemain
+        } else if self.all() && self.leftovers.others.are_there() {
+            Event::VisitorsRemain { told: self.leftovers.visitors_told }
         } else {
-            self.weather.none();
-        }
-        if childless && self.supervisor.is_running() && self.unstarted.is_none() {
-            // There was a server, and now there is no child: somebody else took its status. It cannot be waited for.
-            self.happened(Event::Ended(Status::Code(crate::exit::GOWARD_FAILED)));
-        }
-    }
-
-    fn server_changed(&mut self, change: Change) {
-        match change {
-            Change::Ended(status) => {
-                last_resort::ended(status.code());
-                if let Some(relay) = self.relay.as_mut() {
-                    relay.drain();
-                }
-                self.say(Note::Ended { pid: self.server.pid, status });
-                if matches!(self.supervisor.stage(), Stage::After(_)) && status != Status::Code(0) {
-                    self.say(Note::Warning(&format!("the command after the server {}", voice::how(status))));
-                }
-                self.happened(Event::Ended(status));
+            if self.all() {
+                log::nobody_else_writes();
             }
-            Change::Stopped(by) => self.happened(Event::Stopped(by)),
-            Change::Continued => self.happened(Event::Continued),
-        }
+            Event::NobodyRemains
+        };
+        self.happened(event);
     }
 
     /// Until a signal, a deadline, or room on stderr for what is still to be written.
     fn wait(&mut self) -> Option<Received> {
         let now = clock::now();
-        let soon = std::mem::take(&mut self.soon).then_some(SOON);
-        let unreaped = std::mem::take(&mut self.unreaped).then_some(Duration::ZERO);
-        let woken = (self.woken || self.unstarted.is_some()).then_some(Duration::ZERO);
-        let probe = self.health.patience();
-        let again = self.again.iter().map(|again| again.at.saturating_sub(now)).min();
+        let soon = std::mem::take(&mut self.pending.soon).then_some(SOON);
+        let unreaped = std::mem::take(&mut self.reaping.unreaped).then_some(Duration::ZERO);
+        let undelivered = self.launching.unstarted.is_some() || self.evidence.over.is_some();
+        let ready_now = (self.pending.descriptors_ready || undelivered).then_some(Duration::ZERO);
+        // Both are announced, where the sandbox lets them be.
+        let unfinished = self.pending.overlooked || rights::unclosed() > 0;
+        let looked_at =
+            (unfinished || self.launching.starting.is_some()).then_some(POLL_INTERVAL).or(self.health.patience());
+        let again = self.pending.next_retry(now);
         let ended = self.supervisor.is_clearing();
-        let deadline = self.supervisor.next_deadline().map(|at| at.saturating_sub(now));
-        let strangers = (ended && self.childless).then_some(STRANGERS);
+        let deadline = self.supervisor.next_deadline().into_iter().chain(self.changes.due()).min();
+        let deadline = deadline.map(|at| at.saturating_sub(now));
+        // Nor does a signal tell when who writes a line has ended, which may have been the last child.
+        let strangers = (ended && (self.reaping.childless || log::writers().next().is_some())).then_some(STRANGERS);
         // In a storm of orphans SIGCHLD waits a moment; the end of the server then does too.
-        let lull = if ended { None } else { self.weather.lull(now) };
-        let quiet = self.relay.as_ref().and_then(Relay::patience);
-        let time = [deadline, strangers, soon, unreaped, woken, probe, again, lull, quiet].into_iter().flatten().min();
-        let straight = self.straight(time.is_none());
-        let (stderr, relay) = (log::pending(), self.relay.as_ref().and_then(Relay::descriptor));
-        let result = match (stderr, relay) {
-            (None, None) => self.inbox.wait(time, lull.is_none(), straight),
-            _ => self.wait_with(stderr, relay, time, lull.is_none(), straight),
+        let pause = if ended { None } else { self.reaping.throttle.pause(now) };
+        let refuses = std::mem::take(&mut self.pending.stderr_refuses);
+        let refused = refuses.then_some(SOON);
+        let disposals = self.disposals_patience(now);
+        let handing = self.evidence.patience(now);
+        let looking = self.leftovers.patience(now);
+        let line = log::until_written();
+        let times = [
+            disposals, handing, looking, line, deadline, strangers, soon, unreaped, ready_now, looked_at, again, pause,
+            refused,
+        ];
+        let time = times.into_iter().flatten().min();
+        let fast_forward = self.fast_forward(time.is_none());
+        let stderr = log::pending().filter(|_| !refuses);
+        let result = match stderr {
+            None => self.inbox.wait(time, pause.is_none(), fast_forward),
+            Some(stderr) => {
+                let (room, received) = self.inbox.wait_with(time, pause.is_none(), fast_forward, stderr);
+                self.pending.stderr_refuses = room && !log::flush();
+                received
+            }
         };
+        if line.is_some() && matches!(result, Ok(None)) {
+            log::flush();
+        }
+        if let Some((way, errno)) = self.inbox.news() {
+            self.say(Note::OtherWay(way, errno));
+        }
         if soon.is_some()
             || unreaped.is_some()
-            || lull.is_some() && self.weather.lull(clock::now()) == Some(Duration::ZERO)
+            || pause.is_some() && self.reaping.throttle.pause(clock::now()) == Some(Duration::ZERO)
         {
             // A signal that has been sent belongs to the server as it is: what became of it comes after.
             match &result {
-                Ok(Some(received)) if received.sent.is_some() => self.unreaped = true,
+                Ok(Some(received)) if received.sent.is_some() => self.reaping.unreaped = true,
                 _ => self.reap(),
             }
         }
-        // A probe under way may wait for what is not announced.
-        self.woken |= probe.is_some() && matches!(result, Ok(None));
+        self.pending.descriptors_ready |= looked_at.is_some() && matches!(result, Ok(None));
         match result {
             Ok(received) => received,
             Err(Errno::EINTR) => None,
             Err(errno) => {
                 // Without it there is still time that passes, and signals that wait.
-                self.say(Note::Trouble("sigtimedwait", errno));
-                self.soon = true;
+                self.trouble("sigtimedwait", errno);
+                self.pending.soon = true;
                 clock::nap(SOON);
                 None
             }
         }
-    }
-
-    /// For a signal, for room on stderr, or for what the server writes there.
-    fn wait_with(
-        &mut self,
-        stderr: Option<i32>,
-        relay: Option<i32>,
-        time: Option<Duration>,
-        children: bool,
-        straight: Option<Straight>,
-    ) -> nix::Result<Option<Received>> {
-        // poll(2) passes over -1.
-        let poll = |fd: Option<i32>, events| libc::pollfd { fd: fd.unwrap_or(-1), events, revents: 0 };
-        let fds = [poll(stderr, libc::POLLOUT), poll(relay, libc::POLLIN)];
-        let (fds, received) = match self.inbox.wait_with(time, children, fds) {
-            Ok(fds) => (fds.map(|fd| fd.revents != 0), self.inbox.wait(Some(Duration::ZERO), children, straight)),
-            // No descriptor to be had, or none allowed: signals first, and the others are asked again and again.
-            Err(_) => {
-                let time = time.map_or(SOON, |time| time.min(SOON));
-                ([true, true], self.inbox.wait(Some(time), children, straight))
-            }
-        };
-        let [room, more] = fds;
-        if room {
-            log::flush();
-        }
-        // Signals first: what the server writes is still there the next time.
-        if let Some(relay) = self.relay.as_mut().filter(|_| matches!(received, Ok(None))) {
-            relay.turn(more);
-        }
-        received
     }
 }

@@ -1,6 +1,9 @@
 //! How often the kernel's OOM killer has struck in this cgroup: 137 alone does not tell.
 
-use std::fs;
+use crate::sys::file;
+
+/// Files of the kernel that hold a few lines.
+const FEW_LINES: usize = 64 * 1024;
 
 /// The counter of the container's own cgroup, v2 or v1.
 pub(super) struct Counter {
@@ -11,22 +14,26 @@ pub(super) struct Counter {
 impl Counter {
     /// None where there is no such file (no cgroup mounted, a kernel before 4.13).
     pub(super) fn find() -> Option<Counter> {
-        let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+        let groups = read("/proc/self/cgroup").unwrap_or_default();
         candidates(&groups).find_map(|path| {
-            let before = parse(&fs::read_to_string(&path).ok()?)?;
+            let before = parse(&read(&path)?)?;
             Some(Counter { path, before })
         })
     }
 
     /// How often since then; none where that was never.
     pub(super) fn kills(&self) -> Option<u64> {
-        let now = parse(&fs::read_to_string(&self.path).ok()?)?;
+        let now = parse(&read(&self.path)?)?;
         Some(now.saturating_sub(self.before)).filter(|kills| *kills > 0)
     }
 }
 
+fn read(path: &str) -> Option<String> {
+    String::from_utf8(file::read(path, FEW_LINES).ok()?).ok()
+}
+
 /// Where the counter may be. Inside a container the cgroup is usually mounted as the root, whatever /proc says.
-fn candidates(groups: &str) -> impl Iterator<Item = String> {
+pub(crate) fn candidates(groups: &str) -> impl Iterator<Item = String> {
     let of = |wanted: fn(&str) -> bool| {
         let line = groups.lines().find_map(|line| {
             let mut fields = line.splitn(3, ':');
@@ -47,7 +54,7 @@ fn candidates(groups: &str) -> impl Iterator<Item = String> {
 }
 
 /// `oom_kill 3`, a line of both memory.events (v2) and memory.oom_control (v1, since Linux 4.13).
-fn parse(text: &str) -> Option<u64> {
+pub(crate) fn parse(text: &str) -> Option<u64> {
     text.lines().find_map(|line| line.strip_prefix("oom_kill ")?.trim().parse().ok())
 }
 

@@ -1,8 +1,8 @@
 //! Performing what the supervisor decided.
 
-use super::voice::Note;
+use super::personality::Note;
 use super::{Init, last_resort, leftovers};
-use crate::config::Voice;
+use crate::log;
 use crate::signal::Signal;
 use crate::supervisor::{Action, Event, Time};
 use crate::sys::{clock, process, terminal};
@@ -15,7 +15,7 @@ const LATER: Duration = Duration::from_millis(10);
 
 /// An action that the kernel refused.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Again {
+pub(super) struct Retry {
     action: Action,
     tries: u8,
     pub(super) at: Time,
@@ -39,17 +39,15 @@ impl Init {
     }
 
     pub(super) fn try_again(&mut self) {
-        if self.again.is_empty() {
+        if self.pending.retries.is_empty() {
             return;
         }
-        let now = clock::now();
-        let (due, later): (Vec<Again>, Vec<Again>) = self.again.drain(..).partition(|again| again.at <= now);
-        self.again = later;
+        let due = self.pending.due(clock::now());
         // What was for the server is for nobody once it has ended.
         let ended = !self.supervisor.is_running();
         let server = |action| matches!(action, Action::Send(_) | Action::Continue | Action::Dump(_));
-        for again in due.into_iter().filter(|again| !(ended && server(again.action))) {
-            self.attempt(again.action, again.tries);
+        for retry in due.into_iter().filter(|retry| !(ended && server(retry.action))) {
+            self.attempt(retry.action, retry.tries);
         }
     }
 
@@ -59,88 +57,114 @@ impl Init {
     }
 
     pub(super) fn performed(&mut self, action: Action, tries: u8, result: nix::Result<()>) {
-        if action != Action::Suspend {
+        let result = match (action, result) {
+            // It has left its group, in which nobody is any more.
+            (Action::Send(signal), Err(Errno::ESRCH)) if self.settings.to_group && self.supervisor.is_running() => {
+                process::send(self.server.pid, signal)
+            }
+            (_, result) => result,
+        };
+        // What is tried again has been told.
+        if !matches!(action, Action::Suspend | Action::Look | Action::KillVisitors) && tries == 0 {
             self.say(Note::Action(action, &self.supervisor));
         }
         match result {
-            Ok(()) => {}
+            Ok(()) => {
+                if let Action::Send(signal) = action {
+                    self.forwarding.sent = self.forwarding.sent.with(signal);
+                }
+            }
             // It has gone: what should have been done is done.
             Err(Errno::ESRCH) => self.say(Note::Gone),
             Err(errno) => {
-                self.say(Note::Refused(action, errno));
-                if tries < TRIES {
-                    self.again.push(Again { action, tries: tries + 1, at: clock::now() + LATER });
+                if let Some(times) = self.troubles.happened(clock::now(), &format!("{action:?}"), errno) {
+                    self.say(Note::Refused(action, errno, times));
+                }
+                match (action, self.server.group) {
+                    _ if tries < TRIES => {
+                        self.pending.retries.push(Retry { action, tries: tries + 1, at: clock::now() + LATER });
+                    }
+                    // It may have other things to do than to wait for a terminal that cannot be had.
+                    (Action::GiveTerminal, Some(group)) => drop(process::send(-group, Signal::CONT)),
+                    _ => {}
                 }
             }
         }
     }
 
+    /// The processes that goward has started for itself.
+    pub(super) fn helpers(&self) -> Vec<i32> {
+        let readers = self.closing.pids().chain(self.evidence.pids()).chain(self.health.processes());
+        readers.chain(log::writers()).chain(self.changes.pid()).chain(self.leftovers.lookers()).collect()
+    }
+
+    fn suspended(&mut self, action: Action) -> nix::Result<()> {
+        // Told before: afterwards it is over.
+        self.say(Note::Action(action, &self.supervisor));
+        self.suspend();
+        Ok(())
+    }
+
     pub(super) fn perform(&mut self, action: Action) -> nix::Result<()> {
-        let running = self.supervisor.is_running();
+        let running = self.supervisor.is_running() && !self.launching.is_refused();
         let alive = |to: i32| if running { Ok(to) } else { Err(Errno::ESRCH) };
         let whole = self.server.group.map_or(self.server.pid, |group| -group);
         match action {
             Action::Send(signal) => match (running, self.server.group) {
-                (true, _) => process::send(self.target(self.by_key), signal),
+                (true, _) => process::send(self.target(self.forwarding.by_key), signal),
                 // dumb-init: the group outlives its leader.
                 (false, Some(group)) => process::send(-group, signal),
                 (false, None) => Ok(()),
             },
             Action::Continue => process::send(alive(whole)?, Signal::CONT),
-            Action::Dump(signal) => {
-                if let Some(relay) = self.relay.as_mut() {
-                    relay.expect_dump();
-                }
-                process::send(alive(self.server.pid)?, signal)
-            }
-            Action::AskLeftovers => {
-                // Named first: who obeys at once is gone before it could be.
-                let names = leftovers::names(self.pid, self.all());
-                let sent = leftovers::send(self.pid, self.all(), self.server.group, Signal::TERM);
-                let continued = leftovers::send(self.pid, self.all(), self.server.group, Signal::CONT);
-                self.say(Note::Leftovers(&names));
-                self.leftovers = names;
-                sent.and(continued)
-            }
-            Action::KillAll | Action::KillAgain => {
-                let server = if running { process::send(whole, Signal::KILL) } else { Ok(()) };
-                server.and(leftovers::send(self.pid, self.all(), self.server.group, Signal::KILL))
-            }
-            Action::GiveTerminal => self.give_terminal(),
-            Action::Suspend => {
-                // Said before: afterwards it is over.
+            Action::Look => {
+                // Said before: what comes of it may be known at once.
                 self.say(Note::Action(action, &self.supervisor));
-                self.suspend();
+                self.look();
                 Ok(())
             }
+            Action::Dump(signal) => {
+                self.give_up_look();
+                process::send(alive(self.server.pid)?, signal)
+            }
+            Action::AskLeftovers | Action::AskVisitors => self.ask_leftovers(action),
+            Action::KillVisitors => self.kill_visitors(action),
+            Action::KillAll | Action::KillAgain => {
+                // It would end who writes the line that says so.
+                log::settle();
+                let server = if running { process::send(whole, Signal::KILL) } else { Ok(()) };
+                server.and(leftovers::kill(self.pid, self.all(), self.server.group))
+            }
+            Action::GiveTerminal => self.give_terminal(),
+            Action::Suspend => self.suspended(action),
             Action::Leave(code) => {
-                self.leaving = Some(code);
+                self.exit_code = Some(code);
                 Ok(())
             }
             Action::Start(stage) => {
                 self.start(stage);
                 Ok(())
             }
-            Action::Probe => {
-                self.probe();
+            Action::Probe(purpose) => {
+                self.probe(purpose);
                 Ok(())
             }
-            Action::ExpireProbe => {
-                self.expire_probe();
+            Action::ExpireProbe(purpose) => {
+                self.expire_probe(purpose);
                 Ok(())
             }
-            Action::EndProbe => {
-                self.end_probe();
+            Action::EndProbe(purpose) => {
+                self.end_probe(purpose);
                 Ok(())
             }
-            Action::Sick(_) => {
+            Action::Unwell(_) => {
                 if self.supervisor.rung().is_some() {
                     last_resort::stop_began(clock::now());
                 }
                 Ok(())
             }
             // Only to be said.
-            Action::Await(_) => Ok(()),
+            Action::Outlived | Action::Await(_) => Ok(()),
         }
     }
 
@@ -158,12 +182,12 @@ impl Init {
             self.suspend_as_job(true);
             return Ok(());
         }
-        let _ = terminal::set_foreground(group);
+        terminal::set_foreground(group)?;
         process::send(-group, Signal::CONT)
     }
 
     fn suspend(&self) {
-        if let Voice::DumbInit { .. } = self.settings.voice {
+        if self.settings.personality.stops_without_a_shell() {
             // Whatever is above it. The kernel never stops a PID 1, but would take back the SIGCONT that already waits there.
             if self.pid != 1 {
                 let _ = signal_hook::low_level::emulate_default_handler(Signal::STOP.number());

@@ -10,7 +10,7 @@ use tracing::field::{Field, Visit};
 pub(super) fn line(event: &Event<'_>, line: &mut String) {
     let mut json = Json::behind(std::mem::take(line));
     json.object(|json| {
-        json.string("timestamp", &now());
+        json.string("timestamp", &super::time_of_day());
         json.string("level", event.metadata().level().as_str());
         event.record(&mut Fields(json));
         json.string("target", event.metadata().target());
@@ -19,16 +19,14 @@ pub(super) fn line(event: &Event<'_>, line: &mut String) {
     line.push('\n');
 }
 
-/// The time of day, as in every line.
-pub(super) fn now() -> String {
-    let mut time = String::new();
-    super::write_time(&mut time);
-    time
-}
-
 struct Fields<'a>(&'a mut Json);
 
 impl Visit for Fields<'_> {
+    /// As in text.rs: no field is one.
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.record_i64(field, value as i64);
+    }
+
     fn record_bool(&mut self, field: &Field, value: bool) {
         self.0.bool(field.name(), value);
     }

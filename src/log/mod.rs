@@ -5,9 +5,13 @@ mod json;
 mod outbox;
 mod text;
 
-pub use outbox::{Sink, backlog, flush, linger, newline, pending, relay, say_raw, say_raw_bytes};
+pub use crate::sys::pipe_writer::{ended as writer_ended, pids as writers};
+pub use outbox::{
+    Sink, flush, linger, newline, nobody_else_writes, pending, say_formatted, say_raw, settle, until_written,
+};
 
 use crate::config::LogFormat;
+use crate::sys::clock;
 use std::sync::Mutex;
 use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id, Record};
@@ -15,8 +19,8 @@ use tracing::{Event, Metadata, Subscriber};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 
-/// Writes a line for every event. tracing-subscriber's own subscriber has a registry of spans as well: 48 KB of memory at every
-/// start, for what goward has none of.
+/// Writes a line for every event. tracing-subscriber's own subscriber has a registry of spans as well: 48 KB of memory at
+/// every start, for what goward has none of.
 struct Lines {
     format: LogFormat,
     level: LevelFilter,
@@ -74,8 +78,19 @@ impl Subscriber for Lines {
 
 /// The time of day, behind what there is.
 fn write_time(line: &mut String) {
+    // std's clock, which is behind the other, panics where the kernel does not tell the time: asked first.
+    if clock::of_day().is_none() {
+        return line.push_str("1970-01-01T00:00:00.000000Z");
+    }
     // A text takes all that is written to it.
     let _ = SystemTime.format_time(&mut Writer::new(line));
+}
+
+/// The time of day, as in every line.
+pub fn time_of_day() -> String {
+    let mut time = String::new();
+    write_time(&mut time);
+    time
 }
 
 /// Opens the log. Until then, and without it, nothing is written.
@@ -95,11 +110,12 @@ pub fn open_plain(sink: Sink) {
     outbox::open(sink);
 }
 
-/// An event with a field that is JSON already, in the shape of the JSON log: tracing has no nested values.
-pub fn event(message: &str, name: &str, value: &str) {
-    let time = json::now();
+/// An event with a field that is JSON already, in the shape of the JSON log, for a process that writes it itself: tracing has
+/// no nested values.
+pub fn event_line(message: &str, name: &str, value: &str) -> String {
+    let time = time_of_day();
     let head = format!(r#"{{"timestamp":"{time}","level":"WARN","message":"{message}","target":"goward","#);
-    outbox::relay(format!("{head}\"{name}\":{value}}}\n").as_bytes());
+    format!("{head}\"{name}\":{value}}}\n")
 }
 
 /// A line of a personality.

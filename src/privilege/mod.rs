@@ -2,8 +2,14 @@
 //! container is root, and goward can signal what it started.
 
 pub mod accounts;
+mod become_user;
+mod id_map;
+mod lookup;
 mod own;
+mod terminal;
 mod transition;
 
-pub use accounts::Identity;
+pub use accounts::{Groups, Identity};
+pub use lookup::lookup;
+pub use terminal::Guard;
 pub use transition::{Limit, Privileges};

@@ -1,17 +1,18 @@
-//! The drop, as an ordered list of named steps, and the proof from the kernel that it held.
+//! What happens to goward's own credentials, in its order: what needs root first, then the drop.
 
 use super::accounts::Identity;
+use super::become_user::{self, Outcome, Wanted, become_user};
 use super::own;
 use crate::sys::capability::{self, Capability};
+use crate::sys::process;
 use nix::errno::Errno;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use nix::unistd::{Gid, Uid, getgroups, setgroups, setresgid, setresuid};
 use std::path::PathBuf;
 
-/// A `--rlimit`.
+/// A resource limit that `--rlimit` sets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limit {
-    /// Which.
+    /// The resource that is limited.
     pub resource: Resource,
     /// Its name, for messages.
     pub name: &'static str,
@@ -30,7 +31,7 @@ pub struct Privileges {
     pub own: Vec<PathBuf>,
     /// Whether stdio is handed over too.
     pub own_stdio: bool,
-    /// Resource limits.
+    /// The resource limits that are set.
     pub limits: Vec<Limit>,
     /// For the kernel's OOM killer: -1000 never to 1000 first.
     pub oom_score_adj: Option<i32>,
@@ -41,145 +42,131 @@ pub struct Privileges {
 }
 
 impl Privileges {
-    /// Takes every step and proves it. Returns what should be logged later.
+    /// Whether the server would run as root.
+    pub fn server_is_root(&self) -> bool {
+        self.identity.as_ref().map_or_else(become_user::is_root, |identity| identity.uid == 0)
+    }
+
+    /// Takes every step and proves it. Returns what should be logged later. `strict`: what could not be dropped or not be
+    /// proven is an error (`--require-non-root`).
     ///
     /// # Errors
     /// A sentence that names the step. Nothing has been started yet, so the container ends.
-    pub fn apply(&self) -> Result<Option<String>, String> {
+    pub fn apply(&self, strict: bool) -> Result<Vec<String>, String> {
+        let mut notes = Vec::new();
         if let Some(identity) = &self.identity {
             for path in &self.own {
                 own::own_directory(path, identity.uid, identity.gid)?;
             }
             if self.own_stdio {
-                own::own_stdio(identity.uid, identity.gid)?;
+                notes.extend(own::own_stdio(identity.uid)?);
             }
         }
         for limit in &self.limits {
-            limit.apply()?;
+            limit.make_room()?;
         }
         if let Some(score) = self.oom_score_adj {
             std::fs::write("/proc/self/oom_score_adj", score.to_string())
                 .map_err(|error| format!("--oom-score-adj {score}: {error}"))?;
         }
-        let Some(identity) = &self.identity else { return Ok(None) };
-        let already = identity.is_current();
-        let note = if already { None } else { self.become_identity(identity)? };
-        if !self.allow_new_privs {
-            step("no_new_privs", capability::set_no_new_privs())?;
-        }
-        // Who was that user from the start keeps what the container gave (groups, ambient capabilities).
-        if already { Ok(self.missing_capabilities()) } else { self.verify(identity, note.is_none()).map(|()| note) }
-    }
-
-    fn keep_bits(&self) -> u64 {
-        self.keep.iter().fold(0, |bits, capability| bits | capability.bit())
-    }
-
-    /// A user that goward already is was given its capabilities by the container, or not.
-    fn missing_capabilities(&self) -> Option<String> {
-        let keep = self.keep_bits();
-        let held = keep == 0 || nix::unistd::geteuid().is_root() || capability::ambient(keep) == keep;
-        let raised = || capability::raise_ambient(keep).is_ok();
-        (!held && !raised()).then(|| {
-            format!("--keep-cap {:?}: goward was started as that user and without them; start it as root", self.keep)
-        })
-    }
-
-    fn become_identity(&self, identity: &Identity) -> Result<Option<String>, String> {
-        let me = nix::unistd::geteuid();
-        if !me.is_root() {
-            return Err(format!(
-                "--user {}: goward runs as uid {me}, and only root can become another user; drop --user, or start the container as root",
-                identity.name
-            ));
-        }
-        let keep = self.keep_bits();
-        // The bounding set first: as soon as the uid is gone, so is the right to shrink it. Another group for root is no drop.
-        let note = match capability::shrink_bounding(if identity.uid == 0 { u64::MAX } else { keep }) {
-            // A container without CAP_SETPCAP: no_new_privs and empty sets hold without it.
-            Err(Errno::EPERM) if !self.allow_new_privs => {
-                Some("the capability bounding set stays as it is: goward was started without CAP_SETPCAP".to_owned())
+        let outcome = match &self.identity {
+            Some(identity) => become_user(&Wanted {
+                identity,
+                keep: self.keep.iter().fold(0, |bits, capability| bits | capability.bit()),
+                allow_new_privs: self.allow_new_privs,
+            })?,
+            // Nothing was asked for but that it is not root.
+            None if strict => {
+                Outcome { doubts: become_user::unproven_user().into_iter().collect(), ..Outcome::default() }
             }
-            result => step("the capability bounding set", result).map(|()| None)?,
+            None => Outcome::default(),
         };
-        if keep != 0 {
-            step("keeping capabilities", capability::keep_across_setuid(true))?;
+        match outcome.doubts.as_slice() {
+            [_, ..] if strict => Err(format!("--require-non-root: {}", outcome.doubts.join("; "))),
+            _ => Ok([notes, outcome.doubts, outcome.notes].concat()),
         }
-        let (uid, gid) = (Uid::from_raw(identity.uid), Gid::from_raw(identity.gid));
-        let groups: Vec<Gid> = identity.groups.iter().copied().map(Gid::from_raw).collect();
-        identity_step("supplementary groups", setgroups(&groups), "CAP_SETGID")?;
-        identity_step("gid", setresgid(gid, gid, gid), "CAP_SETGID")?;
-        identity_step("uid", setresuid(uid, uid, uid), "CAP_SETUID")?;
-        if !uid.is_root() {
-            let sets = capability::Sets { effective: keep, permitted: keep, inheritable: keep };
-            capability::set(sets).map_err(|errno| {
-                format!("cannot keep {:?}: {}; has the container these capabilities?", self.keep, errno.desc())
-            })?;
-            step("ambient capabilities", capability::raise_ambient(keep))?;
-        }
-        Ok(note)
-    }
-
-    /// Reads everything back: a sandbox that pretends, a kernel that differs, or a fault of ours must not go unseen.
-    fn verify(&self, identity: &Identity, shrunk: bool) -> Result<(), String> {
-        let held = |what: &str, holds: bool| {
-            if holds { Ok(()) } else { Err(format!("the privilege drop did not hold: {what}")) }
-        };
-        held("uid and gid", identity.is_current())?;
-        let mut groups: Vec<u32> = step("getgroups", getgroups())?.into_iter().map(Gid::as_raw).collect();
-        let mut wanted = identity.groups.clone();
-        groups.sort_unstable();
-        wanted.sort_unstable();
-        held("supplementary groups", groups == wanted)?;
-        held("no_new_privs", self.allow_new_privs || capability::no_new_privs())?;
-        if identity.uid == 0 {
-            return Ok(());
-        }
-        let keep = self.keep_bits();
-        let bounding = step("the capability bounding set", capability::bounding())?;
-        held("the capability bounding set", !shrunk || bounding & !keep == 0)?;
-        let sets = step("capget", capability::get())?;
-        // What is ambient is permitted and inheritable too: the kernel sees to that.
-        held("capabilities", (sets.permitted | sets.effective | sets.inheritable) & !keep == 0)?;
-        held("kept capabilities", sets.effective & keep == keep && capability::ambient(keep) == keep)?;
-        let root = Uid::from_raw(0);
-        let may_setuid = Capability::parse("setuid").is_ok_and(|setuid| keep & setuid.bit() != 0);
-        held("becoming root again succeeds", may_setuid || setresuid(root, root, root).is_err())
     }
 }
 
-impl Identity {
-    /// Whether the process is that user already: real, effective and saved.
-    pub fn is_current(&self) -> bool {
-        let uids = nix::unistd::getresuid().map(|r| [r.real, r.effective, r.saved].map(Uid::as_raw));
-        let gids = nix::unistd::getresgid().map(|r| [r.real, r.effective, r.saved].map(Gid::as_raw));
-        uids == Ok([self.uid; 3]) && gids == Ok([self.gid; 3])
+impl Privileges {
+    /// Whether the server's user has room for another process below a limit of `--rlimit nproc`. The kernel counts all processes of
+    /// the uid on the host, and 65532 is in many images; it refuses them to the server one by one, which Go's runtime does not survive.
+    ///
+    /// # Errors
+    /// There is no room.
+    pub fn room_for_processes(&self) -> Result<(), String> {
+        let limit = self.limits.iter().find(|limit| limit.resource == Resource::RLIMIT_NPROC);
+        let Some((limit, wanted)) = limit.and_then(|limit| Some((limit, limit.soft?))) else { return Ok(()) };
+        let (soft, hard) = getrlimit(limit.resource).map_err(|errno| limit.refusal(errno))?;
+        // The kernel's own count is known to nobody else: a process more than the limit, and goward itself is one of them.
+        let tried = wanted.max(1).saturating_add(1);
+        if tried >= soft || setrlimit(limit.resource, tried, hard).is_err() {
+            return Ok(());
+        }
+        let forked = process::fork(|| 0);
+        let _ = setrlimit(limit.resource, soft, hard);
+        match forked {
+            Ok(pid) => {
+                let _ = nix::sys::wait::waitpid(nix::unistd::Pid::from_raw(pid), None);
+                Ok(())
+            }
+            Err(Errno::EAGAIN) => Err(format!(
+                "--rlimit nproc={wanted}: uid {} has as many processes as that already, in all containers of this host together \
+                 (RLIMIT_NPROC counts them by uid)",
+                nix::unistd::getuid()
+            )),
+            // It will be seen when the server is started.
+            Err(_) => Ok(()),
+        }
     }
 }
 
 impl Limit {
-    fn apply(&self) -> Result<(), String> {
-        let fail = |errno: Errno| format!("--rlimit {}: {}", self.name, errno.desc());
-        let (_, present) = getrlimit(self.resource).map_err(fail)?;
+    /// Raises goward's own hard limit where the server is to have a higher one: after the drop nobody can. Everything else about
+    /// a limit is for the server alone ([`Limit::impose`]), and would only hinder goward: descriptors, memory, the size of its log.
+    fn make_room(&self) -> Result<(), String> {
+        let (soft, present) = getrlimit(self.resource).map_err(|errno| self.refusal(errno))?;
+        match self.hard {
+            Some(hard) if hard > present => setrlimit(self.resource, soft, hard).map_err(|errno| self.refusal(errno)),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Sets it, in the child that becomes the server. Async-signal-safe.
+    ///
+    /// # Errors
+    /// As setrlimit(2); [`Limit::refusal`] says it.
+    pub fn impose(&self) -> nix::Result<()> {
+        let (_, present) = getrlimit(self.resource)?;
         let hard = self.hard.unwrap_or(present);
-        setrlimit(self.resource, self.soft.unwrap_or(hard), hard).map_err(|errno| match errno {
-            Errno::EPERM => format!("--rlimit {}: only root may raise the hard limit, which is {present}", self.name),
-            errno => fail(errno),
-        })
+        setrlimit(self.resource, self.soft.unwrap_or(hard), hard)
     }
-}
 
-/// Root without the capability to change users: a container that drops them all.
-fn identity_step(name: &str, result: nix::Result<()>, needs: &str) -> Result<(), String> {
-    match result {
-        Err(Errno::EPERM) => Err(format!(
-            "dropping privileges failed at {name}: goward is root, but without {needs}; let the container start as that \
-             user (docker run --user, runAsUser) and leave --user out here, or give goward SETUID, SETGID and SETPCAP"
-        )),
-        result => step(name, result),
+    /// Why the kernel does not allow it: EPERM is all that it says of a hard limit that must not be raised, and of more
+    /// descriptors than `fs.nr_open`.
+    pub fn refusal(&self, errno: Errno) -> String {
+        let name = self.name;
+        let most = std::fs::read_to_string("/proc/sys/fs/nr_open").ok().and_then(|text| text.trim().parse().ok());
+        let wanted = self.hard.or(self.soft).unwrap_or_default();
+        if let (Errno::EPERM, Resource::RLIMIT_NOFILE, Some(most)) = (errno, self.resource, most)
+            && wanted > most
+        {
+            return format!("--rlimit {name}: the kernel allows {most} at most (sysctl fs.nr_open)");
+        }
+        let present = getrlimit(self.resource).map_or_else(|_| "lower".to_owned(), |(_, hard)| hard.to_string());
+        let resource = Capability::parse("sys_resource").map_or(0, Capability::bit);
+        let held = capability::get().is_ok_and(|sets| sets.effective & resource != 0);
+        match errno {
+            Errno::EPERM if held => format!(
+                "--rlimit {name}: the hard limit is {present} and cannot be raised although goward has CAP_SYS_RESOURCE \
+                 (a user namespace, or a seccomp profile?)"
+            ),
+            Errno::EPERM if nix::unistd::geteuid().is_root() => format!(
+                "--rlimit {name}: the hard limit is {present}, and goward is root, but without CAP_SYS_RESOURCE, \
+                 which it needs to raise it"
+            ),
+            Errno::EPERM => format!("--rlimit {name}: only root may raise the hard limit, which is {present}"),
+            errno => format!("--rlimit {name}: {}", errno.desc()),
+        }
     }
-}
-
-fn step<T>(name: &str, result: nix::Result<T>) -> Result<T, String> {
-    result.map_err(|errno| format!("dropping privileges failed at {name}: {}", errno.desc()))
 }

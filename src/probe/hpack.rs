@@ -1,10 +1,12 @@
 //! Header fields of HTTP/2 (HPACK, RFC 7541), as far as a client needs that allows no dynamic table. Pure.
 
 /// A header field: its name, or the number of a name that nobody here asks for; its value.
-pub(super) type Field = (Vec<u8>, Vec<u8>);
+pub(crate) type Field = (Vec<u8>, Vec<u8>);
 
 /// The fields of the static table whose values matter: `:status`, numbers 8 to 14.
 const STATUS: [&[u8]; 7] = [b"200", b"204", b"206", b"304", b"400", b"404", b"500"];
+/// The number of `content-type` in the static table.
+const CONTENT_TYPE: usize = 31;
 /// The static table ends here; what is above is the dynamic one, which was forbidden by SETTINGS_HEADER_TABLE_SIZE.
 const STATIC: usize = 61;
 
@@ -22,7 +24,7 @@ const LENGTHS: [u8; 256] = [
 ];
 
 /// A field without indexing, whose name is `name` of the static table, or 0 and `text`.
-pub(super) fn put(block: &mut Vec<u8>, name: u8, text: &str, value: &str) {
+pub(crate) fn put(block: &mut Vec<u8>, name: u8, text: &str, value: &str) {
     match name {
         0..15 => block.push(name),
         _ => block.extend([0x0f, name - 15]),
@@ -51,7 +53,7 @@ fn put_string(block: &mut Vec<u8>, text: &str) {
 }
 
 /// The fields of a whole header block; none if it is broken.
-pub(super) fn fields(block: &[u8]) -> Option<Vec<Field>> {
+pub(crate) fn fields(block: &[u8]) -> Option<Vec<Field>> {
     let mut rest = block;
     let mut fields = Vec::new();
     while let Some(first) = rest.first().copied() {
@@ -68,6 +70,7 @@ pub(super) fn fields(block: &[u8]) -> Option<Vec<Field>> {
                 let name = match integer(&mut rest, if first >= 0x40 { 6 } else { 4 })? {
                     0 => string(&mut rest)?,
                     8..=14 => b":status".to_vec(),
+                    CONTENT_TYPE => b"content-type".to_vec(),
                     1..=STATIC => Vec::new(),
                     _ => return None,
                 };
@@ -111,18 +114,30 @@ fn string(rest: &mut &[u8]) -> Option<Vec<u8>> {
 
 /// The bytes in the order of their codes, and for each length of a code: the first code, and the place of its byte.
 struct Codes {
-    ordered: Vec<u8>,
+    ordered: [u8; 256],
     first: [(u32, usize); 32],
 }
 
+/// Made when goward is built: a block may hold thousands of texts.
+static CODES: Codes = Codes::new();
+
 impl Codes {
-    fn new() -> Codes {
-        let mut codes = Codes { ordered: Vec::with_capacity(256), first: [(0, 0); 32] };
-        let mut code = 0u32;
-        for (length, first) in (0u8..).zip(&mut codes.first) {
-            *first = (code, codes.ordered.len());
-            codes.ordered.extend((0u8..=255).filter(|byte| LENGTHS.get(usize::from(*byte)) == Some(&length)));
-            code = (code + (codes.ordered.len() - first.1) as u32) << 1;
+    // While goward is built an index out of range is an error.
+    const fn new() -> Codes {
+        let mut codes = Codes { ordered: [0; 256], first: [(0, 0); 32] };
+        let (mut code, mut place, mut length) = (0u32, 0, 0);
+        while length < codes.first.len() {
+            codes.first[length] = (code, place);
+            let mut byte = 0;
+            while byte < LENGTHS.len() {
+                if LENGTHS[byte] as usize == length {
+                    codes.ordered[place] = byte as u8;
+                    place += 1;
+                }
+                byte += 1;
+            }
+            code = (code + (place - codes.first[length].1) as u32) << 1;
+            length += 1;
         }
         codes
     }
@@ -137,13 +152,12 @@ impl Codes {
 }
 
 /// RFC 7541, section 5.2. The padding is the beginning of a code of ones only.
-fn huffman(text: &[u8]) -> Option<Vec<u8>> {
-    let codes = Codes::new();
+pub(crate) fn huffman(text: &[u8]) -> Option<Vec<u8>> {
     let mut out = Vec::new();
     let (mut code, mut length) = (0u32, 0);
     for bit in text.iter().flat_map(|byte| (0..8).rev().map(move |at| byte >> at & 1)) {
         (code, length) = (code << 1 | u32::from(bit), length + 1);
-        if let Some(byte) = codes.symbol(code, length) {
+        if let Some(byte) = CODES.symbol(code, length) {
             out.push(byte);
             (code, length) = (0, 0);
         } else if length >= 30 {

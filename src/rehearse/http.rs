@@ -31,8 +31,9 @@ pub(super) enum Answer {
     Whole { status: u16, keep: bool },
     /// What came is no HTTP, and why.
     Bad(&'static str),
-    /// The connection ended before; `begun`: after a part of the answer.
-    Broken { begun: bool },
+    /// The connection ended before; `begun`: after a part of the answer; `read`: the server had read the whole request. If it had
+    /// not, or had closed before the request came, the kernel would have answered with a reset.
+    Broken { begun: bool, read: bool },
 }
 
 /// A connection to the server.
@@ -46,10 +47,42 @@ pub(super) struct Connection {
     begun: bool,
 }
 
-/// A GET; with `close` the last on its connection.
-pub(super) fn get(host: &str, path: &str, close: bool) -> Vec<u8> {
-    let close = if close { "Connection: close\r\n" } else { "" };
-    format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: goward-rehearse\r\n{close}\r\n").into_bytes()
+/// A request.
+#[derive(Clone, Debug)]
+pub(super) struct Request {
+    pub(super) method: String,
+    pub(super) host: String,
+    pub(super) path: String,
+    pub(super) headers: Vec<(String, String)>,
+    pub(super) body: Vec<u8>,
+}
+
+impl Request {
+    /// `GET /slow`
+    pub(super) fn name(&self) -> String {
+        format!("{} {}", self.method, self.path)
+    }
+
+    /// As it is sent; with `close` the last on its connection. A field that the user has named is not named twice.
+    pub(super) fn bytes(&self, close: bool) -> Vec<u8> {
+        let Request { method, path, host, headers, body } = self;
+        let mut head = format!("{method} {path} HTTP/1.1\r\n");
+        let mut field = |name: &str, value: &str| head.extend([name, ": ", value, "\r\n"]);
+        for (name, value) in [("Host", host.as_str()), ("User-Agent", "goward-rehearse")] {
+            if headers.iter().all(|(other, _)| !other.eq_ignore_ascii_case(name)) {
+                field(name, value);
+            }
+        }
+        headers.iter().for_each(|(name, value)| field(name, value));
+        if !body.is_empty() {
+            field("Content-Length", &body.len().to_string());
+        }
+        if close {
+            field("Connection", "close");
+        }
+        head.push_str("\r\n");
+        [head.as_bytes(), body].concat()
+    }
 }
 
 /// Connects to the first of the addresses that answers.
@@ -84,14 +117,15 @@ impl Connection {
     }
 
     /// One request and its answer. `sent` is called when the whole request has left.
-    pub(super) async fn exchange(&mut self, request: &[u8], sent: impl FnOnce()) -> Answer {
+    pub(super) async fn exchange(&mut self, method: &str, request: &[u8], sent: impl FnOnce()) -> Answer {
         self.begun = false;
         self.breaths = 0;
         // Where it cannot be sent there may be an answer all the same: 408, 413.
-        if self.send(request).await.is_ok() {
+        let whole = self.send(request).await.is_ok();
+        if whole {
             sent();
         }
-        self.receive().await
+        self.receive(method, whole).await
     }
 
     async fn send(&mut self, request: &[u8]) -> io::Result<()> {
@@ -107,8 +141,8 @@ impl Connection {
         Ok(())
     }
 
-    async fn receive(&mut self) -> Answer {
-        let mut response = Response::to("GET");
+    async fn receive(&mut self, method: &str, whole: bool) -> Answer {
+        let mut response = Response::to(method);
         loop {
             match response.feed(&self.unread, &mut |_| {}) {
                 Ok(used) => drop(self.unread.drain(..used)),
@@ -122,7 +156,11 @@ impl Connection {
                 Ok(1..) => {}
                 // A close is the end of some; a reset is of none.
                 Ok(0) if response.closed() => return Answer::Whole { status, keep: false },
-                Ok(0) | Err(_) => return Answer::Broken { begun: self.begun },
+                Ok(0) => {
+                    let read = whole && matches!(self.stream.take_error(), Ok(None));
+                    return Answer::Broken { begun: self.begun, read };
+                }
+                Err(_) => return Answer::Broken { begun: self.begun, read: false },
             }
         }
     }

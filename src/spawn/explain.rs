@@ -1,6 +1,10 @@
-//! Why an exec failed, in one sentence. The kernel says ENOENT for a missing program, a missing loader and a missing
-//! interpreter alike; the file's own header tells them apart (`exec`).
+//! Why a program could not be started, in one sentence. For the exec the kernel says ENOENT for a missing program, a missing
+//! loader and a missing interpreter alike; the file's own header tells them apart (`exec`).
+//!
+//! Files are opened for that, and whatever made the exec hang may hang here too: once the server runs, only a helper process
+//! may ask why an exec has failed.
 
+use super::{Failure, SpawnSpec};
 use crate::exec::{self, ReadAt, There, Trouble};
 use crate::exit;
 use nix::errno::Errno;
@@ -9,16 +13,47 @@ use std::fs;
 use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-/// The exit code and the sentence for a program that could not be started.
-pub fn explain(program: &str, errno: Errno) -> (u8, String) {
-    match errno {
-        Errno::EAGAIN | Errno::ENOMEM => {
-            // fork(2)'s EAGAIN, in the words that people search for.
-            let words = if errno == Errno::EAGAIN { "Resource temporarily unavailable" } else { errno.desc() };
-            return (exit::GOWARD_FAILED, format!("cannot start a process: {words} (a pids or memory limit?)"));
+/// The exit code and the sentence for a program that could not be started. Opens files only to explain an exec.
+pub fn explain(spec: &SpawnSpec<'_>, failure: Failure) -> (u8, String) {
+    match failure {
+        Failure::Pipe(errno) | Failure::Clone(errno) => (exit::GOWARD_FAILED, no_process(errno)),
+        Failure::Stdio(errno) => {
+            let why = format!("cannot start a process: cannot set its standard input or output: {}", errno.desc());
+            (exit::GOWARD_FAILED, why)
         }
-        Errno::EMFILE | Errno::ENFILE => {
-            return (exit::GOWARD_FAILED, format!("cannot start a process: {} (a nofile limit?)", errno.desc()));
+        Failure::Limit(number, errno) => {
+            let why = spec.limits.get(number).map_or_else(|| no_process(errno), |limit| limit.refusal(errno));
+            (exit::GOWARD_FAILED, why)
+        }
+        Failure::Directory(errno) => {
+            let directory = spec.directory.unwrap_or_default().to_string_lossy();
+            (exit::GOWARD_FAILED, format!("{directory}, where goward was started, cannot be entered: {}", errno.desc()))
+        }
+        Failure::Exec(errno) => {
+            let program = spec.argv.first().map(|program| program.to_string_lossy()).unwrap_or_default();
+            of_exec(&program, errno)
+        }
+    }
+}
+
+/// The kernel, or whoever filters its calls, refuses another process: that is nobody's fault but a limit's.
+fn no_process(errno: Errno) -> String {
+    // fork(2)'s EAGAIN, in the words that people search for.
+    let words = if errno == Errno::EAGAIN { "Resource temporarily unavailable" } else { errno.desc() };
+    let cause = match errno {
+        Errno::EAGAIN | Errno::ENOMEM => " (a pids or memory limit?)",
+        Errno::EMFILE | Errno::ENFILE => " (a nofile limit?)",
+        Errno::EPERM | Errno::EACCES | Errno::ENOSYS => " (a seccomp profile?)",
+        _ => "",
+    };
+    format!("cannot start a process: {words}{cause}")
+}
+
+/// What execve said of this program.
+fn of_exec(program: &str, errno: Errno) -> (u8, String) {
+    match errno {
+        Errno::EAGAIN | Errno::ENOMEM | Errno::EMFILE | Errno::ENFILE => {
+            return (exit::GOWARD_FAILED, no_process(errno));
         }
         Errno::E2BIG => {
             return (exit::CANNOT_EXECUTE, format!("{program}: the arguments and the environment are too large"));
@@ -29,6 +64,11 @@ pub fn explain(program: &str, errno: Errno) -> (u8, String) {
         return (exit::NOT_FOUND, "the program's name is empty".to_owned());
     }
     let found = find(program);
+    // Whoever is used to `go run`. A name without a slash is looked for in PATH, where no source is.
+    if program.ends_with(".go") && found.as_deref().unwrap_or(Path::new(program)).is_file() {
+        let why = format!("{program}: Go source, not a program: go build -o server {program}, and name server");
+        return (exit::CANNOT_EXECUTE, why);
+    }
     let Some(path) = found else {
         let path = std::env::var("PATH").unwrap_or_default();
         return match errno {
@@ -86,8 +126,8 @@ fn reason(path: &Path, errno: Errno) -> String {
 fn unreachable(path: &Path, errno: Errno, error: &std::io::Error) -> String {
     match Errno::from_raw(error.raw_os_error().unwrap_or(errno as i32)) {
         Errno::ENOENT => "no such file".to_owned(),
-        Errno::ENOTDIR => "a part of the path is a file, not a directory".to_owned(),
-        Errno::ELOOP => "symbolic links that go round in a circle".to_owned(),
+        Errno::ENOTDIR => "part of the path is a file, not a directory".to_owned(),
+        Errno::ELOOP => "a loop of symbolic links".to_owned(),
         Errno::EACCES => {
             let uid = nix::unistd::geteuid();
             let closed = path.ancestors().skip(1).find(|dir| fs::symlink_metadata(dir).is_ok());
@@ -119,11 +159,16 @@ fn no_permission(path: &Path, meta: &fs::Metadata) -> String {
     format!("uid {uid}, gid {gid} may not execute it (owner {owner}, mode {mode:04o})")
 }
 
-/// The options of the mount that holds the path, from mountinfo; see proc(5).
+/// Whether the mount that holds the path is noexec.
 fn on_noexec_mount(path: &Path) -> bool {
     let (Ok(path), Ok(mounts)) = (fs::canonicalize(path), fs::read_to_string("/proc/self/mountinfo")) else {
         return false;
     };
+    is_noexec(&path, &mounts)
+}
+
+/// The options of the mount that holds the path, from mountinfo; see proc(5).
+pub(crate) fn is_noexec(path: &Path, mounts: &str) -> bool {
     let holding = mounts.lines().filter_map(|line| {
         let mut fields = line.split(' ');
         let (point, options) = (fields.nth(4)?, fields.next()?);
@@ -145,16 +190,16 @@ fn content(size: u64, read_at: ReadAt<'_>, errno: Errno) -> Option<String> {
     let trouble = exec::trouble(&head, size, read_at, machine, &there);
     if let Some(Trouble::OtherMachine(machine)) = trouble {
         let (own, other) = (exec::machine_name(exec::MACHINE), exec::machine_name(machine));
-        return Some(format!("built for {other}, and this machine is {own}: build it with GOARCH={own}"));
+        return Some(format!("built for {other}, but this machine is {own}: build it with GOARCH={own}"));
     }
     if let Some(trouble) = trouble {
         return Some(trouble.to_string());
     }
     if let Some(interpreter) = exec::script_interpreter(&head) {
-        return Some(format!("a script, and its interpreter {interpreter} cannot be started"));
+        return Some(format!("a script whose interpreter {interpreter} cannot be started"));
     }
     let damaged = matches!(errno, Errno::ELIBBAD | Errno::EIO);
-    damaged.then(|| "its loader is damaged, or for another architecture".to_owned())
+    damaged.then(|| "its loader is damaged or built for another architecture".to_owned())
 }
 
 fn there(path: &str) -> There {
@@ -176,7 +221,7 @@ mod tests {
         let path = std::env::temp_dir().join(format!("goward-exec-{}-{name}", std::process::id()));
         fs::write(&path, bytes).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
-        let answer = explain(path.to_str().unwrap(), errno);
+        let answer = of_exec(path.to_str().unwrap(), errno);
         fs::remove_file(&path).unwrap();
         answer
     }
@@ -264,6 +309,7 @@ mod tests {
             ("long", long, 0o755, Errno::ENOEXEC, 126, "longer than the kernel reads"),
             ("empty", b"".to_vec(), 0o755, Errno::ENOEXEC, 126, "empty"),
             ("text", b"echo hello\n".to_vec(), 0o755, Errno::ENOEXEC, 126, "neither an ELF program"),
+            ("main.go", b"package main\n".to_vec(), 0o644, Errno::EACCES, 126, "Go source, not a program: go build"),
             ("bom", b"\xef\xbb\xbf#!/bin/sh\n".to_vec(), 0o755, Errno::ENOEXEC, 126, "byte order mark"),
             ("mac", b"\xcf\xfa\xed\xfe....".to_vec(), 0o755, Errno::ENOEXEC, 126, "macOS"),
             ("windows", b"MZ......".to_vec(), 0o755, Errno::ENOEXEC, 126, "GOOS=linux"),
@@ -279,12 +325,12 @@ mod tests {
 
     #[test]
     fn paths() {
-        assert_eq!(explain("/no/such/program", Errno::ENOENT), (127, "/no/such/program: no such file".into()));
-        assert!(explain("no-such-program", Errno::ENOENT).1.contains("not found in PATH"));
-        assert_eq!(explain("/tmp", Errno::EACCES), (126, "/tmp: a directory, not a program".into()));
-        assert!(explain("/etc/passwd/x", Errno::ENOTDIR).1.contains("not a directory"));
-        assert_eq!(explain("", Errno::ENOENT).0, 127);
-        assert_eq!(explain("/bin/sh", Errno::EAGAIN).0, 125);
+        assert_eq!(of_exec("/no/such/program", Errno::ENOENT), (127, "/no/such/program: no such file".into()));
+        assert!(of_exec("no-such-program", Errno::ENOENT).1.contains("not found in PATH"));
+        assert_eq!(of_exec("/tmp", Errno::EACCES), (126, "/tmp: a directory, not a program".into()));
+        assert!(of_exec("/etc/passwd/x", Errno::ENOTDIR).1.contains("not a directory"));
+        assert_eq!(of_exec("", Errno::ENOENT).0, 127);
+        assert_eq!(of_exec("/bin/sh", Errno::EAGAIN).0, 125);
     }
 
     proptest! {

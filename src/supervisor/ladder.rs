@@ -1,4 +1,5 @@
-//! The stop ladder as arithmetic: which rung is due how long after the stop began. Pure.
+//! The times of a stop that depend on options: how long after its beginning each step is due, and the default of `--dump-lead`.
+//! Pauses that no option sets are constants in `mod.rs`. Pure.
 
 use std::time::Duration;
 
@@ -9,7 +10,9 @@ pub enum Rung {
     Drain,
     /// The server has been asked to stop.
     Ask,
-    /// It missed its time: SIGQUIT, so that Go prints every goroutine.
+    /// It missed its time: its goroutines are read out of its memory.
+    Look,
+    /// That was not to be, or has failed: SIGQUIT, so that Go prints every goroutine.
     Dump,
     /// It caught or ignored SIGQUIT: SIGABRT dumps too.
     Abort,
@@ -20,7 +23,7 @@ pub enum Rung {
 }
 
 impl Rung {
-    const ORDER: [Rung; 6] = [Rung::Drain, Rung::Ask, Rung::Dump, Rung::Abort, Rung::Kill, Rung::GiveUp];
+    const ORDER: [Rung; 7] = [Rung::Drain, Rung::Ask, Rung::Look, Rung::Dump, Rung::Abort, Rung::Kill, Rung::GiveUp];
 
     fn after(self) -> impl Iterator<Item = Rung> {
         Rung::ORDER.into_iter().filter(move |rung| *rung > self)
@@ -34,6 +37,8 @@ pub struct Ladder {
     drain: Duration,
     /// How long before the end the dump is taken; none: no dump.
     lead: Option<Duration>,
+    /// Memory is looked at first, and the server is signalled for a dump only if that fails.
+    looks: bool,
 }
 
 impl Ladder {
@@ -43,7 +48,7 @@ impl Ladder {
     /// # Errors
     /// A sentence for the user, where drain and lead leave the server no time to stop.
     pub fn new(timeout: Duration, drain: Duration, dump: bool, lead: Option<Duration>) -> Result<Ladder, String> {
-        let bare = Ladder { timeout, drain: Duration::ZERO, lead: None };
+        let bare = Ladder { timeout, drain: Duration::ZERO, lead: None, looks: false };
         let kill = bare.at(Rung::Kill);
         let lead = match lead {
             // docker stop -t 0 means now: there is no time to take a dump in.
@@ -60,7 +65,7 @@ impl Ladder {
             }
             Some(lead) => Some(lead),
         };
-        let ladder = Ladder { timeout, drain, lead };
+        let ladder = Ladder { timeout, drain, lead, looks: false };
         let next = ladder.at(if lead.is_some() { Rung::Dump } else { Rung::Kill });
         if !drain.is_zero() && drain >= next {
             return Err(format!(
@@ -70,12 +75,28 @@ impl Ladder {
         Ok(ladder)
     }
 
+    /// The same, where the server's memory is looked at before it is signalled for a dump: that has the first half of the time
+    /// until the kill.
+    pub fn looking(self) -> Ladder {
+        Ladder { looks: self.lead.is_some(), ..self }
+    }
+
+    /// The same without that look.
+    pub fn without_look(self) -> Ladder {
+        Ladder { looks: false, ..self }
+    }
+
+    /// Whether the server's memory is looked at.
+    pub fn looks(&self) -> bool {
+        self.looks
+    }
+
     /// Two seconds, or a quarter of a short timeout.
     pub fn default_lead(timeout: Duration) -> Duration {
         (timeout / 4).min(Duration::from_secs(2))
     }
 
-    /// The orchestrator's number.
+    /// The whole time for a stop, from --stop-timeout.
     pub fn timeout(&self) -> Duration {
         self.timeout
     }
@@ -91,7 +112,10 @@ impl Ladder {
         match rung {
             Rung::Drain => Duration::ZERO,
             Rung::Ask => self.drain,
+            Rung::Look => n - self.lead.unwrap_or_default(),
+            Rung::Dump if self.looks => self.before_kill(2),
             Rung::Dump => n - self.lead.unwrap_or_default(),
+            Rung::Abort if self.looks => self.before_kill(4),
             // "A moment": long enough for a Go runtime to begin its dump, short enough to leave time for a second try.
             // An ABRT that meets a dump in progress waits behind it (runtime/panic.go, startpanic_m: paniclk).
             Rung::Abort => {
@@ -105,11 +129,18 @@ impl Ladder {
         }
     }
 
+    /// This part of the time from the dump to the kill before that.
+    fn before_kill(&self, part: u32) -> Duration {
+        let kill = self.at(Rung::Kill);
+        kill - kill.saturating_sub(self.at(Rung::Look)) / part
+    }
+
     /// The rung that follows, for a server that still runs or for leftovers only.
     pub fn next(&self, rung: Rung, server_runs: bool) -> Option<Rung> {
         rung.after().find(|next| match next {
             Rung::Drain => false,
             Rung::Ask => server_runs,
+            Rung::Look => server_runs && self.looks,
             Rung::Dump | Rung::Abort => server_runs && self.lead.is_some(),
             Rung::Kill | Rung::GiveUp => true,
         })
@@ -138,6 +169,15 @@ mod tests {
     }
 
     #[test]
+    fn memory_has_half_of_the_time() {
+        let ladder = ladder(10_000, 0, true, None).unwrap().looking();
+        let rungs = [Rung::Look, Rung::Dump, Rung::Abort, Rung::Kill].map(|rung| ladder.at(rung));
+        assert_eq!(rungs, [8_000, 8_750, 9_125, 9_500].map(ms));
+        assert_eq!(ladder.next(Rung::Ask, true), Some(Rung::Look));
+        assert!(!self::ladder(10_000, 0, false, None).unwrap().looking().looks(), "no dump, no look");
+    }
+
+    #[test]
     fn short_timeouts_shrink_everything() {
         let ladder = ladder(1_000, 0, true, None).unwrap();
         assert_eq!(ladder.at(Rung::Dump), ms(750));
@@ -149,12 +189,14 @@ mod tests {
     fn the_rungs_are_in_order_for_every_timeout() {
         for timeout in (0..2_000).step_by(7).chain([10_000, 30_000, 3_600_000]) {
             let ladder = ladder(timeout, 0, true, None).unwrap();
-            let mut rung = Rung::Drain;
-            while let Some(next) = ladder.next(rung, true) {
-                assert!(ladder.at(next) >= ladder.at(rung), "{timeout} ms: {next:?} before {rung:?}");
-                rung = next;
+            for ladder in [ladder, ladder.looking()] {
+                let mut rung = Rung::Drain;
+                while let Some(next) = ladder.next(rung, true) {
+                    assert!(ladder.at(next) >= ladder.at(rung), "{timeout} ms: {next:?} before {rung:?}");
+                    rung = next;
+                }
+                assert!(ladder.at(Rung::GiveUp) < ms(timeout) || timeout == 0);
             }
-            assert!(ladder.at(Rung::GiveUp) < ms(timeout) || timeout == 0);
         }
     }
 

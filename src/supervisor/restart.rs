@@ -5,12 +5,12 @@ use std::time::Duration;
 /// Docker's restart policies; `unless-stopped` is the same here as `always`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Restart {
-    /// Never.
+    /// The server is never restarted.
     #[default]
     No,
     /// When it has failed; so many times in a row at most, if there is a number.
     OnFailure(Option<u32>),
-    /// Always.
+    /// The server is restarted however it ended.
     Always,
 }
 
@@ -29,7 +29,7 @@ impl Restart {
                 number
                     .and_then(|number| number.parse().ok().filter(|number| *number > 0))
                     .map(|number| Restart::OnFailure(Some(number)))
-                    .ok_or_else(|| format!("'{text}' is no restart policy: no, on-failure, on-failure:N or always"))
+                    .ok_or_else(|| format!("'{text}' is not a restart policy: no, on-failure, on-failure:N or always"))
             }
         }
     }
@@ -37,8 +37,16 @@ impl Restart {
     pub(super) fn wants(self, failed: bool, attempts: Attempts) -> bool {
         match self {
             Restart::No => false,
-            Restart::OnFailure(most) => failed && most.is_none_or(|most| attempts.in_a_row < most),
+            Restart::OnFailure(_) => failed && self.allows(attempts),
             Restart::Always => true,
+        }
+    }
+
+    /// Whether one more restart is within the number, where there is one.
+    pub(super) fn allows(self, attempts: Attempts) -> bool {
+        match self {
+            Restart::OnFailure(Some(most)) => attempts.in_a_row < most,
+            Restart::OnFailure(None) | Restart::No | Restart::Always => true,
         }
     }
 }
@@ -62,6 +70,12 @@ impl Attempts {
         if time >= LONG {
             self.in_a_row = 0;
         }
+    }
+
+    /// One that somebody asked for: it says nothing against the server.
+    pub(super) fn on_request(&mut self) {
+        self.all = self.all.saturating_add(1);
+        self.in_a_row = 0;
     }
 
     /// One more, after this pause.

@@ -22,41 +22,75 @@ struct World {
     /// Everything the supervisor wanted, with its time.
     done: Vec<(Time, Action)>,
     /// When a stop was asked for.
-    asked: Option<Time>,
-    /// A probe is under way.
-    probing: bool,
+    stop_requested: Option<Time>,
+    /// Probes are under way, for health and for readiness.
+    probing: [bool; 2],
+    /// A restart was asked for.
+    restarted: bool,
 }
 
 impl World {
     fn new(policy: Policy) -> World {
-        World { supervisor: Supervisor::new(policy, ms(0)), now: ms(0), done: vec![], asked: None, probing: false }
+        World {
+            supervisor: Supervisor::new(policy, ms(0)),
+            now: ms(0),
+            done: vec![],
+            stop_requested: None,
+            probing: [false; 2],
+            restarted: false,
+        }
     }
 
     fn event(&mut self, event: Event) -> Vec<Action> {
-        self.probing &= !matches!(event, Event::Probed(_));
+        if let Event::Probed(purpose, _) = event {
+            self.probing[purpose as usize] = false;
+        }
+        self.restarted |= event == Event::Ordered(Order::Restart);
         let actions: Vec<_> = self.supervisor.handle(self.now, event).iter().collect();
         self.done.extend(actions.iter().map(|a| (self.now, *a)));
         for action in &actions {
             match action {
-                Action::Probe => {
-                    assert!(!std::mem::replace(&mut self.probing, true), "one probe at a time: {:?}", self.done);
+                Action::Probe(purpose) => {
+                    let probing = std::mem::replace(&mut self.probing[*purpose as usize], true);
+                    assert!(!probing, "one probe at a time: {:?}", self.done);
                 }
-                Action::ExpireProbe | Action::EndProbe => self.probing = false,
+                Action::ExpireProbe(purpose) | Action::EndProbe(purpose) => self.probing[*purpose as usize] = false,
                 _ => {}
             }
         }
+        self.stop_requested = self.stop_requested.or(self.supervisor.was_stop_requested().then_some(self.now));
         actions
     }
 
+    fn order(&mut self, order: Order) -> Vec<Action> {
+        self.event(Event::Ordered(order))
+    }
+
+    fn probed(&mut self, well: bool) -> Vec<Action> {
+        self.event(Event::Probed(Purpose::Health, well))
+    }
+
+    /// From the start on probes succeed, until then.
+    fn is_well_until(&mut self, end: Time) {
+        while let Some(next) = self.supervisor.next_deadline().filter(|next| *next <= end) {
+            self.now = self.now.max(next);
+            for action in self.event(Event::Tick) {
+                if let Action::Probe(purpose) = action {
+                    let _ = self.event(Event::Probed(purpose, true));
+                }
+            }
+        }
+        self.now = self.now.max(end);
+    }
+
     fn signal(&mut self, signal: Signal) -> Vec<Action> {
-        let (plain, asks) = (self.supervisor.plain(signal), self.supervisor.asks(signal));
+        let (plain, asks) = (self.supervisor.forward_as(signal), self.supervisor.begin_stop_with(signal));
         // Both are known from the beginning, but for whether the server hears, and whether it was asked already.
         let fresh = Supervisor::new(self.supervisor.policy().clone(), ms(0));
-        assert_eq!(plain, fresh.plain(signal).filter(|_| self.supervisor.hears()), "{signal}");
-        let unasked = self.supervisor.hears() && self.supervisor.rung().is_none();
-        assert_eq!(asks, fresh.asks(signal).filter(|_| unasked), "{signal}");
+        assert_eq!(plain, fresh.forward_as(signal).filter(|_| self.supervisor.accepts_signals()), "{signal}");
+        let unasked = self.supervisor.accepts_signals() && self.supervisor.rung().is_none();
+        assert_eq!(asks, fresh.begin_stop_with(signal).filter(|_| unasked), "{signal}");
         let actions = self.event(Event::Signal(signal));
-        self.asked = self.asked.or(self.supervisor.was_asked().then_some(self.now));
         // The short cuts say the same as the long way.
         assert!(plain.is_none() || asks.is_none(), "{signal}");
         assert!(
@@ -64,6 +98,10 @@ impl World {
             "{signal}: {plain:?}, {asks:?}, {actions:?}"
         );
         actions
+    }
+
+    fn key(&mut self) -> Vec<Action> {
+        self.event(Event::Key(Signal::INT))
     }
 
     /// Lets time pass until nothing more is due, or until `end`.
@@ -97,6 +135,94 @@ fn a_server_that_hangs_climbs_the_whole_ladder() {
     );
     let _ = world.event(Event::Ended(Status::Signal(Signal::KILL)));
     assert_eq!(world.event(Event::NobodyRemains), [Action::Leave(137)]);
+}
+
+/// The same, where the server's memory is looked at first.
+fn looking() -> Policy {
+    let policy = policy(0);
+    Policy { ladder: policy.ladder.map(Ladder::looking), ..policy }
+}
+
+/// From the look on: what is done where it ends so, that much later.
+fn after_the_look(shown: Option<bool>, later: u64) -> Vec<(Time, Action)> {
+    let mut world = World::new(looking());
+    let _ = world.signal(Signal::TERM);
+    world.run_until(ms(8_000));
+    assert_eq!(world.done.last(), Some(&(ms(8_000), Action::Look)));
+    world.run_until(ms(8_000 + later));
+    if let Some(shown) = shown {
+        let _ = world.event(Event::Looked(shown));
+    }
+    world.run_until(ms(9_600));
+    world.done.split_off(2)
+}
+
+#[test]
+fn a_server_whose_goroutines_have_been_seen_is_not_signalled_for_them() {
+    assert_eq!(after_the_look(Some(true), 100), [(ms(9_500), Action::KillAll)]);
+    assert_eq!(after_the_look(Some(true), 749), [(ms(9_500), Action::KillAll)]);
+}
+
+#[test]
+fn a_look_that_fails_is_followed_by_the_signals() {
+    let signals = |quit, abort| {
+        [(ms(quit), Action::Dump(Signal::QUIT)), (ms(abort), Action::Dump(Signal::ABRT)), (ms(9_500), Action::KillAll)]
+    };
+    // At once where it is known; at half of the time where nothing is heard, or something too late.
+    assert_eq!(after_the_look(Some(false), 100), signals(8_100, 9_125));
+    assert_eq!(after_the_look(None, 100), signals(8_750, 9_125));
+    assert_eq!(after_the_look(Some(true), 900), signals(8_750, 9_125));
+}
+
+#[test]
+fn a_server_that_ends_after_the_look_has_its_own_code() {
+    for code in [0, 2, 7] {
+        let mut world = World::new(looking());
+        let _ = world.signal(Signal::TERM);
+        world.run_until(ms(8_100));
+        let _ = world.event(Event::Looked(true));
+        let _ = world.event(Event::Ended(Status::Code(code)));
+        assert_eq!(world.event(Event::NobodyRemains), [Action::Leave(code)]);
+    }
+}
+
+#[test]
+fn the_second_key_looks_and_the_third_kills() {
+    let mut world = World::new(Policy { interactive: true, ..looking() });
+    let _ = world.key();
+    world.now = ms(100);
+    assert_eq!(world.key(), [Action::Look]);
+    world.now = ms(200);
+    assert_eq!(world.key().last(), Some(&Action::KillAll));
+}
+
+#[test]
+fn an_unhealthy_server_is_asked_when_it_has_been_seen() {
+    let mut world = World::new(Policy { on_unhealthy: UnhealthyAction::Stop, notify: true, ..looking() });
+    let _ = world.event(Event::Notified(Notice::Ready));
+    let unwell = world.event(Event::Notified(Notice::Trigger));
+    assert_eq!(unwell, [Action::Unwell(StopReason::Watchdog), Action::Look]);
+    world.run_until(ms(40));
+    assert_eq!(world.event(Event::Looked(true)), [Action::Send(Signal::TERM)]);
+    assert_eq!(world.event(Event::Looked(false)), []);
+    // The ladder is the whole one, and begins where the stop began.
+    world.run_until(ms(8_000));
+    assert_eq!(world.done.last(), Some(&(ms(8_000), Action::Look)));
+}
+
+/// What is not well is looked at whatever is done about it; and is then asked as by anybody.
+#[test]
+fn an_unhealthy_server_is_looked_at() {
+    for (on_unhealthy, asked) in [(UnhealthyAction::Log, false), (UnhealthyAction::Restart, true)] {
+        let health = Schedule { interval: ms(1_000), timeout: ms(300), retries: 2, ..Schedule::default() };
+        let mut world = World::new(Policy { health: Some(health), on_unhealthy, ..looking() });
+        world.run_until(ms(30_000));
+        let unwell = world.at(|action| matches!(action, Action::Unwell(_)))[0];
+        assert_eq!(world.at(|action| *action == Action::Look)[0], unwell);
+        // Once it has been seen it is asked; at the latest after the time that a look has.
+        let sent = world.at(|action| *action == Action::Send(Signal::TERM));
+        assert_eq!(sent.first().copied(), Some(unwell + ms(750)).filter(|_| asked), "{:?}", world.done);
+    }
 }
 
 #[test]
@@ -141,13 +267,141 @@ fn drain_holds_the_signal_back() {
 }
 
 #[test]
-fn a_second_signal_ends_the_drain() {
+fn a_key_ends_the_drain_and_a_second_signal_does_not() {
     let mut world = World::new(policy(3_000));
     let _ = world.signal(Signal::TERM);
     world.now = ms(1_000);
-    assert_eq!(world.signal(Signal::INT), [Action::Send(Signal::TERM)]);
+    assert_eq!(world.key(), [Action::Send(Signal::TERM)]);
     world.run_until(ms(7_000));
     assert_eq!(world.done.len(), 1);
+    // Heroku sends it several times; a preStop hook, and then the kubelet. Whoever asks also sits at a terminal or not.
+    for interactive in [false, true] {
+        let mut world = World::new(Policy { interactive, ..policy(3_000) });
+        let _ = world.signal(Signal::TERM);
+        world.now = ms(1_000);
+        assert_eq!(world.signal(Signal::TERM), []);
+        world.run_until(ms(7_000));
+        assert_eq!(world.done, [(ms(3_000), Action::Send(Signal::TERM))]);
+        assert_eq!(world.signal(Signal::TERM), [Action::Send(Signal::TERM)], "later ones are forwarded as they come");
+        assert_eq!(world.supervisor.milestones.interrupted, None);
+    }
+}
+
+#[test]
+fn a_stop_without_a_signal_has_a_deadline_all_the_same() {
+    let mut world = World::new(Policy { stop_signal: StopSignal::Nothing, ..policy(0) });
+    assert_eq!(world.signal(Signal::TERM), []);
+    assert_eq!(world.supervisor.phase(), Phase::Stopping);
+    assert_eq!(world.signal(Signal::TERM), []);
+    // What is no stop passes, and a stopped server is continued.
+    assert_eq!(world.signal(Signal::HUP), [Action::Send(Signal::HUP)]);
+    assert_eq!(world.event(Event::Stopped(Signal::STOP)), [Action::Continue]);
+    world.run_until(ms(10_000));
+    assert_eq!(world.at(|a| matches!(a, Action::Dump(Signal::QUIT))), [ms(8_000)]);
+    assert_eq!((world.at(|a| *a == Action::KillAll), world.supervisor.milestones.stop_sent), (vec![ms(9_500)], None));
+    // After a drain too.
+    let mut world = World::new(Policy { stop_signal: StopSignal::Nothing, ..policy(3_000) });
+    let _ = world.signal(Signal::TERM);
+    world.run_until(ms(7_999));
+    assert_eq!((world.done.len(), world.supervisor.phase()), (0, Phase::Stopping));
+    // Of a stop that is goward's own nobody else has told the server.
+    let slow = Policy { stop_signal: StopSignal::Nothing, before: 1, before_timeout: ms(5_000), ..policy(0) };
+    let mut world = World::new(slow);
+    world.run_until(ms(5_000));
+    assert_eq!(world.at(|a| *a == Action::Send(Signal::TERM)), [ms(5_000)]);
+}
+
+/// What is done after a freeze that began before the rung was due and ended at `wakes`.
+fn after_freeze(policy: Policy, wakes: Time) -> Vec<(Time, Action)> {
+    let mut world = World::new(policy);
+    let _ = world.signal(Signal::TERM);
+    world.done.clear();
+    world.now = wakes;
+    let _ = world.event(Event::Tick);
+    world.run_until(ms(20_000));
+    world.done
+}
+
+#[test]
+fn no_rung_is_slept_through_while_there_is_time() {
+    for wakes in [8_000, 8_200, 8_600, 9_000, 9_501, 9_700, 9_880, 9_950] {
+        let done = after_freeze(policy(0), ms(wakes));
+        let at = |action: Action| done.iter().find(|(_, a)| *a == action).unwrap().0;
+        let (quit, abort, kill) = (at(Action::Dump(Signal::QUIT)), at(Action::Dump(Signal::ABRT)), at(Action::KillAll));
+        assert_eq!(quit, ms(wakes));
+        assert!(abort >= quit + ms(2) && kill >= abort + ms(2), "{wakes}: {done:?}");
+        assert!(kill >= ms(9_500) && kill < ms(10_000), "{wakes}: {done:?}");
+    }
+    // On time nothing moves.
+    let times: Vec<_> = after_freeze(policy(0), ms(8_000)).into_iter().map(|(at, _)| at).collect();
+    assert_eq!(times, [ms(8_000), ms(8_500), ms(9_500), ms(9_900)]);
+    // The signal that a drain held back comes first, and is no decoration.
+    let done = after_freeze(policy(3_000), ms(9_000));
+    assert_eq!(done[0], (ms(9_000), Action::Send(Signal::TERM)));
+    assert!(done[1].0 >= ms(9_300) && done[1].1 == Action::Dump(Signal::QUIT), "{done:?}");
+    // Where all of the time is over nobody waits any more.
+    let done = after_freeze(policy(0), ms(15_000));
+    assert_eq!(
+        done[..3],
+        [
+            (ms(15_000), Action::Dump(Signal::QUIT)),
+            (ms(15_000), Action::Dump(Signal::ABRT)),
+            (ms(15_000), Action::KillAll)
+        ]
+    );
+}
+
+#[test]
+fn visitors_have_a_second_and_leftovers_the_rest() {
+    let visitors = |told| Event::VisitorsRemain { told };
+    // Only visitors are there.
+    let mut world = World::new(policy(0));
+    let _ = world.event(Event::Ended(Status::Code(3)));
+    assert_eq!(world.event(visitors(false)), [Action::AskVisitors]);
+    assert_eq!(world.event(visitors(true)), []);
+    world.run_until(ms(999));
+    assert_eq!(world.event(visitors(true)), []);
+    world.run_until(ms(1_000));
+    assert_eq!(world.done.last(), Some(&(ms(1_000), Action::KillVisitors)));
+    assert_eq!(world.event(visitors(true)), [Action::Leave(3)]);
+    // After SIGKILL they are the kernel's, which ends them with PID 1, however many go on coming.
+    let mut world = World::new(policy(0));
+    let _ = world.signal(Signal::TERM);
+    world.run_until(ms(9_500));
+    assert_eq!(world.done.last(), Some(&(ms(9_500), Action::KillAll)));
+    let _ = world.event(Event::Ended(Status::Signal(Signal::KILL)));
+    assert_eq!(world.event(Event::OthersRemain), [Action::KillAgain]);
+    assert_eq!(world.event(visitors(false)), [Action::Leave(137)]);
+    // Those that obey.
+    let mut world = World::new(policy(0));
+    let _ = world.event(Event::Ended(Status::Code(3)));
+    let _ = world.event(visitors(false));
+    world.now = ms(50);
+    assert_eq!(world.event(Event::NobodyRemains), [Action::Leave(3)]);
+    // Beside leftovers, which keep their time.
+    let mut world = World::new(policy(0));
+    let _ = world.event(Event::Ended(Status::Code(0)));
+    assert_eq!(world.event(Event::OthersRemain), [Action::AskLeftovers]);
+    world.run_until(ms(4_000));
+    assert_eq!(world.done[1..], [(ms(1_000), Action::KillVisitors)]);
+    assert_eq!(world.event(Event::OthersRemain), []);
+    // Whoever came in since then does not keep the container.
+    assert_eq!(world.event(visitors(true)), [Action::Leave(0)]);
+    // Without /proc nobody could be told apart before: their second begins when all others have gone.
+    let mut world = World::new(policy(0));
+    let _ = world.event(Event::Ended(Status::Code(0)));
+    let _ = world.event(Event::OthersRemain);
+    world.run_until(ms(4_000));
+    assert_eq!(world.event(visitors(false)), [Action::AskVisitors]);
+    world.run_until(ms(5_000));
+    assert_eq!(world.event(visitors(true)), [Action::Leave(0)]);
+    // Nobody stays longer than the whole.
+    let short = Policy { ladder: Some(Ladder::new(ms(500), ms(0), true, None).unwrap()), ..policy(0) };
+    let mut world = World::new(short);
+    let _ = world.event(Event::Ended(Status::Code(0)));
+    let _ = world.event(visitors(false));
+    world.run_until(ms(450));
+    assert_eq!(world.at(|a| *a == Action::KillAll), [ms(450)]);
 }
 
 #[test]
@@ -217,13 +471,14 @@ fn at_a_terminal_the_second_dumps_and_the_third_kills() {
     world.now = ms(100);
     let _ = world.signal(Signal::INT);
     world.now = ms(1_000);
-    assert_eq!(world.signal(Signal::INT), [Action::Dump(Signal::QUIT)]);
+    assert_eq!(world.key(), [Action::Dump(Signal::QUIT)]);
+    assert_eq!(world.supervisor.milestones.interrupted, Some(ms(1_000)), "impatience is no missed deadline");
     world.now = ms(1_200);
-    assert_eq!(world.signal(Signal::INT), [Action::Dump(Signal::ABRT), Action::KillAll]);
+    assert_eq!(world.key(), [Action::Dump(Signal::ABRT), Action::KillAll]);
     let mut patient = World::new(Policy { interactive: true, ..policy(0) });
     let _ = patient.signal(Signal::INT);
     patient.now = ms(1_000);
-    let _ = patient.signal(Signal::INT);
+    let _ = patient.key();
     patient.run_until(ms(9_000));
     assert_eq!(patient.at(|a| *a == Action::KillAll), [ms(2_500)], "the kill keeps its distance from the dump");
 }
@@ -243,7 +498,7 @@ fn a_rewritten_stop_signal_still_starts_the_deadline() {
 
 #[test]
 fn the_stop_signal_can_be_chosen() {
-    let mut world = World::new(Policy { stop_signal: Some(Signal::QUIT), ..policy(0) });
+    let mut world = World::new(Policy { stop_signal: StopSignal::This(Signal::QUIT), ..policy(0) });
     let _ = world.signal(Signal::TERM);
     assert_eq!(world.done, [(ms(0), Action::Send(Signal::QUIT))]);
 }
@@ -333,7 +588,7 @@ fn holds(world: &World) {
         let dumps = life.iter().filter(|(_, action)| *action == Action::Dump(Signal::QUIT)).count();
         assert!(dumps <= 1, "one dump a shutdown: {:?}", world.done);
     }
-    if let Some(asked) = world.asked {
+    if let Some(asked) = world.stop_requested {
         let starts = world
             .done
             .iter()
@@ -341,7 +596,11 @@ fn holds(world: &World) {
         assert_eq!(starts.count(), 0, "nothing is started once a stop was asked for: {:?}", world.done);
     }
     let milestones = world.supervisor.milestones;
-    let plain = !policy.interactive && policy.cure == Cure::Log && policy.before == 0 && policy.restart == Restart::No;
+    let plain = !policy.interactive
+        && !world.restarted
+        && policy.on_unhealthy == UnhealthyAction::Log
+        && policy.before == 0
+        && policy.restart == Restart::No;
     if let (Some(kill), true) = (world.at(|a| *a == Action::KillAll).first(), plain) {
         let began = milestones.stop.or(milestones.ended).unwrap();
         let earliest = policy.ladder.unwrap().at(Rung::Kill);
@@ -370,7 +629,10 @@ fn step() -> impl Strategy<Value = Step> {
             Just(Event::Tick),
             Just(Event::Ended(Status::Code(0))),
             Just(Event::Ended(Status::Signal(Signal::KILL))),
-            any::<bool>().prop_map(Event::Probed),
+            any::<bool>().prop_map(|well| Event::Probed(Purpose::Health, well)),
+            any::<bool>().prop_map(|well| Event::Probed(Purpose::Ready, well)),
+            prop_oneof![Just(Order::Stop), Just(Order::Restart), Just(Order::Restart), Just(Order::Reload)]
+                .prop_map(Event::Ordered),
             prop_oneof![
                 Just(Notice::Ready), Just(Notice::Reloading), Just(Notice::Stopping), Just(Notice::Alive),
                 Just(Notice::Trigger), (0u64..20_000).prop_map(|n| Notice::Extend(ms(n))),
@@ -381,23 +643,37 @@ fn step() -> impl Strategy<Value = Step> {
 
 fn lively() -> impl Strategy<Value = Policy> {
     let restart = prop_oneof![Just(Restart::No), Just(Restart::OnFailure(Some(2))), Just(Restart::Always)];
-    let cure = prop_oneof![Just(Cure::Log), Just(Cure::Stop), Just(Cure::Restart)];
+    let on_unhealthy =
+        prop_oneof![Just(UnhealthyAction::Log), Just(UnhealthyAction::Stop), Just(UnhealthyAction::Restart)];
     let schedule = Schedule { interval: ms(500), timeout: ms(300), retries: 2, ..Schedule::default() };
     let health = prop_oneof![Just(None), Just(Some(schedule))];
-    let watchdog = prop_oneof![Just(None), Just(Some(ms(700)))];
-    let drain = prop_oneof![Just(0u64), Just(1_500)];
-    (restart, cure, health, watchdog, drain, 0usize..3, 0usize..3, any::<bool>()).prop_map(
-        |(restart, cure, health, watchdog, drain, before, after, interactive)| Policy {
-            restart,
-            cure,
-            health,
-            notify: watchdog.is_some(),
-            watchdog,
-            before,
-            before_timeout: ms(2_500),
-            after,
-            interactive,
-            ..policy(drain)
+    let ready = prop_oneof![Just(None), Just(Some(Schedule { successes: 2, ..schedule }))];
+    let words = prop_oneof![
+        Just((None, None)),
+        Just((Some(ms(700)), None)),
+        Just((None, Some(ms(1_200)))),
+        Just((Some(ms(700)), Some(ms(1_200))))
+    ];
+    let stop = (prop_oneof![Just(0u64), Just(1_500)], any::<bool>());
+    (restart, on_unhealthy, health, ready, words, stop, 0usize..3, 0usize..3, any::<bool>()).prop_map(
+        |(restart, on_unhealthy, health, ready, words, (drain, looks), before, after, interactive)| {
+            let (watchdog, start_timeout) = words;
+            let policy = policy(drain);
+            Policy {
+                ladder: if looks { policy.ladder.map(Ladder::looking) } else { policy.ladder },
+                restart,
+                on_unhealthy,
+                health,
+                ready,
+                notify: watchdog.is_some() || start_timeout.is_some(),
+                watchdog,
+                start_timeout,
+                before,
+                before_timeout: ms(2_500),
+                after,
+                interactive,
+                ..policy
+            }
         },
     )
 }
@@ -423,27 +699,30 @@ proptest! {
     }
 }
 
+const PROBE: Action = Action::Probe(Purpose::Health);
+
 fn lively_policy() -> Policy {
-    let health = Schedule { interval: ms(1_000), timeout: ms(300), retries: 2, ..Schedule::default() };
-    Policy { health: Some(health), cure: Cure::Restart, ..policy(0) }
+    let start_interval = Some(ms(1_000));
+    let health = Schedule { interval: ms(1_000), timeout: ms(300), start_interval, retries: 2, ..Schedule::default() };
+    Policy { health: Some(health), on_unhealthy: UnhealthyAction::Restart, ..policy(0) }
 }
 
 #[test]
 fn an_unhealthy_server_is_dumped_and_started_again() {
     let mut world = World::new(lively_policy());
     world.run_until(ms(1_000));
-    assert_eq!(world.done, [(ms(1_000), Action::Probe)]);
+    assert_eq!(world.done, [(ms(1_000), PROBE)]);
     assert!(!world.supervisor.is_ready());
-    assert_eq!(world.event(Event::Probed(true)), []);
+    assert_eq!(world.probed(true), []);
     assert!(world.supervisor.is_ready() && world.supervisor.is_healthy());
     world.run_until(ms(2_400));
     world.run_until(ms(3_600));
     let wanted = [
-        (ms(2_000), Action::Probe),
-        (ms(2_300), Action::ExpireProbe),
-        (ms(3_300), Action::Probe),
-        (ms(3_600), Action::ExpireProbe),
-        (ms(3_600), Action::Sick(Sickness::Unhealthy)),
+        (ms(2_000), PROBE),
+        (ms(2_300), Action::ExpireProbe(Purpose::Health)),
+        (ms(3_300), PROBE),
+        (ms(3_600), Action::ExpireProbe(Purpose::Health)),
+        (ms(3_600), Action::Unwell(StopReason::Unhealthy)),
         (ms(3_600), Action::Dump(Signal::QUIT)),
     ];
     assert_eq!(world.done[1..], wanted);
@@ -463,22 +742,59 @@ fn an_unhealthy_server_is_dumped_and_started_again() {
 }
 
 #[test]
-fn an_unhealthy_server_that_hangs_is_killed_after_the_time_of_the_dump() {
-    let mut world = World::new(Policy { cure: Cure::Stop, ..lively_policy() });
+fn a_server_that_outlives_sigkill_is_started_again_when_it_has_ended() {
+    let killed = |on_unhealthy| {
+        let mut world = World::new(Policy { on_unhealthy, ..lively_policy() });
+        world.run_until(ms(60_000));
+        world
+    };
+    let outlived = |world: &World| world.at(|a| *a == Action::Outlived).len();
+    let left = |world: &World| world.at(|a| matches!(a, Action::Leave(_)));
+    let mut world = killed(UnhealthyAction::Restart);
+    assert_eq!((outlived(&world), left(&world)), (1, vec![]));
+    assert_eq!(world.supervisor.next_deadline(), None);
+    // Nor does what it left behind keep it from being started again.
+    world.run_until(ms(100_000));
+    assert_eq!(world.event(Event::Ended(Status::Signal(Signal::KILL))), [Action::Await(ms(100))]);
+    world.run_until(ms(101_000));
+    assert_eq!(world.done.last().unwrap().1, Action::Start(Stage::Server));
+    // Somebody's stop has a deadline, also then.
+    let mut world = killed(UnhealthyAction::Restart);
+    assert_eq!(world.signal(Signal::TERM), [Action::Send(Signal::TERM)]);
+    world.run_until(ms(120_000));
+    assert_eq!((outlived(&world), left(&world)), (1, vec![ms(69_900)]));
+    assert_eq!(world.done.last().unwrap().1, Action::Leave(137));
+    // Without a restart to come there is nothing to wait for.
+    let world = killed(UnhealthyAction::Stop);
+    assert_eq!((outlived(&world), left(&world).len()), (0, 1));
+}
+
+/// With --dump raw: SIGQUIT first, which ends most. Who outlives it is asked to stop, and has all the time of a stop.
+#[test]
+fn an_unhealthy_server_that_hangs_keeps_the_ladder_after_the_dump() {
+    let mut world = World::new(Policy { on_unhealthy: UnhealthyAction::Stop, ..lively_policy() });
     world.run_until(ms(60_000));
-    let sick = world.at(|a| matches!(a, Action::Sick(_)))[0];
-    assert_eq!(world.at(|a| *a == Action::Dump(Signal::QUIT)), [sick]);
-    assert_eq!(world.at(|a| *a == Action::Dump(Signal::ABRT)), [sick + ms(500)]);
-    assert_eq!(world.at(|a| *a == Action::KillAll), [sick + ms(1_500)]);
-    assert_eq!(world.done.last(), Some(&(sick + ms(1_900), Action::Leave(137))));
+    let sick = world.at(|a| matches!(a, Action::Unwell(_)))[0];
+    let after = world.done.iter().filter(|(at, _)| *at >= sick).skip(2).map(|(at, action)| (*at - sick, *action));
+    let wanted = [
+        (ms(0), Action::Dump(Signal::QUIT)),
+        (ms(500), Action::Send(Signal::TERM)),
+        (ms(8_500), Action::Dump(Signal::ABRT)),
+        (ms(9_500), Action::KillAll),
+        (ms(9_900), Action::Leave(137)),
+    ];
+    assert_eq!(after.collect::<Vec<_>>(), wanted, "{:?}", world.done);
 }
 
 #[test]
 fn a_stop_during_the_cure_is_final() {
     let mut world = World::new(lively_policy());
     world.run_until(ms(2_600));
-    assert_eq!(world.at(|a| matches!(a, Action::Sick(_))), [ms(2_600)]);
-    assert_eq!(world.signal(Signal::TERM), [Action::Send(Signal::TERM)]);
+    assert_eq!(world.at(|a| matches!(a, Action::Unwell(_))), [ms(2_600)]);
+    // It is told when it has shown its goroutines.
+    assert_eq!(world.signal(Signal::TERM), []);
+    world.run_until(ms(3_100));
+    assert_eq!(world.done.last(), Some(&(ms(3_100), Action::Send(Signal::TERM))));
     let _ = world.event(Event::Ended(Status::Code(2)));
     assert_eq!(world.event(Event::NobodyRemains), [Action::Leave(137)]);
 }
@@ -487,9 +803,9 @@ fn a_stop_during_the_cure_is_final() {
 fn no_probe_begins_or_goes_on_once_a_stop_has_begun() {
     let mut world = World::new(lively_policy());
     world.run_until(ms(1_000));
-    assert_eq!(world.signal(Signal::TERM), [Action::Send(Signal::TERM), Action::EndProbe]);
+    assert_eq!(world.signal(Signal::TERM), [Action::Send(Signal::TERM), Action::EndProbe(Purpose::Health)]);
     world.run_until(ms(7_000));
-    assert_eq!(world.at(|a| *a == Action::Probe).len(), 1);
+    assert_eq!(world.at(|a| *a == PROBE).len(), 1);
 }
 
 #[test]
@@ -535,11 +851,45 @@ fn a_stop_ends_the_waiting_and_what_is_left_behind() {
     let mut clearing = World::new(restart);
     let _ = clearing.event(Event::Ended(Status::Code(3)));
     let _ = clearing.event(Event::OthersRemain);
-    clearing.now = ms(4_000);
+    // Who came in from outside has nothing to do with a server that is started again.
+    clearing.run_until(ms(900));
+    assert_eq!(clearing.done.last(), Some(&(ms(0), Action::AskLeftovers)));
     assert_eq!(clearing.signal(Signal::TERM), []);
-    clearing.run_until(ms(13_500));
-    assert_eq!(clearing.at(|a| *a == Action::KillAll), [ms(13_500)], "the time counts from the signal");
+    clearing.run_until(ms(10_400));
+    assert_eq!(clearing.at(|a| *a == Action::KillAll), [ms(10_400)], "the time counts from the signal");
     assert_eq!(clearing.event(Event::NobodyRemains), [Action::Leave(3)]);
+}
+
+/// One that ignores SIGTERM does not keep the server away for the whole of --stop-timeout.
+#[test]
+fn what_is_left_behind_has_a_second_before_a_restart() {
+    let restart = Policy { restart: Restart::Always, ..policy(0) };
+    let mut world = World::new(restart.clone());
+    world.now = ms(5_000);
+    let _ = world.event(Event::Ended(Status::Code(3)));
+    assert_eq!(world.event(Event::OthersRemain), [Action::AskLeftovers]);
+    world.run_until(ms(6_100));
+    assert_eq!(world.done[1..], [(ms(6_000), Action::KillAll)]);
+    assert_eq!(world.event(Event::NobodyRemains), [Action::Await(ms(100))]);
+    // Nor does one that even SIGKILL does not end.
+    let mut stuck = World::new(restart);
+    let _ = stuck.event(Event::Ended(Status::Code(3)));
+    let _ = stuck.event(Event::OthersRemain);
+    stuck.run_until(ms(2_000));
+    assert_eq!(stuck.at(|a| *a == Action::Start(Stage::Server)), [ms(1_500)]);
+    // After a stop for its health, too.
+    let mut unwell = World::new(lively_policy());
+    unwell.run_until(ms(2_700));
+    let _ = unwell.event(Event::Ended(Status::Code(2)));
+    let _ = unwell.event(Event::OthersRemain);
+    unwell.run_until(ms(5_000));
+    assert_eq!(unwell.at(|a| *a == Action::KillAll), [ms(3_700)]);
+    // Near miss: in a stop, and at the end, they have the time of the stop.
+    let mut last = World::new(policy(0));
+    let _ = last.event(Event::Ended(Status::Code(0)));
+    let _ = last.event(Event::OthersRemain);
+    last.run_until(ms(9_400));
+    assert_eq!(last.at(|a| *a == Action::KillAll), []);
 }
 
 #[test]
@@ -571,7 +921,10 @@ fn what_goes_before_must_succeed_in_time() {
     assert_eq!(fails.event(Event::NobodyRemains), [Action::Leave(4)]);
     let mut slow = World::new(hooked.clone());
     slow.run_until(ms(20_000));
-    assert_eq!(slow.done[..2], [(ms(5_000), Action::Sick(Sickness::Slow)), (ms(5_000), Action::Send(Signal::TERM))]);
+    assert_eq!(
+        slow.done[..2],
+        [(ms(5_000), Action::Unwell(StopReason::HookTimeout)), (ms(5_000), Action::Send(Signal::TERM))]
+    );
     assert!(matches!(slow.done.last(), Some((_, Action::Leave(137)))));
     // A stop is for it too, and a success after it starts nothing.
     let mut stopped = World::new(hooked);
@@ -588,7 +941,13 @@ fn readiness_is_what_the_server_says_and_the_drain_takes_back() {
     assert!(world.supervisor.is_ready());
     let _ = world.event(Event::Notified(Notice::Reloading));
     assert!(!world.supervisor.is_ready() && world.supervisor.is_healthy());
+    assert_eq!(world.supervisor.reloads(), Some(0));
     let _ = world.event(Event::Notified(Notice::Ready));
+    let _ = world.event(Event::Notified(Notice::Ready));
+    assert_eq!(world.supervisor.reloads(), Some(1));
+    let _ = world.event(Event::Notified(Notice::Stopping));
+    let _ = world.event(Event::Notified(Notice::Ready));
+    assert_eq!(world.supervisor.reloads(), Some(1), "that was no reload");
     let _ = world.signal(Signal::TERM);
     assert!(!world.supervisor.is_ready());
     assert_eq!(world.supervisor.phase(), Phase::Draining);
@@ -606,14 +965,20 @@ fn the_watchdog_barks_once_and_only_after_ready() {
         let _ = world.event(Event::Notified(Notice::Alive));
     }
     world.run_until(ms(20_000));
-    assert_eq!(world.done, [(ms(10_500), Action::Sick(Sickness::Watchdog))]);
+    assert_eq!(world.done, [(ms(10_500), Action::Unwell(StopReason::Watchdog))]);
     // Nothing was done about it, and it must be seen all the same.
-    assert!(world.supervisor.is_silent() && !world.supervisor.is_ready() && !world.supervisor.is_healthy());
+    assert!(world.supervisor.missed().is_some() && !world.supervisor.is_ready() && !world.supervisor.is_healthy());
     let _ = world.event(Event::Notified(Notice::Alive));
-    assert!(!world.supervisor.is_silent() && world.supervisor.is_ready() && world.supervisor.is_healthy());
-    let mut trigger = World::new(Policy { cure: Cure::Stop, ..watchdog });
+    assert!(world.supervisor.missed().is_none() && world.supervisor.is_ready() && world.supervisor.is_healthy());
+    // What the server says again and again is said once, until it has said that it lives.
+    for told in [[Action::Unwell(StopReason::Watchdog)].as_slice(), &[]] {
+        assert_eq!(world.event(Event::Notified(Notice::Trigger)), told);
+    }
+    let _ = world.event(Event::Notified(Notice::Alive));
+    assert_eq!(world.event(Event::Notified(Notice::Trigger)), [Action::Unwell(StopReason::Watchdog)]);
+    let mut trigger = World::new(Policy { on_unhealthy: UnhealthyAction::Stop, ..watchdog });
     let said = trigger.event(Event::Notified(Notice::Trigger));
-    assert_eq!(said, [Action::Sick(Sickness::Watchdog), Action::Dump(Signal::QUIT)]);
+    assert_eq!(said, [Action::Unwell(StopReason::Watchdog), Action::Dump(Signal::QUIT)]);
 }
 
 #[test]
@@ -630,7 +995,7 @@ fn a_server_that_is_busy_stopping_is_dumped_later_and_killed_in_time() {
         world.done[1..],
         [
             (ms(9_000), Action::Dump(Signal::QUIT)),
-            (ms(9_500), Action::Dump(Signal::ABRT)),
+            (ms(9_250), Action::Dump(Signal::ABRT)),
             (ms(9_500), Action::KillAll),
             (ms(9_900), Action::Leave(137)),
         ]
@@ -639,26 +1004,342 @@ fn a_server_that_is_busy_stopping_is_dumped_later_and_killed_in_time() {
 
 #[test]
 fn a_goward_that_was_frozen_blames_nobody() {
-    let mut watchdog = World::new(Policy { notify: true, watchdog: Some(ms(1_000)), cure: Cure::Restart, ..policy(0) });
+    let mut watchdog = World::new(Policy {
+        notify: true,
+        watchdog: Some(ms(1_000)),
+        on_unhealthy: UnhealthyAction::Restart,
+        ..policy(0)
+    });
     let _ = watchdog.event(Event::Notified(Notice::Ready));
     watchdog.now = ms(60_000);
     assert_eq!(watchdog.event(Event::Tick), []);
     watchdog.run_until(ms(61_000));
-    assert_eq!(watchdog.at(|a| matches!(a, Action::Sick(_))), [ms(61_000)], "and then it counts anew");
-    let mut probe = World::new(Policy { cure: Cure::Stop, ..lively_policy() });
+    assert_eq!(watchdog.at(|a| matches!(a, Action::Unwell(_))), [ms(61_000)], "and then it counts anew");
+    // A freeze that ends right before or after it was due is seen as well: the looks in between came late.
+    for (period, freeze, pinged) in [(400, 600, 200), (400, 600, 199), (1_000, 510, 480), (30_000, 40_000, 100)] {
+        let mut watchdog = World::new(Policy {
+            notify: true,
+            watchdog: Some(ms(period)),
+            on_unhealthy: UnhealthyAction::Restart,
+            ..policy(0)
+        });
+        let _ = watchdog.event(Event::Notified(Notice::Ready));
+        for round in 1..20 {
+            // It says so in time, each time that it can; and is frozen just before it could say it again.
+            watchdog.run_until(watchdog.now + ms(pinged));
+            let _ = watchdog.event(Event::Notified(Notice::Alive));
+            watchdog.run_until(watchdog.now + ms(pinged - 1));
+            watchdog.now += ms(freeze);
+            let _ = watchdog.event(Event::Tick);
+            let unwell = watchdog.at(|a| matches!(a, Action::Unwell(_)));
+            assert_eq!(unwell, [], "round {round} of {period} ms, frozen for {freeze}");
+        }
+        // One that hangs has one period more, and no longer.
+        let thawed = watchdog.now;
+        watchdog.run_until(thawed + ms(3 * period));
+        let unwell = watchdog.at(|a| matches!(a, Action::Unwell(_)));
+        assert!(unwell.len() == 1 && unwell[0] <= thawed + ms(2 * period), "{unwell:?} after {thawed:?}");
+    }
+    let mut probe = World::new(Policy { on_unhealthy: UnhealthyAction::Stop, ..lively_policy() });
     probe.run_until(ms(1_000));
     probe.now = ms(60_000);
-    assert_eq!(probe.event(Event::Tick), [Action::EndProbe]);
-    assert_eq!(probe.event(Event::Tick), [Action::Probe]);
+    assert_eq!(probe.event(Event::Tick), [Action::EndProbe(Purpose::Health)]);
+    assert_eq!(probe.event(Event::Tick), [PROBE]);
 }
 
 #[test]
 fn a_server_that_was_stopped_for_its_health_has_not_succeeded() {
-    let mut world = World::new(Policy { cure: Cure::Stop, ..lively_policy() });
+    let mut world = World::new(Policy { on_unhealthy: UnhealthyAction::Stop, ..lively_policy() });
     world.run_until(ms(2_600));
     let _ = world.event(Event::Ended(Status::Code(0)));
     assert_eq!(world.event(Event::NobodyRemains), [Action::Leave(137)]);
     let mut before = World::new(Policy { before: 1, before_timeout: ms(5_000), success: vec![1], ..policy(0) });
     let _ = before.event(Event::Ended(Status::Code(1)));
     assert_eq!(before.event(Event::NobodyRemains), [Action::Leave(1)]);
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// What goward is told to do
+
+#[test]
+fn an_order_to_stop_is_a_sigterm() {
+    let rewriting = Policy { rewrite: vec![(Signal::TERM, Some(Signal::INT))], ..policy(0) };
+    let other = Policy { stop_signal: StopSignal::This(Signal::QUIT), ..policy(0) };
+    for policy in [policy(0), policy(3_000), looking(), rewriting, other, lively_policy()] {
+        let history = |by_order: bool| {
+            let mut world = World::new(policy.clone());
+            world.is_well_until(ms(5_000));
+            let _ = if by_order { world.order(Order::Stop) } else { world.signal(Signal::TERM) };
+            world.run_until(ms(60_000));
+            holds(&world);
+            world.done
+        };
+        assert_eq!(history(true), history(false), "{policy:?}");
+    }
+    // But where SIGTERM is no stop, or tells the server nothing, it is one all the same.
+    let dropped = Policy { rewrite: vec![(Signal::TERM, None)], ..policy(0) };
+    let nothing = Policy { stop_signal: StopSignal::Nothing, ..policy(0) };
+    for policy in [dropped, nothing, Policy { stop_on: vec![Signal::INT], ..policy(0) }] {
+        let mut world = World::new(policy);
+        assert_eq!(world.order(Order::Stop), [Action::Send(Signal::TERM)]);
+        assert_eq!(world.supervisor.phase(), Phase::Stopping);
+    }
+    // And while there is no server, it is the end.
+    let mut waiting = World::new(Policy { restart: Restart::Always, ..policy(0) });
+    let _ = waiting.event(Event::Ended(Status::Code(3)));
+    let _ = waiting.event(Event::NobodyRemains);
+    assert_eq!(waiting.order(Order::Stop), [Action::Leave(3)]);
+}
+
+#[test]
+fn an_order_to_restart_needs_no_policy_and_waits_for_nothing() {
+    for restart in [Restart::No, Restart::OnFailure(Some(1)), Restart::Always] {
+        let mut world = World::new(Policy { restart, ..policy(0) });
+        for round in 1..5 {
+            assert_eq!(world.order(Order::Restart), [Action::Send(Signal::TERM)]);
+            assert!(!world.supervisor.is_final() && !world.supervisor.was_stop_requested());
+            world.now += ms(20);
+            assert_eq!(world.event(Event::Ended(Status::Signal(Signal::TERM))), []);
+            let done = world.event(Event::NobodyRemains);
+            assert_eq!(done, [Action::Start(Stage::Server)], "at once, and never fewer for {restart:?}");
+            assert_eq!(world.supervisor.restarts(), round);
+        }
+        assert_eq!(world.signal(Signal::TERM), [Action::Send(Signal::TERM)]);
+        let _ = world.event(Event::Ended(Status::Code(0)));
+        assert_eq!(world.event(Event::NobodyRemains), [Action::Leave(0)]);
+    }
+}
+
+#[test]
+fn a_restart_climbs_the_ladder_and_is_no_end() {
+    let mut world = World::new(policy(2_000));
+    assert_eq!(world.order(Order::Restart), []);
+    assert_eq!((world.supervisor.phase(), world.supervisor.is_ready()), (Phase::Draining, false));
+    world.run_until(ms(9_500));
+    let wanted = [
+        (ms(2_000), Action::Send(Signal::TERM)),
+        (ms(8_000), Action::Dump(Signal::QUIT)),
+        (ms(8_500), Action::Dump(Signal::ABRT)),
+        (ms(9_500), Action::KillAll),
+    ];
+    assert_eq!(world.done, wanted);
+    let _ = world.event(Event::Ended(Status::Signal(Signal::KILL)));
+    assert_eq!(world.event(Event::NobodyRemains), [Action::Start(Stage::Server)]);
+    // A stop in the middle of one is final.
+    let mut stopped = World::new(policy(0));
+    let _ = stopped.order(Order::Restart);
+    assert_eq!(stopped.signal(Signal::TERM), [Action::Send(Signal::TERM)]);
+    let _ = stopped.event(Event::Ended(Status::Code(0)));
+    assert_eq!(stopped.event(Event::NobodyRemains), [Action::Leave(0)]);
+    // One that is to come already comes at once.
+    let mut waiting = World::new(Policy { restart: Restart::Always, ..policy(0) });
+    for _ in 0..5 {
+        let _ = waiting.event(Event::Ended(Status::Code(3)));
+        let _ = waiting.event(Event::NobodyRemains);
+        assert_eq!(waiting.order(Order::Restart), [Action::Start(Stage::Server)]);
+    }
+}
+
+#[test]
+fn what_cannot_be_done_is_refused_and_does_nothing() {
+    let refused = |world: &World, order| world.supervisor.refuses(order).is_some();
+    let mut before = World::new(Policy { before: 1, before_timeout: ms(90_000), after: 1, ..policy(0) });
+    for order in [Order::Restart, Order::Reload] {
+        assert!(refused(&before, order));
+        assert_eq!(before.order(order), []);
+    }
+    let _ = before.event(Event::Ended(Status::Code(0)));
+    assert_eq!(before.order(Order::Reload), [Action::Send(Signal::HUP)]);
+    let _ = before.signal(Signal::TERM);
+    for order in [Order::Restart, Order::Reload] {
+        assert!(refused(&before, order) && !refused(&before, Order::Stop));
+        assert_eq!(before.order(order), []);
+    }
+    let _ = before.event(Event::Ended(Status::Code(0)));
+    let _ = before.event(Event::NobodyRemains);
+    assert_eq!(before.supervisor.stage(), Stage::After(0));
+    assert!(refused(&before, Order::Restart) && refused(&before, Order::Reload));
+    // A reload by another signal; and it says nothing of the server's health.
+    let mut world = World::new(Policy { reload_signal: Some(Signal::USR1), ..policy(0) });
+    assert_eq!(world.order(Order::Reload), [Action::Send(Signal::USR1)]);
+    assert!(world.supervisor.is_ready());
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Readiness apart from health
+
+fn both() -> Policy {
+    let ready = Schedule { interval: ms(500), timeout: ms(200), retries: 2, successes: 2, ..Schedule::default() };
+    Policy { ready: Some(ready), ..lively_policy() }
+}
+
+/// A lost database.
+#[test]
+fn a_server_that_is_not_ready_is_not_restarted() {
+    let mut world = World::new(both());
+    world.is_well_until(ms(5_000));
+    assert_eq!((world.supervisor.state(), world.supervisor.why_unready()), (State::Ready, None));
+    // From now on the readiness probes fail, and those of its health succeed.
+    while world.now < ms(60_000) {
+        let next = world.supervisor.next_deadline().unwrap();
+        world.now = world.now.max(next);
+        for action in world.event(Event::Tick) {
+            if let Action::Probe(purpose) = action {
+                let _ = world.event(Event::Probed(purpose, purpose == Purpose::Health));
+            }
+        }
+    }
+    assert_eq!(world.at(|a| matches!(a, Action::Unwell(_) | Action::Send(_))), []);
+    assert_eq!(world.supervisor.state(), State::Unready);
+    assert!(!world.supervisor.is_ready() && world.supervisor.is_healthy());
+    assert_eq!(world.supervisor.why_unready(), Some("its readiness probes fail"));
+    // One success is not enough here.
+    let ready = |world: &mut World| {
+        while !world.event(Event::Tick).contains(&Action::Probe(Purpose::Ready)) {
+            world.now = world.supervisor.next_deadline().unwrap();
+        }
+        let _ = world.event(Event::Probed(Purpose::Ready, true));
+        world.supervisor.is_ready()
+    };
+    assert_eq!((ready(&mut world), ready(&mut world)), (false, true));
+}
+
+#[test]
+fn each_kind_of_probe_serves_what_it_is_for() {
+    let ready = |policy: Policy, well: &dyn Fn(Purpose) -> bool| {
+        let mut world = World::new(policy);
+        while world.now < ms(20_000) && world.supervisor.rung().is_none() {
+            world.now = world.now.max(world.supervisor.next_deadline().unwrap());
+            for action in world.event(Event::Tick) {
+                if let Action::Probe(purpose) = action {
+                    let _ = world.event(Event::Probed(purpose, well(purpose)));
+                }
+            }
+        }
+        (world.supervisor.is_ready(), world.supervisor.is_healthy())
+    };
+    let alone = |health: bool| Policy {
+        health: both().health.filter(|_| health),
+        ready: both().ready.filter(|_| !health),
+        ..both()
+    };
+    assert_eq!(ready(alone(true), &|_| true), (true, true));
+    assert_eq!(ready(alone(true), &|_| false), (false, false));
+    assert_eq!(ready(alone(false), &|_| true), (true, true));
+    assert_eq!(ready(alone(false), &|_| false), (false, true), "readiness alone never serves health");
+    assert_eq!(
+        ready(both(), &|purpose| purpose == Purpose::Ready),
+        (false, false),
+        "nobody sends requests to a sick one"
+    );
+}
+
+#[test]
+fn restarts_for_health_count() {
+    let limited = Policy { restart: Restart::OnFailure(Some(2)), ..lively_policy() };
+    let mut world = World::new(limited.clone());
+    for restarts in 0..3 {
+        world.run_until(world.now + ms(3_000));
+        assert_eq!(world.supervisor.is_final(), restarts == 2, "{restarts}");
+        let _ = world.event(Event::Ended(Status::Code(2)));
+        let done = world.event(Event::NobodyRemains);
+        match restarts {
+            0 => assert_eq!(done, [Action::Await(ms(100))]),
+            1 => assert_eq!(done, [Action::Await(ms(200))]),
+            _ => assert_eq!(done, [Action::Leave(137)]),
+        }
+        world.run_until(world.now + ms(200));
+    }
+    // One that was well for long enough in between begins anew, however long it then took to see that it was not.
+    let mut world = World::new(limited);
+    for (well, pause) in [(12_000, 100), (12_000, 100), (1_500, 200), (12_000, 100)] {
+        world.is_well_until(world.now + ms(well));
+        world.run_until(world.now + ms(4_000));
+        let _ = world.event(Event::Ended(Status::Code(2)));
+        assert_eq!(world.event(Event::NobodyRemains), [Action::Await(ms(pause))]);
+        world.now += ms(pause);
+    }
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// The start
+
+#[test]
+fn a_server_has_the_time_of_its_start_to_say_that_it_is_ready() {
+    let timed = Policy { notify: true, start_timeout: Some(ms(4_000)), watchdog: Some(ms(1_000)), ..policy(0) };
+    let stopping = Policy { on_unhealthy: UnhealthyAction::Restart, ..timed.clone() };
+    let mut world = World::new(stopping.clone());
+    world.run_until(ms(4_000));
+    let wanted = [(ms(4_000), Action::Unwell(StopReason::StartTimeout)), (ms(4_000), Action::Dump(Signal::QUIT))];
+    assert_eq!(world.done, wanted);
+    let _ = world.event(Event::Ended(Status::Code(2)));
+    assert_eq!(world.event(Event::NobodyRemains), [Action::Await(ms(100))]);
+    // In time, and from then on the watchdog holds.
+    let mut good = World::new(stopping.clone());
+    good.run_until(ms(3_900));
+    let _ = good.event(Event::Notified(Notice::Ready));
+    good.run_until(ms(60_000));
+    assert_eq!(good.at(|a| matches!(a, Action::Unwell(_))), [ms(4_900)]);
+    assert_eq!(good.supervisor.stop_reason(), Some(StopReason::Watchdog));
+    // It is busy starting, says it; a word that it lives is none that it is ready.
+    let mut slow = World::new(stopping.clone());
+    slow.run_until(ms(3_500));
+    let _ = slow.event(Event::Notified(Notice::Extend(ms(10_000))));
+    let _ = slow.event(Event::Notified(Notice::Alive));
+    slow.run_until(ms(13_400));
+    assert_eq!(slow.at(|a| matches!(a, Action::Unwell(_))), []);
+    slow.run_until(ms(13_500));
+    assert_eq!(slow.at(|a| matches!(a, Action::Unwell(_))), [ms(13_500)]);
+    // A shorter one takes nothing away.
+    let mut short = World::new(stopping.clone());
+    let _ = short.event(Event::Notified(Notice::Extend(ms(1))));
+    short.run_until(ms(60_000));
+    assert_eq!(short.at(|a| matches!(a, Action::Unwell(_)))[0], ms(4_000));
+    // Where it is only told it may still come.
+    let mut told = World::new(timed);
+    told.run_until(ms(4_500));
+    assert_eq!(told.done, [(ms(4_000), Action::Unwell(StopReason::StartTimeout))]);
+    assert_eq!(told.supervisor.state(), State::Unhealthy);
+    assert_eq!(told.supervisor.why_unready(), Some("it has not said READY=1 in time"));
+    let _ = told.event(Event::Notified(Notice::Ready));
+    assert_eq!(told.supervisor.state(), State::Ready);
+    // A freeze is no part of it.
+    for freeze in [2_500, 3_500, 3_999, 4_000, 4_200, 60_000] {
+        let mut frozen = World::new(stopping.clone());
+        frozen.run_until(ms(1));
+        frozen.now += ms(freeze);
+        let thawed = frozen.now;
+        let _ = frozen.event(Event::Tick);
+        frozen.run_until(thawed + ms(1_400));
+        assert_eq!(frozen.at(|a| matches!(a, Action::Unwell(_))), [], "frozen for {freeze} ms");
+        frozen.run_until(thawed + ms(9_000));
+        assert_eq!(frozen.at(|a| matches!(a, Action::Unwell(_))).len(), 1, "frozen for {freeze} ms");
+    }
+}
+
+#[test]
+fn a_life_is_told_in_states() {
+    let mut world = World::new(Policy { notify: true, restart: Restart::Always, ..policy(1_000) });
+    let mut seen = vec![world.supervisor.state()];
+    for event in [
+        Event::Notified(Notice::Ready),
+        Event::Notified(Notice::Reloading),
+        Event::Notified(Notice::Ready),
+        Event::Notified(Notice::Trigger),
+        Event::Notified(Notice::Ready),
+        Event::Ended(Status::Code(1)),
+        Event::NobodyRemains,
+    ] {
+        let _ = world.event(event);
+        seen.push(world.supervisor.state());
+    }
+    world.run_until(ms(100));
+    seen.push(world.supervisor.state());
+    let _ = world.signal(Signal::TERM);
+    seen.push(world.supervisor.state());
+    use State::{Ready, Starting, Stopping, Unhealthy, Unready};
+    let wanted = [Starting, Ready, Unready, Ready, Unhealthy, Ready, Unready, Unready, Starting, Stopping];
+    assert_eq!(seen, wanted);
+    // A server of which nothing is known is ready as soon as it runs.
+    assert_eq!(World::new(policy(0)).supervisor.state(), Ready);
 }

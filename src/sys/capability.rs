@@ -63,7 +63,7 @@ impl Capability {
         let name = lower.strip_prefix("cap_").unwrap_or(&lower);
         match NAMES.iter().position(|known| *known == name) {
             Some(number) => Ok(Capability(number as u8)),
-            None => Err(format!("'{text}' is no capability: a name like net_bind_service, see capabilities(7)")),
+            None => Err(format!("'{text}' is not a capability: a name like net_bind_service, see capabilities(7)")),
         }
     }
 
@@ -79,6 +79,12 @@ impl fmt::Debug for Capability {
     }
 }
 
+/// The names of a set's members, for messages.
+pub fn names(set: u64) -> String {
+    let named: Vec<String> = (0..64u8).filter(|n| set & 1 << n != 0).map(|n| format!("{:?}", Capability(n))).collect();
+    named.join(", ")
+}
+
 /// The sets of this thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sets {
@@ -88,6 +94,13 @@ pub struct Sets {
     pub permitted: u64,
     /// What an exec may hand on (with ambient).
     pub inheritable: u64,
+}
+
+impl Sets {
+    /// These in every set, and nothing else.
+    pub fn only(capabilities: u64) -> Sets {
+        Sets { effective: capabilities, permitted: capabilities, inheritable: capabilities }
+    }
 }
 
 #[repr(C)]
@@ -127,7 +140,8 @@ pub fn get() -> nix::Result<Sets> {
 /// Sets them.
 ///
 /// # Errors
-/// EPERM: more was asked for than is permitted.
+/// EPERM: more was asked for than is permitted. What is taken out of the permitted or the inheritable set, the kernel takes
+/// out of the ambient set too.
 pub fn set(sets: Sets) -> nix::Result<()> {
     let mut header = Header { version: VERSION, pid: 0 };
     let half = |shift: u32| Data {
@@ -155,8 +169,8 @@ pub fn bounding() -> nix::Result<u64> {
     for n in 0..64u8 {
         match prctl(libc::PR_CAPBSET_READ, u64::from(n), 0) {
             Ok(has) => set |= u64::from(has == 1) << n,
-            // The first number that this kernel does not know.
-            Err(Errno::EINVAL) => break,
+            // The first number that this kernel does not know. Every kernel knows 0: there it is a sandbox that speaks.
+            Err(Errno::EINVAL) if n > 0 => break,
             Err(errno) => return Err(errno),
         }
     }
@@ -168,10 +182,15 @@ pub fn bounding() -> nix::Result<u64> {
 /// # Errors
 /// EPERM without CAP_SETPCAP, if there is something to take away.
 pub fn shrink_bounding(keep: u64) -> nix::Result<()> {
-    // Reading is cheap, dropping is not (new credentials each time): only what is there is dropped.
-    let surplus = bounding()? & !keep;
+    // Reading is cheap, dropping is not (new credentials each time): only what is there is dropped. Where reading is
+    // refused everything is tried.
+    let surplus = bounding().unwrap_or(u64::MAX) & !keep;
     for n in (0..64u8).filter(|n| surplus & 1 << n != 0) {
-        prctl(libc::PR_CAPBSET_DROP, u64::from(n), 0)?;
+        match prctl(libc::PR_CAPBSET_DROP, u64::from(n), 0) {
+            Ok(_) => {}
+            Err(Errno::EINVAL) if n > 0 => break,
+            Err(errno) => return Err(errno),
+        }
     }
     Ok(())
 }
@@ -213,8 +232,11 @@ pub fn set_no_new_privs() -> nix::Result<()> {
 }
 
 /// Whether that is so.
-pub fn no_new_privs() -> bool {
-    prctl(libc::PR_GET_NO_NEW_PRIVS, 0, 0) == Ok(1)
+///
+/// # Errors
+/// EINVAL before Linux 3.5; a sandbox may refuse it.
+pub fn no_new_privs() -> nix::Result<bool> {
+    prctl(libc::PR_GET_NO_NEW_PRIVS, 0, 0).map(|answer| answer == 1)
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use std::mem::MaybeUninit;
 pub struct Mask(u64);
 
 impl Mask {
-    /// No signal.
+    /// The mask that has no signal in it.
     pub fn empty() -> Mask {
         Mask(0)
     }
@@ -83,6 +83,17 @@ impl std::fmt::Debug for Mask {
 }
 
 const _: () = assert!(size_of::<libc::sigset_t>() >= 8 && align_of::<libc::sigset_t>() >= align_of::<u64>());
+
+/// The signals that wait because they are blocked.
+///
+/// # Errors
+/// None that a kernel gives by itself; a sandbox may.
+pub fn pending() -> nix::Result<Mask> {
+    let mut set = 0u64;
+    // SAFETY: the kernel writes 8 bytes.
+    super::check(unsafe { libc::syscall(libc::SYS_rt_sigpending, &raw mut set, size_of::<u64>()) })?;
+    Ok(Mask(set))
+}
 
 /// Sets the signals that the C library keeps for itself (32 to 34) back to their default: its own sigaction refuses them,
 /// and whoever started goward may have ignored them.

@@ -2,7 +2,10 @@
 //! A poll set would cost every forwarded signal a system call more.
 #![allow(unsafe_code)]
 
+use super::mask;
+use crate::signal::Signal;
 use nix::errno::Errno;
+use nix::fcntl::OFlag;
 use std::os::fd::{AsRawFd, RawFd};
 
 /// From now on the kernel sends this process SIGIO whenever something happens at the descriptor; it never blocks. See
@@ -17,6 +20,18 @@ pub fn announce(fd: &impl AsRawFd) -> nix::Result<()> {
     set(fd, libc::F_SETOWN, nix::unistd::getpid().as_raw())?;
     set(fd, F_SETSIG, libc::SIGIO)?;
     set(fd, libc::F_SETFL, libc::O_ASYNC | libc::O_NONBLOCK)
+}
+
+/// Whether what announces itself is heard of: a sandbox may take the calls and send nothing. SIGIO is blocked; the one that this
+/// sends is taken by whoever takes it next.
+pub fn works() -> bool {
+    let sent = || {
+        let (read, write) = nix::unistd::pipe2(OFlag::O_CLOEXEC)?;
+        announce(&read)?;
+        nix::unistd::write(&write, &[0])?;
+        mask::pending()
+    };
+    sent().is_ok_and(|pending| pending.contains(Signal::IO))
 }
 
 fn set(fd: RawFd, command: libc::c_int, value: libc::c_int) -> nix::Result<()> {

@@ -4,6 +4,7 @@
 //! missing, but each reading of it walks the whole table of connections: 12 ms on a machine with 32 GB, however few
 //! there are.
 
+use super::directory;
 use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, recv, send, socket};
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -14,7 +15,7 @@ use std::path::Path;
 /// shown as IPv4.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tcp {
-    /// Its own address.
+    /// The socket's own address.
     pub local: SocketAddr,
     /// The other end; port 0 for one that listens.
     pub remote: SocketAddr,
@@ -31,7 +32,7 @@ pub struct Tcp {
 pub enum State {
     /// It waits for connections.
     Listening,
-    /// It is connected.
+    /// The connection is established.
     Established,
     /// Anything else: opening, closing.
     Other,
@@ -101,7 +102,7 @@ impl Sockets {
     }
 }
 
-/// linux/sock_diag.h
+/// From linux/sock_diag.h.
 const SOCK_DIAG_BY_FAMILY: u16 = 20;
 /// struct nlmsghdr, and struct inet_diag_sockid in linux/inet_diag.h.
 const HEADER: usize = 16;
@@ -168,7 +169,7 @@ fn word(bytes: &[u8], at: usize) -> Option<u32> {
 }
 
 /// struct inet_diag_msg: family, state, timer, retransmissions; the id; expires, rqueue, wqueue, uid, inode.
-fn parse_diag(bytes: &[u8]) -> Option<Tcp> {
+pub(crate) fn parse_diag(bytes: &[u8]) -> Option<Tcp> {
     let address = |port: usize, ip: usize| {
         let port = u16::from_be_bytes(bytes.get(port..port + 2)?.try_into().ok()?);
         let ip = if i32::from(*bytes.first()?) == libc::AF_INET {
@@ -198,19 +199,26 @@ fn from_proc() -> impl Iterator<Item = Tcp> {
 /// The inode of the socket that listens at this path.
 pub fn unix_listener(path: &Path) -> Option<u64> {
     let wanted = path.to_str()?;
-    fs::read_to_string("/proc/net/unix").unwrap_or_default().lines().skip(1).find_map(|line| parse_unix(line, wanted))
+    // Somebody's name may hold any bytes.
+    let listed = fs::read("/proc/net/unix").unwrap_or_default();
+    String::from_utf8_lossy(&listed).lines().skip(1).find_map(|line| parse_unix(line, wanted))
 }
 
 /// Inodes of the sockets that a process has open; none where it may not be looked at.
 pub fn of_process(pid: i32) -> Option<Vec<u64>> {
-    let entries = fs::read_dir(format!("/proc/{pid}/fd")).ok()?;
-    let inode = |target: &str| target.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok();
-    Some(entries.flatten().filter_map(|entry| inode(fs::read_link(entry.path()).ok()?.to_str()?)).collect())
+    let descriptors = format!("/proc/{pid}/fd");
+    let inode = |name: &str| -> Option<u64> {
+        let target = fs::read_link(format!("{descriptors}/{name}")).ok()?;
+        target.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
+    };
+    let mut inodes = Vec::new();
+    directory::each_name(&descriptors, |name| inodes.extend(name.to_str().ok().and_then(inode))).ok()?;
+    Some(inodes)
 }
 
 /// `sl local remote st tx_queue:rx_queue tr:when retrnsmt uid timeout inode …`, see proc_net_tcp in the kernel's
 /// documentation.
-fn parse_tcp(line: &str) -> Option<Tcp> {
+pub(crate) fn parse_tcp(line: &str) -> Option<Tcp> {
     let mut fields = line.split_ascii_whitespace().skip(1);
     let local = address(fields.next()?)?;
     let remote = address(fields.next()?)?;
@@ -241,7 +249,7 @@ fn address(text: &str) -> Option<SocketAddr> {
 }
 
 /// `Num RefCount Protocol Flags Type St Inode Path`; the flag is `__SO_ACCEPTCON`. A path may hold blanks.
-fn parse_unix(line: &str, wanted: &str) -> Option<u64> {
+pub(crate) fn parse_unix(line: &str, wanted: &str) -> Option<u64> {
     let before = line.strip_suffix(wanted)?.strip_suffix(' ')?;
     let mut fields = before.split_ascii_whitespace();
     let listens = fields.nth(3)? == "00010000";

@@ -26,6 +26,21 @@ pub fn is_terminal(fd: i32) -> bool {
     unsafe { libc::isatty(fd) == 1 }
 }
 
+/// Whether programs that are started here could reach a terminal's input: there is a controlling terminal, whatever standard
+/// input is, or one of the standard descriptors is a terminal, which a new session could make its own.
+pub fn within_reach() -> bool {
+    let flags = libc::O_RDWR | libc::O_NOCTTY | libc::O_NONBLOCK | libc::O_CLOEXEC;
+    // SAFETY: the path is a C string.
+    let fd = unsafe { libc::open(c"/dev/tty".as_ptr(), flags) };
+    if fd >= 0 {
+        // SAFETY: it has just been opened.
+        unsafe { libc::close(fd) };
+        return true;
+    }
+    // ENXIO: there is none. ENOENT: a container without such a device, where nobody could open it.
+    !matches!(Errno::last(), Errno::ENXIO | Errno::ENOENT) || (0..3).any(is_terminal)
+}
+
 /// How many columns a terminal has; none if it is none, or does not know.
 pub fn width(fd: i32) -> Option<usize> {
     let mut size = libc::winsize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 };

@@ -66,9 +66,9 @@ fn a_build_fails_where_something_is_missing() {
     let without = GOOD.replace("COPY ca-certificates.crt /etc/ssl/certs/\n", "");
     let closed = GOOD.replace("--chown=65532:65532 ", "");
     let cases = [
-        (without.as_str(), CHECK, ["GW205", "/etc/ssl/certs/ca-certificates.crt", "mend: COPY"]),
-        (&closed, CHECK, ["GW204", "/data", "mend: COPY --chown=65532"]),
-        (GOOD, &CHECK.replace("/server\"", "/sever\""), ["GW101", "/sever does not exist", "mend: COPY"]),
+        (without.as_str(), CHECK, ["GW205", "/etc/ssl/certs/ca-certificates.crt", "fix: COPY"]),
+        (&closed, CHECK, ["GW204", "/data", "fix: COPY --chown=65532"]),
+        (GOOD, &CHECK.replace("/server\"", "/sever\""), ["GW101", "/sever does not exist", "fix: COPY"]),
     ];
     for (dockerfile, check, said) in cases {
         let failed = built(&context, &format!("{dockerfile}{check}"));
@@ -84,8 +84,7 @@ fn a_build_fails_for_a_server_with_cgo() {
     if !docker_is_there() {
         return;
     }
-    if crate::support::find("gcc").is_none() {
-        skipped("no gcc");
+    if !crate::support::requires("gcc") {
         return;
     }
     let source = MAIN.replace("package main\n", "package main\n\nimport \"C\"\n");
@@ -93,7 +92,7 @@ fn a_build_fails_for_a_server_with_cgo() {
     let failed = built(&context(&server), &format!("{GOOD}{CHECK}"));
     let text = [failed.stdout.as_str(), &failed.stderr].concat();
     assert!(failed.ending != Ending::Exited(0), "{text}");
-    for part in ["GW103", "/lib64/ld-linux-x86-64.so.2", "mend: CGO_ENABLED=0 go build"] {
+    for part in ["GW103", "/lib64/ld-linux-x86-64.so.2", "fix: CGO_ENABLED=0 go build"] {
         assert!(text.contains(part), "{part} in\n{text}");
     }
 }

@@ -6,21 +6,26 @@ use std::process::Command;
 
 /// The ids that `goward check --dockerfile` finds in a text, with other files beside it.
 pub(super) fn found(dockerfile: &str, beside: &[(&str, &str)]) -> Vec<(String, String, u64)> {
+    let report: serde_json::Value = serde_json::from_str(&said(dockerfile, beside, "json")).unwrap();
+    let findings = report["findings"].as_array().unwrap().iter();
+    let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+    findings.map(|one| (text(&one["id"]), text(&one["severity"]), one["line"].as_u64().unwrap_or_default())).collect()
+}
+
+/// What is said of it in a format.
+fn said(dockerfile: &str, beside: &[(&str, &str)], format: &str) -> String {
     let scratch = Scratch::new();
-    let path = scratch.file("Dockerfile", dockerfile, 0o644);
+    scratch.file("Dockerfile", dockerfile, 0o644);
     for (name, content) in beside {
         let file = scratch.path(name);
         fs::create_dir_all(file.parent().unwrap()).unwrap();
         fs::write(file, content).unwrap();
     }
     let mut command = Command::new(GOWARD);
-    command.args(["check", "--format=json", "--fail-on=never", "--dockerfile"]).arg(&path);
-    let outcome = run(&mut command, LIMIT);
+    command.args(["check", "--fail-on=never", "Dockerfile", "--format", format]).current_dir(scratch.path(""));
+    let outcome = run(command.env("COLUMNS", "100").env("NO_COLOR", "1"), LIMIT);
     assert_eq!(outcome.ending, Ending::Exited(0), "{dockerfile}\n{}", outcome.stderr);
-    let report: serde_json::Value = serde_json::from_str(&outcome.stdout).unwrap();
-    let findings = report["findings"].as_array().unwrap().iter();
-    let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
-    findings.map(|one| (text(&one["id"]), text(&one["severity"]), one["line"].as_u64().unwrap_or_default())).collect()
+    outcome.stdout
 }
 
 /// The beginning of most: a build stage with nothing wrong.
@@ -30,481 +35,56 @@ const BUILD: &str = "FROM golang:1.27-alpine AS build\nWORKDIR /src\nCOPY go.mod
 const END: &str = "FROM scratch\nCOPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/\n\
     COPY --from=build /server /server\nUSER 65532:65532\nENTRYPOINT [\"/server\"]\n";
 
-/// `@BUILD` and `@END` stand for those, `@GO …` for a stage with only this build command.
+/// A line `@BUILD` or `@END` stands for those, `@ALPINE` or `@DEBIAN` for a final stage that lacks only the start, `@GO COMMAND`
+/// for a stage with only this build command.
 pub(super) fn whole(text: &str) -> String {
     let text = text.replace("@BUILD\n", BUILD).replace("@END\n", END);
+    let text = text.replace("@ALPINE\n", SH_END).replace("@DEBIAN\n", DEBIAN_END);
     let go = "FROM golang:1.27 AS build\nWORKDIR /src\nCOPY go.mod go.sum ./\nRUN go mod download\nCOPY . .\nRUN ";
     text.replace("@GO ", go)
 }
 
 const FLAGS: &str = "-trimpath -ldflags=\"-s -w -X main.version=1\" -o /server .";
-pub(super) const SH_END: &str = "FROM alpine:3.22\nCOPY --from=build /server /server\nUSER 65532:65532\n";
-pub(super) const DEBIAN_END: &str = "FROM debian:12-slim\nCOPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/\nCOPY --from=build /server /server\nUSER 65532:65532\n";
+const SH_END: &str = "FROM alpine:3.22\nCOPY --from=build /server /server\nUSER 65532:65532\n";
+const DEBIAN_END: &str = "FROM debian:12-slim\nCOPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/\n\
+    COPY --from=build /server /server\nUSER 65532:65532\n";
 
-/// id, what has it, what nearly has it. `$FLAGS`, `$ALPINE` and `$DEBIAN` stand for the constants above.
-const CORPUS: &[(&str, &str, &str)] = &[
-    ("GW300", "FROMM scratch\n", "# syntax=docker/dockerfile:1\nfrom scratch\n"),
-    ("GW300", "@BUILD\nFROM scratch\nCOPY --from=7 /a /a\n", "@BUILD\nFROM scratch\nCOPY --from=0 /server /server\n"),
-    ("GW300", "RUN true\n", "ARG A\nFROM scratch\n"),
-    ("GW301", "@BUILD\n$DEBIANENTRYPOINT /server\n", "@BUILD\n$DEBIANENTRYPOINT exec /server\n"),
-    (
-        "GW301",
-        "@BUILD\n$DEBIANSHELL [\"/bin/dash\", \"-c\"]\nENTRYPOINT /server -x\n",
-        "@BUILD\n$DEBIANENTRYPOINT [ \"/server\", \"-x\" ]\n",
-    ),
-    ("GW302", "@BUILD\n$DEBIANCMD /server\n", "@BUILD\n$DEBIANCMD [\"/server\"]\n"),
-    ("GW303", "@BUILD\nFROM scratch\nCOPY --from=build /server /server\nCMD /server\n", "@BUILD\n@END\n"),
-    (
-        "GW303",
-        "@BUILD\nFROM gcr.io/distroless/static-debian12:nonroot\nRUN mkdir /data\n",
-        "@BUILD\nFROM gcr.io/distroless/static-debian12:debug-nonroot\nSHELL [\"/busybox/sh\", \"-c\"]\nRUN mkdir /data\n",
-    ),
-    ("GW303", "@BUILD\nFROM scratch\nRUN echo\n", "@BUILD\nFROM scratch\nRUN [\"/goward\", \"check\", \"/server\"]\n"),
-    ("GW304", "@BUILD\n$ALPINEENTRYPOINT ['/server']\n", "@BUILD\n$ALPINEENTRYPOINT [\"/server\"]\n"),
-    ("GW304", "@BUILD\n$ALPINECMD [\"/server\",]\n", "@BUILD\n$ALPINERUN [ -f /server ] && true\nCMD [\"/server\"]\n"),
-    (
-        "GW305",
-        "@BUILD\n$DEBIANENTRYPOINT [\"sh\", \"-c\", \"migrate && /server\"]\n",
-        "@BUILD\n$DEBIANENTRYPOINT [\"bash\", \"-c\", \"migrate && /server\"]\n",
-    ),
-    (
-        "GW305",
-        "@BUILD\n$DEBIANCOPY docker/start.sh /start.sh\nENTRYPOINT [\"/start.sh\"]\n",
-        "@BUILD\n$DEBIANCOPY docker/exec.sh /start.sh\nENTRYPOINT [\"/start.sh\"]\n",
-    ),
-    (
-        "GW306",
-        "@BUILD\n$DEBIANENTRYPOINT exec /server\nCMD [\"-x\"]\n",
-        "@BUILD\n$DEBIANENTRYPOINT [\"/server\"]\nCMD [\"-x\"]\n",
-    ),
-    (
-        "GW306",
-        "@BUILD\n$ALPINECMD [\"a\"]\nCMD [\"b\"]\n",
-        "FROM alpine:3.22 AS a\nCMD [\"a\"]\nFROM a\nUSER 1:1\nCMD [\"b\"]\n",
-    ),
-    (
-        "GW307",
-        "@BUILD\nFROM alpine:3.22\nCOPY --from=build /server /\nENTRYPOINT [\"/server\"]\n",
-        "@BUILD\nFROM alpine:3.22\nCOPY --from=build /server /\nENTRYPOINT [\"/goward\", \"--user\", \"65532:65532\", \"--\", \"/server\"]\n",
-    ),
-    (
-        "GW307",
-        "@BUILD\nFROM gcr.io/distroless/static-debian12:latest-amd64\nCMD [\"/server\"]\n",
-        "@BUILD\nFROM gcr.io/distroless/static-debian12:nonroot\nCMD [\"/server\"]\n",
-    ),
-    (
-        "GW308",
-        "@BUILD\n$ALPINEUSER 0\nENTRYPOINT [\"/server\"]\n",
-        "@BUILD\n$ALPINEUSER 0\nRUN true\nUSER 10001:0\nENTRYPOINT [\"/server\"]\n",
-    ),
-    (
-        "GW309",
-        "@BUILD\nFROM scratch\nCOPY --from=build /server /server\nUSER app\nENTRYPOINT [\"/server\"]\n",
-        "@BUILD\nFROM scratch\nCOPY --from=build /etc/passwd /etc/passwd\nUSER app\nENTRYPOINT [\"/server\"]\n",
-    ),
-    (
-        "GW309",
-        "@BUILD\n$ALPINEUSER app\nCMD [\"/server\"]\n",
-        "@BUILD\n$ALPINEUSER 0\nRUN adduser -D app\nUSER app\nCMD [\"/server\"]\n",
-    ),
-    ("GW310", "@BUILD\n$ALPINEUSER nobody\nCMD [\"/server\"]\n", "@BUILD\n$ALPINEUSER 65534\nCMD [\"/server\"]\n"),
-    ("GW311", "FROM golang:1.27\nCMD [\"/server\"]\n", "FROM golang:1.27 AS build\nFROM scratch\nCMD [\"/server\"]\n"),
-    (
-        "GW312",
-        "@BUILD\nFROM alpine:3.22\nRUN apk add --no-cache git build-base\n",
-        "@BUILD\nFROM alpine:3.22\nRUN apk add --no-cache --virtual .deps git build-base && apk del .deps\n",
-    ),
-    (
-        "GW313",
-        "@BUILD\nFROM alpine:3.22\nRUN apk add tzdata\n",
-        "@BUILD\nFROM alpine:3.22\nRUN apk add --no-cache tzdata\n",
-    ),
-    (
-        "GW313",
-        "@BUILD\nFROM debian:12\nRUN apt-get update && apt-get install -y ca-certificates\n",
-        "@BUILD\nFROM debian:12\nRUN apt-get update \\\n # why\n && apt-get install -y ca-certificates \\\n && rm -rf /var/lib/apt/lists/*\n",
-    ),
-    (
-        "GW314",
-        "FROM golang:1.27-alpine AS build\nCOPY . .\nRUN go mod download\nRUN CGO_ENABLED=0 go build $FLAGS\n@END\n",
-        "@BUILD\n@END\n",
-    ),
-    (
-        "GW314",
-        "FROM golang:1.27-alpine AS build\nCOPY . .\nRUN CGO_ENABLED=0 go build $FLAGS\n@END\n",
-        "FROM golang:1.27-alpine AS build\nCOPY . .\nRUN --mount=type=cache,target=/go/pkg/mod CGO_ENABLED=0 go build $FLAGS\n@END\n",
-    ),
-    (
-        "GW315",
-        "FROM golang:1.27-alpine AS build\nCOPY go.mod ./\nRUN go mod download\n",
-        "FROM golang:1.27-alpine AS build\nCOPY go.mod go.su[m] go.* ./\nRUN go mod download\n",
-    ),
-    ("GW316", "@GO go build $FLAGS\n@END\n", "@GO CGO_ENABLED=0 go build $FLAGS\n@END\n"),
-    (
-        "GW316",
-        "@GO CGO_ENABLED=1 go build $FLAGS\n$ALPINECMD [\"/server\"]\n",
-        "@GO CGO_ENABLED=1 go build $FLAGS\n$DEBIANCMD [\"/server\"]\n",
-    ),
-    (
-        "GW316",
-        "FROM golang:1.27-alpine AS build\nRUN apk add --no-cache gcc musl-dev\nRUN go build $FLAGS\n@END\n",
-        "FROM golang:1.27-alpine AS build\nRUN go build $FLAGS\n@END\n",
-    ),
-    (
-        "GW316",
-        "@GO go build $FLAGS\nFROM gcr.io/distroless/static-debian12:nonroot\nCOPY --from=build /server /\nCMD [\"/server\"]\n",
-        "@GO go build $FLAGS\nFROM gcr.io/distroless/base-debian12:nonroot\nCOPY --from=build /server /\nCMD [\"/server\"]\n",
-    ),
-    (
-        "GW316",
-        "@GO go build $FLAGS\n@END\n",
-        "FROM golang:1.27 AS build\nENV CGO_ENABLED=0\nRUN go build $FLAGS\n@END\n",
-    ),
-    ("GW317", "@GO CGO_ENABLED=0 && go build $FLAGS\n@END\n", "@GO export CGO_ENABLED=0 && go build $FLAGS\n@END\n"),
-    (
-        "GW317",
-        "@GO export CGO_ENABLED=0\nRUN go build $FLAGS\n@END\n",
-        "@GO go env -w CGO_ENABLED=0\nRUN go build $FLAGS\n@END\n",
-    ),
-    (
-        "GW317",
-        "@GO CGO_ENABLED=0; go build $FLAGS\n@END\n",
-        "FROM golang:1.27 AS build\nENV CGO_ENABLED=1\nRUN CGO_ENABLED=0; go build $FLAGS\n@END\n",
-    ),
-    (
-        "GW318",
-        "@GO CGO_ENABLED=0 go build -ldflags=\"-X main.version=1\" -o /server .\n@END\n",
-        "@GO CGO_ENABLED=0 go build -ldflags '-s -X main.version=1' -o /server .\n@END\n",
-    ),
-    (
-        "GW318",
-        "@GO CGO_ENABLED=0 go build -o /server .\n@END\n",
-        "FROM golang:1.27 AS build\nENV LD=\"-s -w -X main.v=1\"\nRUN <<EOF\nset -e\nCGO_ENABLED=0 go build -ldflags=\"$LD\" .\nEOF\n@END\n",
-    ),
-    (
-        "GW319",
-        "@GO CGO_ENABLED=0 go build -ldflags=-s -o /server .\n@END\n",
-        "@GO CGO_ENABLED=0 go build -ldflags=\"-s ${LDFLAGS}\" -o /server .\n@END\n",
-    ),
-    (
-        "GW320",
-        "@BUILD\nFROM scratch\nCOPY --from=build /server /server\nUSER 1:1\nENTRYPOINT [\"/server\"]\n",
-        "@BUILD\nFROM scratch\nCOPY --from=build /root-fs/ /\nUSER 1:1\nENTRYPOINT [\"/server\"]\n",
-    ),
-    (
-        "GW320",
-        "@BUILD\nFROM debian:12-slim\nUSER 1:1\n",
-        "@BUILD\nFROM debian:12-slim\nRUN apt-get update && apt-get install -y ca-certificates && rm -rf /var/lib/apt/lists/*\nUSER 1:1\n",
-    ),
-    ("GW321", "FROM golang AS build\n@END\n", "ARG GO=1.27\nFROM golang:${GO} AS build\n@END\n"),
-    ("GW321", "FROM example.com:5000/base:latest\n", "FROM example.com:5000/base:latest@sha256:0123\n"),
-    ("GW322", "FROM golang:1.24-alpine AS build\n@END\n", "FROM golang:1.26 AS build\n@END\n"),
-    ("GW323", "FROM alpine:3.19\n", "FROM alpine:3.22\n"),
-    ("GW323", "FROM debian:buster-slim\n", "FROM debian:bookworm-slim\n"),
-    (
-        "GW324",
-        "FROM alpine:3.22\nADD https://example.com/x /x\n",
-        "FROM alpine:3.22\nADD --checksum=sha256:01 https://example.com/x /x\n",
-    ),
-    (
-        "GW325",
-        "@BUILD\n@END\nHEALTHCHECK CMD /server -health\n",
-        "@BUILD\n@END\nHEALTHCHECK CMD [\"/server\", \"-health\"]\n",
-    ),
-    (
-        "GW326",
-        "@BUILD\n$ALPINEHEALTHCHECK CMD curl -f http://localhost/ || exit 1\nCMD [\"/server\"]\n",
-        "@BUILD\n$ALPINEHEALTHCHECK CMD wget -qO- http://localhost/ || exit 1\nCMD [\"/server\"]\n",
-    ),
-    ("GW327", "@BUILD\n@END\nSTOPSIGNAL SIGQUIT\n", "@BUILD\n@END\nSTOPSIGNAL 15\n"),
-    (
-        "GW328",
-        "@BUILD\nFROM alpine:3.22\nRUN apk add --no-cache ffmpeg\nUSER 1:1\nCMD [\"/server\"]\n",
-        "@BUILD\nFROM alpine:3.22\nRUN apk add --no-cache ffmpeg tini\nUSER 1:1\nENTRYPOINT [\"tini\", \"--\", \"/server\"]\n",
-    ),
-    ("GW329", "@BUILD\n@END\nEXPOSE 80/tcp\n", "@BUILD\n@END\nEXPOSE 8080 53/udp\n"),
-    ("GW330", "!ignore\n@BUILD\n@END\n", "@BUILD\n@END\n"),
-    ("GW331", "!.dockerignore=bin\n@BUILD\n@END\n", "!.dockerignore=bin\\n/.git\n@BUILD\n@END\n"),
-    (
-        "GW332",
-        "ARG VERSION=1\nFROM golang:1.27-alpine AS build\nRUN CGO_ENABLED=0 go build -ldflags=\"-s -X main.version=$VERSION\"\n@END\n",
-        "ARG VERSION=1\nFROM golang:1.27-alpine AS build\nARG VERSION\nRUN CGO_ENABLED=0 go build -ldflags=\"-s -X main.version=$VERSION\"\n@END\n",
-    ),
-    (
-        "GW332",
-        "FROM alpine:3.22\nENV ARCH=${TARGETARCH}\n",
-        "FROM alpine:3.22\nARG TARGETARCH\nENV ARCH=${TARGETARCH}\n",
-    ),
-    ("GW333", "@GO make build\n@END\n", "@GO make generate && CGO_ENABLED=0 go build $FLAGS\n@END\n"),
-    ("GW334", "FROM scratch\nENV DB_PASSWORD=x\n", "FROM scratch\nENV DB_PASSWORD_FILE=/run/secrets/x TOKEN_TTL=5\n"),
-    ("GW335", "FROM golang:1.27\nCMD [\"go\", \"run\", \".\"]\n", "FROM golang:1.27\nCMD [\"go\", \"version\"]\n"),
-    (
-        "GW336",
-        "FROM --platform=$BUILDPLATFORM golang:1.27 AS build\nRUN CGO_ENABLED=0 go build $FLAGS\n@END\n",
-        "FROM --platform=$BUILDPLATFORM golang:1.27 AS build\nARG TARGETARCH\nRUN CGO_ENABLED=0 GOARCH=$TARGETARCH go build $FLAGS\n@END\n",
-    ),
-    (
-        "GW337",
-        "FROM alpine:3.22\nUSER 1:1\n# goward: ignore=GW302\nCMD /server\n",
-        "FROM alpine:3.22\nUSER 1:1\n# goward: ignore=GW302 it is ash\nCMD /server\n",
-    ),
-    (
-        "GW338",
-        "@BUILD\n$ALPINECOPY . .\nCMD [\"/server\"]\n",
-        "@BUILD\n$ALPINECOPY config.json web/ ./\nCMD [\"/server\"]\n",
-    ),
-];
-
-/// Others that nearly have it and have not.
-const HAVE_NOT: &[(&str, &str)] = &[
-    ("GW301", "@BUILD\n$DEBIANENTRYPOINT exec /server || exit 1\n"),
-    ("GW307", "@BUILD\nFROM gcr.io/distroless/static-debian12@sha256:0123\nCMD [\"/server\"]\n"),
-    (
-        "GW307",
-        "@BUILD\nFROM alpine:3.22\nENTRYPOINT [\"setpriv\", \"--reuid=1000\", \"--clear-groups\", \"/server\"]\n",
-    ),
-    ("GW307", "@BUILD\nFROM alpine:3.22\nENTRYPOINT exec su-exec app /server\n"),
-    ("GW307", "@BUILD\nFROM alpine:3.22\nENTRYPOINT [\"sh\", \"-c\", \"exec gosu app /server\"]\n"),
-    ("GW309", "@BUILD\n$ALPINEUSER $UNSET\nCMD [\"/server\"]\n"),
-    ("GW308", "@BUILD\nFROM example.com/base:1\nUSER $APP_USER\nCMD [\"/server\"]\n"),
-    ("GW311", "@BUILD\n@END\nFROM build AS test\nRUN go test ./...\n"),
-    ("GW313", "@BUILD\nFROM debian:12\nRUN apt-get update && apt-get install -y tzdata && rm -rf /var/lib/apt\n"),
-    ("GW313", "@BUILD\nFROM alpine:3.22\nRUN apk add tzdata && rm -rf /var/cache/*\n"),
-    ("GW313", "@BUILD\nFROM fedora:43\nRUN dnf install -y tzdata && rm -rf /var/cache/dnf\n"),
-    (
-        "GW314",
-        "FROM golang:1.27 AS build\nCOPY . .\nRUN --mount=type=cache,target=/go CGO_ENABLED=0 go build $FLAGS\n@END\n",
-    ),
-    (
-        "GW314",
-        "FROM golang:1.27 AS build\nCOPY . .\nRUN --mount=type=cache,target=/go/pkg/ CGO_ENABLED=0 go build $FLAGS\n@END\n",
-    ),
-    ("GW314", "FROM golang:1.27 AS build\nCOPY . .\nRUN CGO_ENABLED=0 go build -mod=vendor $FLAGS\n@END\n"),
-    ("GW316", "@GO CGO_ENABLED=1 CC=\"zig cc -target x86_64-linux-musl\" go build $FLAGS\n@END\n"),
-    ("GW316", "@GO CC=musl-gcc go build -ldflags='-s -linkmode external -extldflags -static'\n@END\n"),
-    ("GW316", "@GO go build $FLAGS\nFROM busybox:1.37\nCOPY --from=build /server /server\nCMD [\"/server\"]\n"),
-    ("GW316", "@GO go build -o /bin/gen ./gen && /bin/gen && CGO_ENABLED=0 go build $FLAGS\n@END\n"),
-    ("GW318", "@GO go build std\nRUN go build ./...\nRUN CGO_ENABLED=0 go build $FLAGS\n@END\n"),
-    ("GW320", "@BUILD\nFROM scratch AS binary\nCOPY --from=build /server /server\n"),
-    (
-        "GW320",
-        "@BUILD\nFROM scratch\nENV SSL_CERT_FILE=/ca/bundle\nCOPY ca/ /ca/\nCOPY --from=build /server /server\nCMD [\"/server\"]\n",
-    ),
-    (
-        "GW320",
-        "@BUILD\nFROM debian:12\nARG PKGS\nRUN apt-get update && apt-get install -y $PKGS && rm -rf /var/lib/apt/lists/*\n",
-    ),
-    (
-        "GW326",
-        "@BUILD\nFROM alpine:3.22\nARG PKGS\nRUN apk add --no-cache $PKGS\nHEALTHCHECK CMD curl -f localhost\nCMD [\"/server\"]\n",
-    ),
-    ("GW327", "@BUILD\n@END\nARG SIG\nSTOPSIGNAL $SIG\n"),
-    ("GW331", "!.dockerignore=./.git\n@BUILD\n@END\n"),
-    ("GW331", "!.dockerignore=.git/**\n@BUILD\n@END\n"),
-    ("GW331", "!.dockerignore=**/.git\n@BUILD\n@END\n"),
-    ("GW332", "ARG GOLANG_VERSION=1.27\nFROM golang:${GOLANG_VERSION} AS build\nRUN echo $GOLANG_VERSION\n@END\n"),
-    ("GW332", "ARG VERSION=1\nFROM alpine:3.22\nRUN echo '$VERSION' \\$VERSION \"\\$VERSION\" ${VERSION:-2}\n"),
-    ("GW332", "ARG VERSION=1\nFROM alpine:3.22\nRUN : ${VERSION:=2} && echo \"$VERSION\"\n"),
-    ("GW332", "ARG VERSION=1\nFROM alpine:3.22\nRUN . /etc/release && echo \"$VERSION\"\n"),
-    (
-        "GW334",
-        "FROM scratch\nENV ACCESS_TOKEN_DURATION=5m TOKEN_HEADER=X-A SECRET_MANAGER=gcp PASSWORD_POLICY=strict\n",
-    ),
-    (
-        "GW336",
-        "FROM --platform=$BUILDPLATFORM golang:1.27 AS build\nARG TARGETARCH\nRUN go build -o /bin/gen ./cmd/gen && /bin/gen\nRUN CGO_ENABLED=0 GOARCH=$TARGETARCH go build $FLAGS\n@END\n",
-    ),
-    (
-        "GW300",
-        "FROM alpine:3.22\nENV A b\nENV C=d E=\"f g\"\nEXPOSE 80 1-2/udp $PORT\nHEALTHCHECK --start-interval=1s none\n",
-    ),
-    (
-        "GW300",
-        "ARG GO\nFROM golang:${GO}\nONBUILD COPY --chown=1:1 a b\nRUN --mount=type=cache,target=/x --network=none true\n",
-    ),
-    ("GW301", "FROM alpine:3.22 AS base\nONBUILD ENTRYPOINT [\"/server\"]\nFROM base\n"),
-    ("GW303", "@BUILD\nFROM scratch\nCOPY --from=busybox:1.37 /bin/ /bin/\nCMD [\"sh\", \"-c\", \"exec /server\"]\n"),
-    ("GW307", "@BUILD\nFROM alpine:3.22 AS base\nONBUILD USER 65532:65532\nFROM base\nCMD [\"/server\"]\n"),
-    ("GW311", "@BUILD\nFROM alpine:3.22\nRUN apk add --no-cache go && go build . && apk del go\nCMD [\"/server\"]\n"),
-    (
-        "GW320",
-        "FROM golang:1.27 AS build\nRUN make install DESTDIR=/image\nFROM scratch\nCOPY --from=build /image /\nCMD [\"/server\"]\n",
-    ),
-    ("GW320", "@BUILD\nFROM scratch\nCOPY --from=build /dist /\nCMD [\"/server\"]\n"),
-    (
-        "GW321",
-        "@BUILD\nFROM scratch\nCOPY --from=build /server /\nCOPY --from=assets / /a/\nCOPY --from=busybox:1.37 /a /a\n",
-    ),
-    ("GW324", "FROM alpine:3.22\nADD https://github.com/a/b.git#v1 /b\n"),
-    ("GW338", "!.dockerignore=*\\n!server\n@BUILD\n$ALPINECOPY . .\nCMD [\"/server\"]\n"),
-    (
-        "GW316",
-        "@GO go install go.uber.org/mock/mockgen\nRUN go generate ./...\nRUN CGO_ENABLED=0 go build $FLAGS\n@END\n",
-    ),
-    (
-        "GW318",
-        "@GO go install go.uber.org/mock/mockgen\nRUN go generate ./...\nRUN CGO_ENABLED=0 go build $FLAGS\n@END\n",
-    ),
-    (
-        "GW316",
-        "@GO go mod download && go install github.com/mattn/go-sqlite3\nRUN CGO_ENABLED=0 go build $FLAGS\n@END\n",
-    ),
-    (
-        "GW316",
-        "@GO go build -o /usr/local/bin/ google.golang.org/protobuf/cmd/protoc-gen-go && buf generate\nRUN CGO_ENABLED=0 go build $FLAGS\n@END\n",
-    ),
-    ("GW316", "@GO go build -o /usr/local/bin/ example.com/protoc-gen-go && buf generate && make\n@END\n"),
-    (
-        "GW316",
-        "@GO go build -o /out/admin ./cmd/admin && CGO_ENABLED=0 go build -ldflags=-s -o /out/server ./cmd/server\nFROM debian:12-slim AS admin\nCOPY --from=build /out/admin /\nENTRYPOINT [\"/admin\"]\nFROM scratch\nCOPY --from=build /out/server /\nENTRYPOINT [\"/server\"]\n",
-    ),
-    (
-        "GW316",
-        "@GO if [ -n \"$RACE\" ]; then CGO_ENABLED=1 go build -race -o /out/server-race .; fi && CGO_ENABLED=0 go build -o /out/server .\nFROM scratch\nCOPY --from=build /out/server /\n",
-    ),
-    ("GW316", "@GO cd tools && go build -o ../bin/ ./...\nRUN CGO_ENABLED=0 go build $FLAGS\n@END\n"),
-    (
-        "GW316",
-        "@GO GOOS=wasip1 GOARCH=wasm go build -o /app.wasm ./cmd/app\nFROM scratch\nCOPY --from=build /app.wasm /\n",
-    ),
-    ("GW316", "FROM --platform=linux/amd64 golang:1.27 AS build\nRUN GOARCH=arm64 go build $FLAGS\n@END\n"),
-    ("GW316", "@GO GOARCH=riscv64 go build $FLAGS\n@END\n"),
-    ("GW316", "FROM golang:1.27 AS build\nENV GOFLAGS=\"-tags=netgo,osusergo\"\nRUN go build $FLAGS\n@END\n"),
-    (
-        "GW316",
-        "FROM golang:1.27 AS build\nENV GOFLAGS=\"-trimpath '-ldflags=-s -w -linkmode=external -extldflags=-static'\"\nRUN go build -o /server .\n@END\n",
-    ),
-    (
-        "GW318",
-        "FROM golang:1.27 AS build\nENV GOFLAGS=\"-trimpath '-ldflags=-s -w'\"\nRUN go build -o /server .\n@END\n",
-    ),
-    ("GW316", "FROM golang:1.27 AS build\nARG LDFLAGS\nRUN go build -ldflags=\"${LDFLAGS}\" -o /server .\n@END\n"),
-    ("GW316", "FROM golang:1.27 AS build\nARG GOFLAGS\nRUN go build -o /server .\n@END\n"),
-    ("GW316", "FROM golang:1.27 AS build\nARG TAGS\nRUN go build -tags \"$TAGS\" -o /server .\n@END\n"),
-    ("GW316", "FROM golang:1.27 AS build\nARG EXT\nRUN go build -ldflags=\"-s -extldflags=$EXT\" -o /server .\n@END\n"),
-    ("GW316", "@GO go build $BUILD_FLAGS -o /server .\n@END\n"),
-    ("GW318", "@GO CGO_ENABLED=0 go build $BUILD_FLAGS -o /server .\n@END\n"),
-    ("GW316", "@GO go build -tags netgo,osusergo $FLAGS\n@END\n"),
-    ("GW316", "@GO set -a; CGO_ENABLED=0; go build $FLAGS\n@END\n"),
-    ("GW316", "@GO CGO_ENABLED=0; . ./build.env && go build $FLAGS\n@END\n"),
-    ("GW317", "@GO set -a; CGO_ENABLED=0; go build $FLAGS\n@END\n"),
-    ("GW317", "@GO CGO_ENABLED=0; . ./build.env && go build $FLAGS\n@END\n"),
-    ("GW316", "@GO export $(cat .env) && go build $FLAGS\n@END\n"),
-    (
-        "GW316",
-        "@GO go build $FLAGS\n$ALPINERUN wget example.com/glibc-2.35-r1.apk && apk add --no-cache glibc-2.35-r1.apk\nCMD [\"/server\"]\n",
-    ),
-    (
-        "GW316",
-        "@GO go build $FLAGS\n$ALPINERUN mkdir /lib64 && ln -s /lib/libc.musl-x86_64.so.1 /lib64/ld-linux-x86-64.so.2\nCMD [\"/server\"]\n",
-    ),
-    ("GW315", "FROM golang:1.27-alpine AS build\nCOPY go.mod go.su[m] ./\nRUN go mod download\n"),
-    ("GW315", "FROM golang:1.27-alpine AS build\nCOPY go.mod main.go ./\nRUN go mod tidy && go build .\n"),
-    ("GW315", "FROM golang:1.27-alpine AS build\nCOPY go.mod go.sum main.go ./\nRUN go build .\n"),
-    (
-        "GW314",
-        "FROM golang:1.27 AS build\nENV GOMODCACHE=/cache/m\nCOPY . .\nRUN --mount=type=cache,target=/cache CGO_ENABLED=0 go build $FLAGS\n@END\n",
-    ),
-    (
-        "GW314",
-        "FROM golang:1.27 AS build\nENV GOPATH=/work\nCOPY . .\nRUN --mount=type=cache,target=/work/pkg/ CGO_ENABLED=0 go build $FLAGS\n@END\n",
-    ),
-    (
-        "GW316",
-        "FROM debian:12 AS build\nRUN apt-get update && apt-get install -y --no-install-recommends golang\nRUN go build $FLAGS\n@END\n",
-    ),
-    (
-        "GW314",
-        "FROM golang:1.27 AS build\nCOPY go.mod go.sum ./\nCOPY backend/ ./backend/\nRUN go mod download\nRUN CGO_ENABLED=0 go build $FLAGS\n@END\n",
-    ),
-    (
-        "GW314",
-        "FROM golang:1.27 AS build\nCOPY frontend/ ./\nRUN go mod download\nRUN CGO_ENABLED=0 go build $FLAGS\n@END\n",
-    ),
-    (
-        "GW336",
-        "FROM --platform=$BUILDPLATFORM golang:1.27 AS build\nARG TARGETARCH\nENV GOARCH=$TARGETARCH\nRUN go build\n@END\n",
-    ),
-];
-
-/// Others that have it.
-const HAVE: &[(&str, &str)] = &[
-    ("GW305", "@BUILD\n$DEBIANENTRYPOINT [\"bash\", \"-c\", \"/server & wait\"]\n"),
-    ("GW301", "@BUILD\n$DEBIANENTRYPOINT exec /server | cat\n"),
-    ("GW308", "@BUILD\n$ALPINEUSER $UNSET\nCMD [\"/server\"]\n"),
-    ("GW313", "@BUILD\nFROM debian:12\nRUN apt-get update && apt-get install -y tzdata && rm -rf /var/lib/apt/l\n"),
-    ("GW316", "@GO CC=gcc go build $FLAGS\n@END\n"),
-    ("GW324", "FROM alpine:3.22\nADD https://raw.githubusercontent.com/a/b/main/x.sh /x\n"),
-    ("GW332", "ARG VERSION=1\nFROM alpine:3.22\nRUN echo '$OTHER' \"${VERSION}\"\n"),
-    ("GW334", "FROM scratch\nENV GITHUB_TOKEN=x\n"),
-    ("GW300", "FROM scratch\nCOPY --form=x a b\n"),
-    ("GW300", "FROM scratch\nENV A\n"),
-    ("GW300", "FROM scratch\nENV A=1 B\n"),
-    ("GW300", "FROM scratch\nHEALTHCHECK FOO\n"),
-    ("GW300", "FROM scratch\nEXPOSE abc\n"),
-    ("GW300", "FROM scratch\nONBUILD FROM x\n"),
-    ("GW300", "FROM scratch\nONBUILD ONBUILD RUN x\n"),
-    ("GW300", "FROM scratch\nONBUILD COPY --form=x a b\n"),
-    ("GW300", "FROM golang:${UNSET}\n"),
-    (
-        "GW303",
-        "@BUILD\nFROM scratch\nCOPY --from=build /server /server\nENTRYPOINT [\"/bin/sh\", \"-c\", \"exec /server\"]\n",
-    ),
-    ("GW303", "@BUILD\nFROM scratch\nCOPY docker/exec.sh /start.sh\nENTRYPOINT [\"/start.sh\"]\n"),
-    ("GW303", "@BUILD\nFROM scratch\nENTRYPOINT [\"/goward\", \"--\"]\nCMD /server\n"),
-    ("GW311", "@BUILD\nFROM alpine:3.22\nRUN apk add --no-cache go && go build .\nCMD [\"/server\"]\n"),
-    ("GW311", "@BUILD\n$ALPINECOPY --from=build /usr/local/go /usr/local/go\nCMD [\"/server\"]\n"),
-    ("GW314", "FROM golang:1.27 AS build\nCOPY . .\nRUN CGO_ENABLED=0 /usr/local/go/bin/go build $FLAGS\n@END\n"),
-    ("GW316", "@GO go build -o /gen ./gen && go build $FLAGS && /server -version\n@END\n"),
-    ("GW316", "@GO go -C cmd build $FLAGS\n@END\n"),
-    ("GW316", "@GO /usr/local/go/bin/go build $FLAGS\n@END\n"),
-    ("GW320", "@BUILD\nFROM scratch\nCOPY --from=build /server /\nCMD [\"/server\"]\n"),
-    ("GW321", "@BUILD\n$ALPINECOPY --from=example.com/tools:latest /a /a\nCMD [\"/server\"]\n"),
-    ("GW324", "FROM alpine:3.22\nONBUILD ADD https://example.com/x /x\n"),
-    ("GW334", "FROM scratch\nONBUILD ENV DB_PASSWORD=x\n"),
-    (
-        "GW336",
-        "FROM --platform=$BUILDPLATFORM golang:1.27 AS base\nFROM base AS build\nRUN CGO_ENABLED=0 go build $FLAGS\n@END\n",
-    ),
-    ("GW337", "FROM alpine:3.22\n# goward: ignore=GW999 because\nUSER 1:1\n"),
-    (
-        "GW316",
-        "@GO go build -o /out/ ./cmd/server\nRUN CGO_ENABLED=0 go build -o /usr/bin/gen ./gen\nFROM scratch\nCOPY --from=build /out/* /bin/\nCMD [\"/server\"]\n",
-    ),
-    ("GW316", "@GO go install ./cmd/...\nFROM scratch\nCOPY --from=build /go/bin/server /bin/\n"),
-    ("GW316", "@GO go build -o app .\nRUN mv app /server\n@END\n"),
-    (
-        "GW316",
-        "@GO go build -o /tmp/server . && cp /tmp/server /srv/it\nFROM scratch\nCOPY --from=build /srv/it /server\n",
-    ),
-    ("GW316", "FROM --platform=linux/amd64 golang:1.27 AS build\nRUN GOARCH=amd64 go build $FLAGS\n@END\n"),
-    (
-        "GW316",
-        "FROM --platform=$BUILDPLATFORM golang:1.27 AS build\nARG TARGETARCH\nRUN GOARCH=$TARGETARCH go build $FLAGS\n@END\n",
-    ),
-    ("GW316", "FROM golang:1.27 AS build\nENV GOFLAGS=-trimpath\nRUN go build $FLAGS\n@END\n"),
-    ("GW316", "@GO set -eux; go build $FLAGS\n@END\n"),
-    ("GW316", "FROM golang:1.27-alpine AS build\nRUN apk add --no-cache alpine-sdk\nRUN go build $FLAGS\n@END\n"),
-    ("GW316", "FROM debian:12 AS build\nRUN apt-get update && apt-get install -y golang\nRUN go build $FLAGS\n@END\n"),
-    ("GW333", "@GO go build -o /usr/local/bin/gen ./gen && gen && make\n@END\n"),
-    (
-        "GW314",
-        "FROM golang:1.27 AS build\nENV GOMODCACHE=/cache/m\nCOPY . .\nRUN --mount=type=cache,target=/cachex CGO_ENABLED=0 go build $FLAGS\n@END\n",
-    ),
-    (
-        "GW314",
-        "FROM golang:1.27 AS build\nCOPY ./. /src/\nRUN go mod download\nRUN CGO_ENABLED=0 go build $FLAGS\n@END\n",
-    ),
-    (
-        "GW314",
-        "FROM golang:1.27 AS build\nCOPY backend/ ./\nRUN go mod download\nRUN CGO_ENABLED=0 go build $FLAGS\n@END\n",
-    ),
-    ("GW315", "FROM golang:1.27-alpine AS build\nCOPY go.mod main.go ./\nRUN go build .\n"),
-    ("GW336", "FROM --platform=$BUILDPLATFORM golang:1.27 AS build\nRUN go build\n@END\n"),
-    ("GW300", "FROM golang:1.27\u{a0}AS build\n"),
-];
+/// The corpus: a file for each id, with the Dockerfiles that have it and those that nearly have it. Each begins behind a line
+/// `=== has it` or `=== has it not`; an empty line before the next does not count. Its first line may be `!ignore` (there is no
+/// .dockerignore) or `!.dockerignore=LINE\nLINE` (that is in it).
+fn corpus() -> Vec<(String, bool, String)> {
+    let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/check/corpus");
+    let mut cases = Vec::new();
+    for file in fs::read_dir(directory).unwrap() {
+        let path = file.unwrap().path();
+        let id = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        let text = format!("\n{}", fs::read_to_string(&path).unwrap());
+        for case in text.split("\n=== ").skip(1) {
+            let (head, dockerfile) = case.split_once('\n').unwrap();
+            let has = match head {
+                "has it" => true,
+                "has it not" => false,
+                other => panic!("{}: === {other}", path.display()),
+            };
+            cases.push((id.clone(), has, format!("{}\n", dockerfile.trim_end_matches('\n'))));
+        }
+    }
+    cases
+}
 
 fn case(text: &str) -> Vec<(String, String, u64)> {
+    with_its_context(text, &|text, beside| found(text, beside))
+}
+
+/// The same, in a format.
+pub(super) fn case_in(text: &str, format: &str) -> String {
+    with_its_context(text, &|text, beside| said(text, beside, format))
+}
+
+/// What is asked of a Dockerfile and the files beside it.
+type Ask<'a, T> = &'a dyn Fn(&str, &[(&str, &str)]) -> T;
+
+fn with_its_context<T>(text: &str, ask: Ask<'_, T>) -> T {
     let mut ignore = Some(".git\n".to_owned());
     let mut text = text;
     if let Some(rest) = text.strip_prefix("!ignore\n") {
@@ -513,7 +93,7 @@ fn case(text: &str) -> Vec<(String, String, u64)> {
         let (content, rest) = rest.split_once('\n').unwrap();
         (text, ignore) = (rest, Some(content.replace("\\n", "\n")));
     }
-    let text = text.replace("$ALPINE", SH_END).replace("$DEBIAN", DEBIAN_END).replace("$FLAGS", FLAGS);
+    let text = text.replace("$FLAGS", FLAGS).replace("@NBSP", "\u{a0}");
     let mut beside = vec![
         ("go.mod", "module x\nrequire y v1.0.0\n"),
         ("go.sum", "y v1.0.0 h1:x=\n"),
@@ -521,51 +101,54 @@ fn case(text: &str) -> Vec<(String, String, u64)> {
         ("docker/start.sh", "#!/bin/sh\nmigrate\n/server\n"),
         ("docker/drops.sh", "#!/bin/sh\nchown app /data\nexec su-exec app \"$@\"\n"),
         ("docker/exec.sh", "#!/bin/sh\nmigrate\nexec \"$@\"\n"),
+        ("docker/crlf.sh", "#!/bin/sh\r\nexec /server\r\n"),
+        ("docker/bare.sh", "exec /server\n"),
+        ("new/go.mod", "module x\n\ngo 1.26.3\n"),
+        (
+            "web/web.go",
+            "package web\n\n//go:embed page.html\nvar page string\n\n//go:embed all:static/*.css\nvar files embed.FS\n",
+        ),
+        ("main.go", "package main\n\nimport _ \"example.com/y\"\n"),
+        ("web/page.html", "<p>\n"),
+        ("web/static/a.css", "p {}\n"),
     ];
     beside.extend(ignore.as_deref().map(|ignore| (".dockerignore", ignore)));
-    found(&whole(&text), &beside)
+    ask(&whole(&text), &beside)
 }
 
 #[test]
 fn each_finding_has_one_that_has_it_and_one_that_has_not() {
     let mut wrong = Vec::new();
-    for (id, bad, good) in CORPUS {
-        let (has, has_not) = (case(bad), case(good));
-        if !has.iter().any(|(found, ..)| found == id) {
-            wrong.push(format!("{id} is not found in\n{bad}{has:?}"));
-        }
-        if has_not.iter().any(|(found, ..)| found == id) {
-            wrong.push(format!("{id} is found in\n{good}{has_not:?}"));
-        }
-    }
-    for (list, wanted) in [(HAVE, true), (HAVE_NOT, false)] {
-        for (id, text) in list {
-            let has = case(text);
-            if has.iter().any(|(found, ..)| found == id) != wanted {
-                wrong.push(format!("{id} should be found: {wanted}\n{text}{has:?}"));
-            }
+    for (id, wanted, text) in corpus() {
+        let found = case(&text);
+        if found.iter().any(|(found, ..)| *found == id) != wanted {
+            wrong.push(format!("{id} should be found: {wanted}\n{text}{found:?}"));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
 }
 
 #[test]
-fn git_is_a_note() {
-    let found = case("@BUILD\nFROM alpine:3.22\nRUN apk add --no-cache git\nUSER 1:1\nCMD [\"/server\"]\n");
-    assert_eq!(found, [("GW312".to_owned(), "note".to_owned(), 9)]);
-}
-
-#[test]
 fn every_id_for_dockerfiles_is_in_the_corpus() {
+    let corpus = corpus();
     for rule in goward::check::table::ALL.iter().filter(|rule| rule.id.starts_with("GW3")) {
-        assert!(CORPUS.iter().any(|(id, ..)| *id == rule.id), "{} ({})", rule.id, rule.title);
+        for wanted in [true, false] {
+            let there = corpus.iter().any(|(id, has, _)| id == rule.id && *has == wanted);
+            assert!(there, "{} ({}) lacks one that has it: {wanted}", rule.id, rule.title);
+        }
     }
 }
 
 #[test]
 fn good_dockerfiles_have_nothing() {
     let repository = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
-    for file in ["Dockerfile.example", "examples/dockerfiles/good/Dockerfile"] {
+    for file in [
+        "Dockerfile.example",
+        "examples/dockerfiles/good/Dockerfile",
+        "examples/dockerfiles/three-ways/Dockerfile",
+        "packaging/Dockerfile",
+        "examples/compose.yaml",
+    ] {
         let mut command = Command::new(GOWARD);
         command.args(["check", "--fail-on=note", "--dockerfile"]).arg(repository.join(file)).current_dir(repository);
         let outcome = run(&mut command, LIMIT);
@@ -579,10 +162,13 @@ fn good_dockerfiles_have_nothing() {
 #[test]
 fn the_shell_form_by_shell() {
     let severity = |text: &str| case(text).into_iter().find(|(id, ..)| id == "GW301").map(|(_, severity, _)| severity);
-    assert_eq!(severity("@BUILD\n$DEBIANENTRYPOINT /server\n").as_deref(), Some("warning"));
-    assert_eq!(severity("@BUILD\n$ALPINEENTRYPOINT /server\n").as_deref(), Some("note"));
-    assert_eq!(severity("@BUILD\n$ALPINEENTRYPOINT /server | cat\n").as_deref(), Some("warning"));
-    assert_eq!(severity("@BUILD\n$DEBIANSHELL [\"/bin/bash\", \"-c\"]\nENTRYPOINT /server\n").as_deref(), Some("note"));
+    assert_eq!(severity("@BUILD\n@DEBIAN\nENTRYPOINT /server\n").as_deref(), Some("warning"));
+    assert_eq!(severity("@BUILD\n@ALPINE\nENTRYPOINT /server\n").as_deref(), Some("note"));
+    assert_eq!(severity("@BUILD\n@ALPINE\nENTRYPOINT /server | cat\n").as_deref(), Some("warning"));
+    assert_eq!(
+        severity("@BUILD\n@DEBIAN\nSHELL [\"/bin/bash\", \"-c\"]\nENTRYPOINT /server\n").as_deref(),
+        Some("note")
+    );
     assert_eq!(severity("FROM example.com/unknown:1\nENTRYPOINT /server\n").as_deref(), Some("warning"));
 }
 
@@ -631,14 +217,15 @@ fn the_guides_dockerfiles() {
 /// Every option of goward's own, with its value or without, before the program: a script that does not exec is found behind.
 #[test]
 fn behind_every_option_of_goward() {
-    use goward::cli::options::{OPTIONS, Take};
-    for option in OPTIONS.iter().filter(|option| option.name != "group") {
+    use goward::cli::table::Take;
+    use goward::commands::run::options::OPTIONS;
+    for option in OPTIONS.all.iter().filter(|option| option.name != "group") {
         let value = match option.take {
             Take::Switch(_) => "",
-            Take::Value(..) | Take::List(..) => "\"1:1\", ",
+            Take::Value(..) | Take::Expanded(..) | Take::Repeated(..) | Take::List(..) => "\"1:1\", ",
         };
         let start = format!("ENTRYPOINT [\"/goward\", \"--{}\", {value}\"/start.sh\"]\n", option.name);
-        let found = case(&format!("@BUILD\n$DEBIANCOPY docker/start.sh /start.sh\n{start}"));
+        let found = case(&format!("@BUILD\n@DEBIAN\nCOPY docker/start.sh /start.sh\n{start}"));
         assert!(found.iter().any(|(id, ..)| id == "GW305"), "check/launch.rs does not know {start}{found:?}");
     }
 }
@@ -650,7 +237,9 @@ fn comments_keep_findings_out() {
     let elsewhere = bad
         .replace("# goward: ignore=GW302 ash becomes the server\n", "")
         .replace("USER", "# goward: ignore=GW302 no\nUSER");
-    assert_eq!(case(&elsewhere), [("GW302".to_owned(), "note".to_owned(), 4)]);
+    // And that it ignores nothing is said.
+    let told = [("GW337".to_owned(), "note".to_owned(), 2), ("GW302".to_owned(), "note".to_owned(), 4)];
+    assert_eq!(case(&elsewhere), told);
 }
 
 /// What only may be is no error.
@@ -670,6 +259,151 @@ fn who_builds_it() {
     assert_eq!(line("@GO ./install.sh helm\nRUN ./hack/build.sh\n@END\n"), Some(7));
 }
 
+/// And rather when all sources are there: before that make builds what was downloaded.
+#[test]
+fn make_of_what_is_downloaded() {
+    let line = |text: &str| case(text).into_iter().find(|(id, ..)| id == "GW333").map(|(.., line)| line);
+    let build = "FROM golang:1.27 AS build\nRUN wget -q https://example.com/re2.tar.gz && tar -xf re2.tar.gz && make\n";
+    assert_eq!(line(&format!("{build}COPY . .\nRUN make release\nRUN make clean\n@END\n")), Some(4));
+    assert_eq!(line(&format!("{build}@END\n")), Some(2));
+    let several =
+        "FROM golang:1.27 AS build\nCOPY . .\nRUN make generate\nRUN make build\nCOPY bpf .\nRUN make\n@END\n";
+    assert_eq!(line(several), Some(4));
+}
+
+/// go build finds the version in a repository, where git is there and the repository too.
+#[test]
+fn stamped_by_the_repository() {
+    let has = |text: &str, beside: &[(&str, &str)]| found(&whole(text), beside).iter().any(|(id, ..)| id == "GW319");
+    let (git, module) = ((".git/HEAD", "ref: refs/heads/main\n"), ("go.mod", "module x\n"));
+    let build = |image: &str, command: &str| format!("FROM {image} AS build\nCOPY . .\nRUN {command}\n@END\n");
+    let plain = build("golang:1.27", "CGO_ENABLED=0 go build -ldflags=-s -o /server .");
+    assert!(!has(&plain, &[git, module]));
+    // No repository, or one that is not sent; no git; no package; told not to; before Go 1.24.
+    assert!(has(&plain, &[module]));
+    assert!(has(&plain, &[git, module, (".dockerignore", ".git\n")]));
+    assert!(has(&plain.replace("COPY . .", "COPY cmd cmd"), &[git, module]));
+    // The whole context is mounted, or a directory of it.
+    let mounted = |mount: &str| plain.replace("COPY . .\nRUN ", &format!("WORKDIR /src\nRUN --mount={mount} "));
+    assert!(!has(&mounted("target=."), &[git, module]));
+    assert!(!has(&mounted("type=bind,target=."), &[git, module]));
+    assert!(has(&mounted("type=bind,source=cmd,target=cmd"), &[git, module]));
+    assert!(has(&mounted("type=cache,target=/root/.cache"), &[git, module]));
+    assert!(has(&build("golang:1.27-alpine", "go build -ldflags=-s -o /server ."), &[git, module]));
+    assert!(!has(
+        &build("golang:1.27-alpine", "apk add --no-cache git && go build -ldflags=-s -o /server ."),
+        &[git, module]
+    ));
+    assert!(has(&build("golang:1.27", "CGO_ENABLED=0 go build -ldflags=-s -o /server main.go"), &[git, module]));
+    assert!(has(
+        &build("golang:1.27", "CGO_ENABLED=0 go build -buildvcs=false -ldflags=-s -o /server ."),
+        &[git, module]
+    ));
+    assert!(has(&build("golang:1.23", "CGO_ENABLED=0 go build -ldflags=-s -o /server ."), &[git, module]));
+    let clone = "FROM golang:1.27 AS build\nRUN git clone https://example.com/x /src\nWORKDIR /src\n\
+        RUN CGO_ENABLED=0 go build -ldflags=-s -o /server .\n@END\n";
+    assert!(!has(clone, &[]));
+    assert!(has(&clone.replace("git clone", "cp -r"), &[]));
+}
+
+/// A directory of a repository has no .git of its own.
+#[test]
+fn a_context_inside_of_a_repository() {
+    let scratch = Scratch::new();
+    fs::create_dir_all(scratch.path(".git")).unwrap();
+    fs::create_dir_all(scratch.path("svc")).unwrap();
+    for directory in ["", "svc/"] {
+        scratch.file(&format!("{directory}Dockerfile"), "FROM alpine:3.23\nCOPY . /app\n", 0o644);
+        scratch.file(&format!("{directory}.dockerignore"), "bin\n", 0o644);
+    }
+    let has = |file: &str, context: &str| {
+        let mut command = Command::new(GOWARD);
+        command.args(["check", "--fail-on=never", "--context", context, file]).current_dir(scratch.path(""));
+        run(&mut command, LIMIT).stdout.contains("GW331")
+    };
+    assert!(has("Dockerfile", "."));
+    assert!(!has("svc/Dockerfile", "svc"));
+    // Nor where it is one of the two that may be it.
+    let mut command = Command::new(GOWARD);
+    command.args(["check", "--fail-on=never", "svc/Dockerfile"]).current_dir(scratch.path(""));
+    let either = run(&mut command, LIMIT).stdout;
+    assert!(either.contains("perhaps svc") && !either.contains("GW331"), "{either}");
+}
+
+/// A script is made executable by the name that it has in the image, too.
+#[test]
+fn a_script_that_is_copied_to_another_name() {
+    let scratch = Scratch::new();
+    fs::create_dir_all(scratch.path(".git")).unwrap();
+    scratch.file("lite.sh", "#!/bin/sh\nexec /server\n", 0o644);
+    let has = |changed: &str| {
+        let text = format!(
+            "FROM alpine:3.23\nCOPY lite.sh /entrypoint.sh\nRUN chmod +x {changed}\nCMD [\"/entrypoint.sh\"]\n"
+        );
+        scratch.file("Dockerfile", &text, 0o644);
+        let mut command = Command::new(GOWARD);
+        command.args(["check", "--fail-on=never", "Dockerfile"]).current_dir(scratch.path(""));
+        run(&mut command, LIMIT).stdout.contains("GW349")
+    };
+    assert!(!has("/entrypoint.sh"));
+    assert!(has("/other"));
+}
+
+/// What holds for both directories that may be the context is said.
+#[test]
+fn a_go_mod_that_is_newer_in_both() {
+    let scratch = Scratch::new();
+    fs::create_dir_all(scratch.path("svc")).unwrap();
+    scratch.file("svc/Dockerfile", "FROM golang:1.26 AS build\nCOPY . .\nRUN go build -o /server .\n", 0o644);
+    scratch.file("svc/go.mod", "module y\n\ngo 1.27\n", 0o644);
+    let has = |root: &str| {
+        scratch.file("go.mod", root, 0o644);
+        let mut command = Command::new(GOWARD);
+        command.args(["check", "--fail-on=never", "svc/Dockerfile"]).current_dir(scratch.path(""));
+        let outcome = run(&mut command, LIMIT).stdout;
+        assert!(outcome.contains("perhaps"), "{outcome}");
+        outcome.contains("GW354")
+    };
+    assert!(has("module x\n\ngo 1.27.1\n"));
+    assert!(!has("module x\n\ngo 1.26\n"));
+}
+
+/// The mend keeps what else the tag says.
+#[test]
+fn another_golang_of_the_same_kind() {
+    for (image, mend) in [
+        ("golang", "golang:1.27"),
+        ("golang:1", "golang:1.27"),
+        ("golang:alpine", "golang:1.27-alpine"),
+        ("golang:1-bookworm", "golang:1.27-bookworm"),
+        ("golang:latest", "golang:1.27"),
+    ] {
+        let said = said(&format!("FROM {image} AS build\n"), &[], "json");
+        assert!(said.contains(&format!("name {mend}\"")), "{image}\n{said}");
+    }
+}
+
+/// The sources are in it only where they were copied.
+#[test]
+fn what_a_single_stage_ships() {
+    let server = "FROM golang:1.27\nCOPY server /server\nCMD [\"/server\"]\n";
+    let text = |dockerfile: &str| said(dockerfile, &[], "text");
+    assert!(text(server).contains("with the toolchain\n"), "{}", text(server));
+    let built = server.replace("COPY server /server", "COPY . .\nRUN go build -o /server .");
+    assert!(text(&built).contains("the toolchain and the sources"), "{}", text(&built));
+}
+
+/// What downloads the modules is named.
+#[test]
+fn who_downloads_the_modules() {
+    let text = |command: &str| {
+        let dockerfile = format!("FROM golang:1.27-alpine\nCOPY . .\nRUN {command}\nRUN go build -o /server .\n");
+        said(&dockerfile, &[("go.mod", "module x\nrequire y v1.0.0\n")], "text")
+    };
+    assert!(text("go mod tidy").contains("COPY . stands before go mod tidy\n"), "{}", text("go mod tidy"));
+    assert!(text("go vet").contains("before go build, which downloads"), "{}", text("go vet"));
+}
+
 /// Neither thousands of variables nor stages that begin with each other take long, or much memory.
 #[test]
 fn long_ones_are_read_at_once() {
@@ -680,7 +414,19 @@ fn long_ones_are_read_at_once() {
     // What doubles with each line, and what is long in many places.
     let doubled = format!("FROM alpine:3.22\nENV A=aaaaaaaaaa\n{}", "ENV A=$A$A\n".repeat(40));
     let long = format!("FROM alpine:3.22\nENV A={}\nCOPY {}/\n", "a".repeat(15_000), "$A ".repeat(300_000));
-    for text in [variables, stages, doubled, long] {
+    // Names that nothing sets, beside many that are; and copies from a stage with many commands.
+    let mut misspelt = "FROM alpine:3.22\n".to_owned();
+    (0..200).for_each(|at| {
+        misspelt.push_str(&format!("ARG A_RATHER_LONG_NAME_OF_AN_ARGUMENT_{}\n", "X".repeat(at % 20 + 1)))
+    });
+    (0..3000).for_each(|at| {
+        misspelt.push_str(&format!("RUN echo $A_RATHER_LONG_NAME_OF_AN_{at}_ARGUMENT_XX $B{at}ABCDEFGH\n"))
+    });
+    let mut copies = "FROM golang:1.27 AS a\n".to_owned();
+    (0..3000).for_each(|at| copies.push_str(&format!("RUN go build -o /out/s{at} .\n")));
+    copies.push_str("FROM alpine:3.22\n");
+    (0..3000).for_each(|at| copies.push_str(&format!("COPY --from=a /s{at} /s{at}\n")));
+    for text in [variables, stages, doubled, long, misspelt, copies] {
         let begin = std::time::Instant::now();
         found(&text, &[]);
         assert!(begin.elapsed() < std::time::Duration::from_secs(5), "{:?}", begin.elapsed());

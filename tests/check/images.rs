@@ -96,7 +96,7 @@ pub(super) fn valid_certificate() -> Vec<u8> {
 }
 
 /// A Go toolchain: the current one, or another version.
-fn go(version: Option<&str>) -> Option<PathBuf> {
+pub(super) fn go(version: Option<&str>) -> Option<PathBuf> {
     let mut command = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tools.sh"));
     command.arg("go").args(version);
     let found = run(&mut command, Duration::from_secs(180));
@@ -111,7 +111,7 @@ pub(super) const MAIN: &str = "package main\n\nimport (\n\t\"fmt\"\n\t\"net/http
     \tzone, err := time.LoadLocation(\"Europe/Berlin\")\n\tfmt.Println(version, zone, err)\n\thome, err := os.UserHomeDir()\n\
     \tfmt.Println(home, err, os.Getenv(\"GOMEMLIMIT\"), os.Getenv(\"GOMAXPROCS\"), os.Getenv(\"GOTRACEBACK\"))\n\
     \tfmt.Println(http.Get(os.Getenv(\"URL\")))\n\tfmt.Println(os.CreateTemp(\"\", \"x\"))\n}\n";
-const SMALL: &str =
+pub(super) const SMALL: &str =
     "package main\n\nimport (\n\t\"time\"\n\t_ \"time/tzdata\"\n)\n\nfunc main() { println(time.Now().Year()) }\n";
 
 /// Builds a program; what it is built with is its name, so that each is built once.
@@ -129,7 +129,7 @@ pub(super) fn build(version: Option<&str>, source: &str, env: &[(&str, &str)], a
     let out = directory.join(&name);
     let mut command = Command::new(go);
     command.current_dir(&module).env("GOTOOLCHAIN", "local").env("GOFLAGS", "-buildvcs=false").env("CGO_ENABLED", "0");
-    command.env("GOCACHE", directory.join("cache")).envs(env.iter().copied());
+    command.envs(env.iter().copied());
     command.args(["build", "-o"]).arg(&out).args(arguments).arg(".");
     let built = run(&mut command, Duration::from_secs(300));
     assert_eq!(built.ending, Ending::Exited(0), "{arguments:?}: {}", built.stderr);
@@ -192,6 +192,19 @@ const CORPUS: &[(&str, Change, Ask, Change)] = &[
     ),
     ("GW102", |root| root.file("/server", &fs::read(server()).unwrap(), 0o644), ASK, |_| {}),
     (
+        "GW102",
+        |root| {
+            root.file("/server", b"#!/usr/bin/env -S A=1 bash\n", 0o755);
+            root.file("/usr/bin/env", b"\x7fELF", 0o755);
+        },
+        ASK,
+        |root| {
+            root.file("/server", b"#!/usr/bin/env -S A=1 bash\n", 0o755);
+            root.file("/usr/bin/env", b"\x7fELF", 0o755);
+            root.file("/bin/bash", b"\x7fELF", 0o755);
+        },
+    ),
+    (
         "GW103",
         |root| root.copy(&pie(), "/server"),
         ASK,
@@ -211,6 +224,12 @@ const CORPUS: &[(&str, Change, Ask, Change)] = &[
     ),
     ("GW111", |root| root.copy(&build(None, SMALL, &[], &["-ldflags=-s"]).unwrap(), "/server"), ASK, |_| {}),
     ("GW114", |root| root.copy(&build(None, SMALL, &[], &["-gcflags=-N -l"]).unwrap(), "/server"), ASK, |_| {}),
+    (
+        "GW116",
+        |root| root.copy(&build(None, SMALL, &[("GOAMD64", "v3")], &[]).unwrap(), "/server"),
+        ASK,
+        |root| root.copy(&build(None, SMALL, &[("GOAMD64", "v1")], &[]).unwrap(), "/server"),
+    ),
     ("GW202", |_| {}, &["--user=app", "/server"], |root| root.file("/etc/passwd", b"app:x:7:7::/:/\n", 0o644)),
     (
         "GW203",
@@ -358,6 +377,10 @@ fn each_finding_has_one_that_has_it_and_one_that_has_not() {
         return;
     }
     for (id, bad, ask, near) in CORPUS {
+        // These give files to others.
+        if matches!(*id, "GW204" | "GW209" | "GW223") && !crate::support::requires_root() {
+            continue;
+        }
         let (has, has_not) = (Root::good(), Root::good());
         bad(&has);
         near(&has_not);
@@ -385,8 +408,7 @@ fn versions_of_go() {
 /// cgo needs a C compiler on this machine.
 #[test]
 fn programs_with_cgo() {
-    if crate::support::find("gcc").is_none() || !has_go() {
-        skipped("no gcc");
+    if !crate::support::requires("gcc") || !has_go() {
         return;
     }
     let source = MAIN.replace("package main\n", "package main\n\nimport \"C\"\n");
@@ -409,7 +431,28 @@ fn programs_with_cgo() {
     for library in ["libresolv.so.2", "libpthread.so.0"] {
         root.copy(&Path::new("/lib/x86_64-linux-gnu").join(library), &format!("/opt/lib/{library}"));
     }
-    assert!(!root.server().has("GW104"), "{}", root.server().0);
+    assert!(!root.server().has("GW104") && !root.server().has("GW115"), "{}", root.server().0);
+    // The libc of an older distribution.
+    let mut libc = fs::read("/lib/x86_64-linux-gnu/libc.so.6").unwrap();
+    older(&mut libc);
+    root.file("/opt/lib/libc.so.6", &libc, 0o644);
+    let report = root.server();
+    assert!(
+        report.has("GW115") && report.says("/server wants GLIBC_2.3") && report.says("than GLIBC_2.9"),
+        "{}",
+        report.0
+    );
+}
+
+/// Every version of glibc's symbols with two digits becomes the second.
+pub(super) fn older(bytes: &mut [u8]) {
+    const VERSION: &[u8] = b"GLIBC_2.";
+    for at in 0..bytes.len().saturating_sub(VERSION.len() + 2) {
+        let (begin, digits) = bytes[at..].split_at_mut(VERSION.len());
+        if begin == VERSION && digits[..2].iter().all(u8::is_ascii_digit) {
+            digits[..2].copy_from_slice(b"02");
+        }
+    }
 }
 
 /// Sections removed, cut at any place, bytes changed: an answer, and never a crash.
@@ -473,7 +516,6 @@ fn a_modified_source_tree() {
         }
         let mut command = Command::new(go(None).unwrap());
         command.current_dir(scratch.path("")).env("GOTOOLCHAIN", "local").env("CGO_ENABLED", "0");
-        command.env("GOCACHE", Path::new(env!("CARGO_TARGET_TMPDIR")).join("check/cache"));
         let outcome = run(command.args(["build", "-buildvcs=true", "-o"]).arg(root.at("/server")), LIMIT * 3);
         assert_eq!(outcome.ending, Ending::Exited(0), "{}", outcome.stderr);
         let report = root.server();
@@ -696,6 +738,12 @@ fn layers_that_cannot_be_read() {
         let fields = config("\"User\":\"app\",\"Entrypoint\":[\"/server\"]");
         let report = check_archive(&archive(&inner, &[to], &fields, true), &[]);
         assert!(report.has("GW409") && !report.has("GW101") && !report.has("GW202"), "{name}: {}", report.0);
+        assert_eq!(
+            report.says("compressed by zstd") && report.says("compression=gzip"),
+            name == "zstd",
+            "{}",
+            report.0
+        );
     }
 }
 
@@ -803,7 +851,7 @@ fn pipes_and_devices_hold_nothing_up() {
     let fifo = fifo.to_str().unwrap();
     for (arguments, code, said) in [
         (["--go-env", "--", fifo].as_slice(), 126, "not a regular file"),
-        (&["check", "--image", fifo], 125, "no regular file; docker save"),
+        (&["check", "--image", fifo], 125, "not a regular file; docker save"),
         (&["check", "-f", fifo], 125, "nothing comes out of it"),
         (&["check", "-f", "/dev/zero"], 125, "too large"),
         (&["check", "--rootfs", root.scratch.path("root").to_str().unwrap(), "/lib/fifo"], 1, "not a regular file"),
@@ -814,7 +862,7 @@ fn pipes_and_devices_hold_nothing_up() {
     let mut shell = Command::new("sh");
     shell.args(["-c", "printf 'FROM scratch\\nCMD /server\\n' | \"$0\" check -f /dev/stdin"]).arg(GOWARD);
     assert!(run(&mut shell, LIMIT).stdout.contains("GW3"), "a pipe with a Dockerfile in it is read");
-    if crate::support::find("gcc").is_none() || !has_go() {
+    if !crate::support::requires("gcc") || !has_go() {
         return;
     }
     // A library that is a pipe.

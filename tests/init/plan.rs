@@ -13,18 +13,13 @@ use std::time::{Duration, Instant};
 
 /// Whether this runs as root. Without, there is little to see here: mounts, users and limits need it.
 pub(crate) fn root() -> bool {
-    let root = nix::unistd::geteuid().is_root();
-    if !root {
-        assert!(std::env::var_os("CI").is_none(), "this test needs root, and in CI nothing is skipped");
-        println!("SKIPPED: this test needs root");
-    }
-    root
+    support::requires_root()
 }
 
-/// goward, where every user can start it.
+/// goward, where every user can start it; GOWARD_BINARY is another build of it.
 pub(crate) fn goward() -> &'static str {
     static PATH: OnceLock<String> = OnceLock::new();
-    PATH.get_or_init(|| reachable(support::GOWARD))
+    PATH.get_or_init(|| reachable(&std::env::var("GOWARD_BINARY").unwrap_or(support::GOWARD.to_owned())))
 }
 
 /// The fixture, where every user can start it.
@@ -120,6 +115,12 @@ impl Plan {
     pub(crate) fn setup(mut self, shell: &str) -> Plan {
         self.setup.push_str(shell);
         self.setup.push('\n');
+        self
+    }
+
+    /// More options, words with spaces between.
+    pub(crate) fn options(mut self, words: &str) -> Plan {
+        self.options.extend(words.split_whitespace().map(str::to_owned));
         self
     }
 
@@ -243,7 +244,7 @@ impl Run {
 
     /// Waits until it has ended by itself.
     pub(crate) fn end(self) -> End {
-        happens_within(LIMIT, || self.running.ending().is_some());
+        _ = self.running.ends_within(LIMIT); // If it does not, wait says so, with all that it wrote.
         let at = Instant::now();
         let outcome = self.running.wait();
         let (out, err) = (outcome.stdout, outcome.stderr);
@@ -283,6 +284,12 @@ pub(crate) fn wait_until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T
 pub(crate) fn children(pid: i32) -> Vec<(i32, char)> {
     let list = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
     list.split_whitespace().filter_map(|child| child.parse().ok()).filter_map(|c| Some((c, state(c)?))).collect()
+}
+
+/// The whole number that stands behind `NAME=` in a record.
+pub(crate) fn number(record: &str, name: &str) -> Option<u64> {
+    let fields = record.split([' ', '\n', '{', '}']);
+    fields.filter_map(|field| field.split_once('=')).find(|(key, _)| *key == name)?.1.parse().ok()
 }
 
 /// The state letter of a process; none when it has gone.

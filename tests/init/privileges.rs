@@ -2,8 +2,12 @@
 
 use crate::plan::{Plan, fixture, goward, root, scratch, status, word};
 use crate::support::Scratch;
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
 use serde_json::Value;
+use std::fs::File;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
+use std::path::Path;
 
 const PASSWD: &str = "root:x:0:0::/root:/bin/sh\napp:x:1234:2345:App:/home/app:/bin/sh\nhomeless:x:1235:2345:::\n";
 const GROUP: &str = "root:x:0:\napp:x:2345:\nextra:x:3456:other,app\nlogs:x:4567:app\n";
@@ -57,6 +61,106 @@ fn who_the_server_is() {
 }
 
 #[test]
+fn groups_that_are_named() {
+    if !root() {
+        return;
+    }
+    let scratch = scratch();
+    for (options, started, groups) in [
+        ("--user app", "0,2000", vec![2000, 3456, 4567]),
+        ("--user app --groups none", "0,2000", vec![]),
+        ("--user app --groups logs,7", "0,2000", vec![7, 4567]),
+        ("--user app --groups logs --groups 7", "none", vec![7, 4567]),
+        ("--user app:77 --groups extra", "2000", vec![3456]),
+        ("--user 65532:65532", "0,2000", vec![2000]),
+        ("--user 65532:65532 --groups 0", "none", vec![0]),
+    ] {
+        let seen = report(&plan(&scratch, options).stage(&format!("--groups {started}")));
+        assert_eq!(seen["groups"], Value::from(groups), "{options}, started with {started}");
+    }
+    let seen = report(&plan(&scratch, "--user app").env("GOWARD_GROUPS", "logs"));
+    assert_eq!(seen["groups"], Value::from(vec![4567]));
+    for (options, why) in [
+        ("--user app --groups nobody", "there is no group 'nobody' in /etc/group"),
+        ("--user app --groups none,7", "none stands alone"),
+        ("--user app --groups -1", "--groups: '-1' is not an id"),
+        ("--groups 7", "--groups has a meaning only with --user"),
+    ] {
+        plan(&scratch, options).fixture("exit 0").end().must(125, why);
+    }
+}
+
+/// What it is, how it is made, and what is said of it.
+type Odd<'a> = (&'a str, &'a dyn Fn(&Path), &'a str);
+
+/// What stands in the place of passwd and group must neither hold up the start nor fill the memory, and a number needs
+/// neither.
+#[test]
+fn odd_files_in_the_place_of_passwd_and_group() {
+    if !root() {
+        return;
+    }
+    let sparse = |path: &Path, size: u64| File::create(path).unwrap().set_len(size).unwrap();
+    let kinds: [Odd<'_>; 8] = [
+        ("a pipe", &|path| mkfifo(path, Mode::from_bits_truncate(0o666)).unwrap(), "not a regular file"),
+        (
+            "a link to a pipe",
+            &|path| {
+                mkfifo(&path.with_extension("pipe"), Mode::from_bits_truncate(0o666)).unwrap();
+                symlink(path.with_extension("pipe"), path).unwrap();
+            },
+            "not a regular file",
+        ),
+        ("a device without an end", &|path| symlink("/dev/zero", path).unwrap(), "not a regular file"),
+        ("a terminal", &|path| symlink("/dev/tty", path).unwrap(), "not a regular file"),
+        ("a directory", &|path| std::fs::create_dir(path).unwrap(), "not a regular file"),
+        ("a loop of links", &|path| symlink(path, path).unwrap(), "Symbolic link loop"),
+        ("10 GiB", &|path| sparse(path, 10 << 30), "larger than 1048576 bytes"),
+        ("a byte too much", &|path| sparse(path, (1 << 20) + 1), "larger than 1048576 bytes"),
+    ];
+    for (what, make, why) in kinds {
+        for (file, needs_it) in [("passwd", ["app", "app:77"]), ("group", ["app", "7:app"])] {
+            let scratch = scratch();
+            scratch.file("passwd", PASSWD, 0o644);
+            scratch.file("group", GROUP, 0o644);
+            let odd = scratch.path(file);
+            std::fs::remove_file(&odd).unwrap();
+            make(&odd);
+            let run = |options: &str| {
+                let etc = format!("--mount {}:/etc --groups 0,2000", word(&scratch.path(".")));
+                Plan::new(options).stage(&etc).fixture("report").end()
+            };
+            for number in ["65532:65532", "1234:2345"] {
+                let end = run(&format!("--user {number}"));
+                end.must(0, &format!("/etc/{file}: "));
+                assert!(end.err.contains(why), "{what}: {}", end.err);
+            }
+            // Where the groups are named, group(5) is not needed.
+            let end = run("--user 65532:65532 --groups none");
+            assert!(end.code == 0 && (file == "passwd" || !end.err.contains("/etc/")), "{what}: {end:?}");
+            for name in needs_it {
+                run(&format!("--user {name}")).must(125, &format!("/etc/{file}: "));
+                run(&format!("--user {name}")).must(125, why);
+            }
+        }
+    }
+    // As large as may be; and not there at all, as in a scratch image.
+    let scratch = scratch();
+    let etc = format!("--mount {}:/etc", word(&scratch.path(".")));
+    let filled = format!("{PASSWD}#{}", " ".repeat((1 << 20) - PASSWD.len() - 1));
+    scratch.file("passwd", &filled, 0o644);
+    let end = Plan::new("--user app:77").stage(&etc).fixture("report").end();
+    assert!(end.code == 0 && end.out.contains("/home/app"), "{end:?}");
+    std::fs::remove_file(scratch.path("passwd")).unwrap();
+    let end = Plan::new("-q --user 65532:65532").stage(&etc).fixture("report").end();
+    assert!(end.code == 0 && end.err.is_empty(), "{end:?}");
+    // What only root may read, for who is not root.
+    scratch.file("passwd", PASSWD, 0o600);
+    let end = Plan::new("--user 65532:65532").stage(&etc).stage("--bounding 0 --uid 65532").fixture("report").end();
+    end.must(0, "/etc/passwd: Permission denied");
+}
+
+#[test]
 fn goward_itself_drops_too() {
     if !root() {
         return;
@@ -93,8 +197,10 @@ fn a_container_without_some_capabilities() {
     // No CAP_SETUID: it must not run as root instead.
     let end = Plan::new("--user 65532:65532").stage("--drop-cap 7").fixture("exit 0").end();
     end.must(125, "uid");
-    let end = Plan::new("--user 65532:65532").stage("--drop-cap 6").fixture("exit 0").end();
-    end.must(125, "groups");
+    let end = Plan::new("--user 65532:65532").stage("--drop-cap 6 --groups 0").fixture("exit 0").end();
+    end.must(125, "supplementary groups: goward is root, but without CAP_SETGID");
+    let end = Plan::new("--user 65532:65532").stage("--drop-cap 6 --groups none").fixture("exit 0").end();
+    end.must(125, "gid: goward is root, but without CAP_SETGID");
 }
 
 #[test]
@@ -176,6 +282,118 @@ fn directories_of_its_own() {
     own(&scratch.path("there/../there")).must(125, "..");
     assert_eq!(own(&there).code, 0);
     assert_eq!(std::fs::metadata(&there).unwrap().uid(), 65532);
+}
+
+/// Root in a container may be without CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH.
+const WITHOUT_DAC: &str = "--drop-cap 1 --drop-cap 2";
+
+#[test]
+fn a_closed_directory_of_somebody_elses_is_handed_over() {
+    if !root() {
+        return;
+    }
+    let scratch = scratch();
+    let closed = |path: &str, mode: u32| {
+        let path = scratch.path(path);
+        std::fs::create_dir(&path).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        chown(&path, Some(1234), Some(1234)).unwrap();
+        path
+    };
+    let own = |path: &std::path::Path| {
+        Plan::new("--user 65532:65532 --own").stage(WITHOUT_DAC).option(word(path)).fixture("exit 0").end()
+    };
+    let owner = |path: &std::path::Path| {
+        let meta = std::fs::metadata(path).unwrap();
+        (meta.uid(), meta.gid())
+    };
+    // Nothing can be read in it, nor searched, and it need not be.
+    for mode in [0o700, 0o000] {
+        let path = closed(&format!("closed-{mode}"), mode);
+        assert_eq!(own(&path).code, 0);
+        assert_eq!(owner(&path), (65532, 65532));
+    }
+    // What lies behind can be reached only through what can be searched.
+    closed("passage", 0o711);
+    let behind = closed("passage/behind", 0o700);
+    assert_eq!(own(&behind).code, 0);
+    assert_eq!(owner(&behind), (65532, 65532));
+    closed("wall", 0o700);
+    let behind = closed("wall/behind", 0o700);
+    own(&behind).must(125, "Permission denied");
+    own(&scratch.path("wall/made")).must(125, "Permission denied");
+    assert_eq!(owner(&behind), (1234, 1234));
+    // It is no directory.
+    let file = scratch.file("file", "", 0o600);
+    own(&file).must(125, "not a directory");
+    assert_eq!(owner(&file), (0, 0));
+    symlink(scratch.path("wall"), scratch.path("link")).unwrap();
+    own(&scratch.path("link")).must(125, "symbolic link");
+    assert_eq!(owner(&scratch.path("wall")), (1234, 1234));
+    // A mount point on the way is as good as a directory.
+    std::fs::create_dir(scratch.path("mount")).unwrap();
+    let mounted = scratch.path("mount/data");
+    let plan = Plan::new("--user 65532:65532 --own").stage(WITHOUT_DAC).option(word(&mounted));
+    let plan = plan.setup(&format!("mount -t tmpfs none {}", word(&scratch.path("mount"))));
+    let end = plan.shell(&format!("stat -c %u {}", word(&mounted))).end();
+    assert_eq!((end.code, end.out.trim()), (0, "65532"), "{end:?}");
+}
+
+#[test]
+fn stdio_of_somebody_elses_stays() {
+    if !root() {
+        return;
+    }
+    let scratch = scratch();
+    let fifo = scratch.path("fifo");
+    let owner = |path: &std::path::Path| std::fs::metadata(path).unwrap().uid();
+    let plan = || Plan::new("--user 65532:65532 --own-stdio").setup(&format!("exec 0<>{}", word(&fifo)));
+    for (uid, why) in
+        [(0, "stdin not handed over: a named pipe"), (1234, "stdin not handed over: it belongs to uid 1234")]
+    {
+        nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::from_bits_truncate(0o600)).unwrap();
+        chown(&fifo, Some(uid), None).unwrap();
+        plan().fixture("exit 0").end().must(0, why);
+        assert_eq!(owner(&fifo), uid);
+        std::fs::remove_file(&fifo).unwrap();
+    }
+    // Nothing is said of what is the user's already, nor of what nobody would open.
+    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::from_bits_truncate(0o600)).unwrap();
+    chown(&fifo, Some(65532), None).unwrap();
+    let end = plan().fixture("exit 0").end();
+    assert!(end.code == 0 && !end.err.contains("--own-stdio"), "{end:?}");
+    let end = Plan::new("--user 65532:65532 --own-stdio").setup("exec 0</dev/null").fixture("exit 0").end();
+    assert!(end.code == 0 && !end.err.contains("--own-stdio"), "{end:?}");
+    // The terminal of this container, and the device that is everybody's.
+    let tty = "$FIXTURE report >/dev/null; stat -L -c owner-is-%u. /proc/self/fd/0 /dev/tty";
+    let end = Plan::new("-q --user 65532:65532 --own-stdio").stage("--terminal").shell(tty).end();
+    assert!(end.out.starts_with("owner-is-65532.") && end.out.contains("owner-is-0."), "{end:?}");
+    let end =
+        Plan::new("-q --user 65532:65532 --own-stdio").stage("--terminal").setup("exec 0</dev/tty").shell(tty).end();
+    assert!(end.out.contains("stdin not handed over: a terminal of the machine"), "{end:?}");
+    assert_eq!(owner(std::path::Path::new("/dev/tty")), 0);
+}
+
+/// What the server can do to PID 1, as the user that both are.
+#[test]
+fn pid_1_is_closed_to_the_server_but_with_own_stdio() {
+    if !root() {
+        return;
+    }
+    let script = "(: < /proc/1/mem) 2>/dev/null; echo mem-is-$?; (: > /proc/1/fd/1) 2>/dev/null; echo fd-is-$?
+        $FIXTURE trace $PPID; echo trace-is-$?; (ls /proc/1/fd) >/dev/null 2>&1; echo list-is-$?";
+    let seen = |options: &str| {
+        let end = Plan::new(options).shell(script).end();
+        assert_eq!(end.code, 0, "{end:?}");
+        end.out
+            .lines()
+            .map(|line| line.split_once("-is-").unwrap())
+            .map(|(what, code)| (what.to_owned(), code == "0"))
+            .collect::<Vec<_>>()
+    };
+    let all = |may: bool| ["mem", "fd", "trace", "list"].map(|what| (what.to_owned(), may));
+    assert_eq!(seen("--user 65532:65532"), all(false));
+    assert_eq!(seen("--user 65532:65532 --own-stdio"), all(true));
 }
 
 #[test]

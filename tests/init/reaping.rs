@@ -1,6 +1,6 @@
 //! Orphans, leftovers and strangers.
 
-use crate::plan::{Plan, Run, children, fixture, root, scratch, state, wait_until, word};
+use crate::plan::{Plan, Run, children, fixture, root, scratch, state, status, wait_until, word};
 use crate::support::{LIMIT, happens_within, send};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -41,8 +41,8 @@ fn reaping_is_told_where_it_is_asked_for() {
     }
     let run = Plan::new("-w").shell("(sh -c 'exit 3' &) ; (sh -c 'kill -9 $$' &) ; exec \"$FIXTURE\" stop-slowly 0");
     run.line("ready");
-    run.log("reaped an orphan, exited with code 3");
-    run.log("reaped an orphan, was ended by SIGKILL");
+    run.log("reaped an orphan, which exited with code 3");
+    run.log("reaped an orphan, which was ended by SIGKILL");
     run.stop();
     assert_eq!(run.end().code, 0);
 }
@@ -56,7 +56,7 @@ fn orphans_that_live_longer_than_the_server() {
     let from = Instant::now();
     let end = Plan::new("").fixture("orphans 200 500").end();
     assert_eq!(end.code, 0);
-    assert!(end.err.contains("the server left processes behind"), "{}", end.err);
+    assert!(end.err.contains("sending SIGTERM to the processes left behind"), "{}", end.err);
     assert!(end.since(from) < Duration::from_secs(3), "{:?}", end.since(from));
 }
 
@@ -84,8 +84,39 @@ fn a_leftover_is_asked_and_given_its_time() {
         let pid = end.out.trim().strip_prefix("leftover ").unwrap();
         let named = |line: &str| line.contains("fixture") && line.contains(&format!("({pid})"));
         let told = |what: &str| end.err.lines().any(|line| line.contains(what) && named(line));
-        assert!(told("left processes behind") && told("cause=\"finished\""), "{mode}: {}", end.err);
+        assert!(told("sending SIGTERM to the processes left behind"), "{mode}: {}", end.err);
+        assert!(end.err.contains("; leftovers took 1."), "{mode}: {}", end.err);
     }
+}
+
+/// Another process looks at them, and is not waited for.
+#[test]
+fn a_leftover_that_cannot_be_looked_at_is_asked_all_the_same() {
+    if !root() || !crate::support::requires("strace") {
+        return;
+    }
+    let scratch = scratch();
+    let file = scratch.path("done");
+    let run = Plan::new("--stop-timeout 8s")
+        .shell(&format!("\"$FIXTURE\" leftover obeys {} 100; exec \"$FIXTURE\" stop-slowly 0 4", word(&file)));
+    run.line("ready");
+    // The command line of each takes four seconds.
+    let mut strace = std::process::Command::new("strace");
+    strace.args(["-f", "-qq", "-o", "/dev/null", "-e", "inject=open,openat:delay_enter=4000000"]);
+    for pid in 2..20 {
+        strace.args(["-P", &format!("/proc/{pid}/cmdline")]);
+    }
+    let mut strace = strace.args(["-p", &run.pid().to_string()]).spawn().unwrap();
+    wait_until("strace", || (status(run.pid(), "TracerPid") != "0").then_some(()));
+    let from = run.stop();
+    run.log("sending SIGTERM to the processes left behind");
+    wait_until("cleaned up", || std::fs::read_to_string(&file).ok().filter(|text| text == "cleaned up"));
+    let took = from.elapsed();
+    assert!(took > Duration::from_millis(450) && took < Duration::from_millis(2500), "{took:?}");
+    strace.kill().unwrap();
+    strace.wait().unwrap();
+    let end = run.end();
+    assert!(end.code == 4 && end.since(from) < Duration::from_secs(8), "{}", end.err);
 }
 
 #[test]
@@ -102,7 +133,8 @@ fn a_leftover_that_ignores_term_is_killed_in_time() {
         assert_eq!(end.code, 0, "the server's own code: {}", end.err);
         assert!(took > Duration::from_millis(1750) && took < Duration::from_millis(2000), "{took:?}");
         assert!(
-            end.err.contains("SIGKILL to what was left behind") && end.err.contains(&line.replace("leftover ", "(")),
+            end.err.contains("sending SIGKILL to the processes left behind")
+                && end.err.contains(&line.replace("leftover ", "(")),
             "{line} {}",
             end.err
         );
@@ -138,7 +170,10 @@ fn a_stopped_leftover_is_continued() {
         run.line("ready");
         let server = run.server();
         let leftover = wait_until("the leftover", || {
-            run.children().into_iter().chain(children(server)).map(|(pid, _)| pid).find(|pid| *pid != server)
+            // Not the process that writes a line.
+            let is_fixture = |pid: i32| status(pid, "Name") == "fixture";
+            let mut pids = run.children().into_iter().chain(children(server)).map(|(pid, _)| pid);
+            pids.find(|pid| *pid != server && is_fixture(*pid))
         });
         send(leftover, libc::SIGSTOP);
         wait_until("it is stopped", || (state(leftover)? == 'T').then_some(()));
@@ -198,13 +233,91 @@ fn a_stranger_is_never_touched() {
 
 /// A process that came in from outside, as by docker exec: not goward's child, but in its namespace. It needs 300 ms to stop.
 fn visitor(run: &Run) -> std::process::Child {
+    visit(run, &format!("trap '' HUP; exec {} stop-slowly 300", fixture()))
+}
+
+/// A shell script that came in from outside, and has said `ready`. Its standard input stays open.
+fn visit(run: &Run, script: &str) -> std::process::Child {
     let mut visitor = Command::new("nsenter");
     let target = run.pid().to_string();
-    visitor.args(["-t", &target, "-p", "-m", fixture(), "stop-slowly", "300"]).stdout(std::process::Stdio::piped());
-    let mut visitor = visitor.spawn().unwrap();
+    // Whoever runs the tests may ignore SIGHUP (nohup), and a shell that finds it ignored cannot change that.
+    visitor.args(["-t", &target, "-p", "-m", "env", "--default-signal=HUP", "sh", "-c", script]);
+    let piped = std::process::Stdio::piped;
+    let mut visitor = visitor.stdin(piped()).stdout(piped()).stderr(std::process::Stdio::null()).spawn().unwrap();
     let mut ready = [0; 5];
     std::io::Read::read_exact(visitor.stdout.as_mut().unwrap(), &mut ready).unwrap();
     visitor
+}
+
+/// Five kinds of them. tini, which looks after nobody, leaves at once; goward gave them the whole grace period.
+#[test]
+fn a_visitor_does_not_keep_the_container() {
+    if !root() || !crate::support::requires("nsenter") {
+        return;
+    }
+    let deaf = "trap '' TERM HUP INT; echo ready; while :; do sleep 0.05; done";
+    let goward = format!("exec {} -- sh -c '{}'", crate::plan::goward(), deaf.replace('\'', "\""));
+    let cases = [
+        ("an interactive shell", "echo ready; exec sh -i", 0, 500),
+        ("one that obeys", "echo ready; exec sleep 100", 0, 500),
+        ("one that ignores everything", deaf, 990, 1500),
+        ("a background job that ignores everything", &format!("({deaf}) & sleep 100"), 990, 1500),
+        ("a goward with a server that ignores everything", &goward, 990, 1500),
+    ];
+    for (kind, script, least, most) in cases {
+        for options in ["--stop-timeout 8s", "--stop-timeout 8s --user 0:0"] {
+            let run = Plan::new(options).fixture("stop-slowly 0 3");
+            run.line("ready");
+            let mut visitor = visit(&run, script);
+            let from = run.stop();
+            let end = run.end();
+            let took = end.since(from).as_millis();
+            assert_eq!(end.code, 3, "{kind}: {}", end.err);
+            assert!((least..most).contains(&took), "{kind}: {took} ms\n{}", end.err);
+            assert!(
+                end.err.contains("sending SIGHUP and SIGTERM to processes that joined the container (docker exec)"),
+                "{}",
+                end.err
+            );
+            assert!(!end.err.contains("left behind"), "{kind}: it was no leftover\n{}", end.err);
+            visitor.wait().unwrap();
+        }
+    }
+}
+
+/// What the server itself started keeps its time, also beside a visitor, and is never hung up on.
+#[test]
+fn a_leftover_keeps_its_time_beside_a_visitor() {
+    if !root() || !crate::support::requires("nsenter") {
+        return;
+    }
+    let script = "(trap '' HUP; trap 'sleep 2; echo cleaned up; exit' TERM; while :; do sleep 0.05; done) & \
+        (trap 'echo hung up' HUP; trap '' TERM; while :; do sleep 0.05; done) & exec \"$FIXTURE\" stop-slowly 0 3";
+    let run = Plan::new("--stop-timeout 4s").shell(script);
+    run.line("ready");
+    let mut visitor = visit(&run, "trap '' TERM HUP; echo ready; while :; do sleep 0.05; done");
+    let from = run.stop();
+    let gone = happens_within(Duration::from_millis(1500), || visitor.try_wait().unwrap().is_some());
+    assert!(gone && from.elapsed() >= Duration::from_millis(990), "the visitor went after {:?}", from.elapsed());
+    let end = run.end();
+    assert!(end.out.contains("cleaned up") && !end.out.contains("hung up"), "{end:?}");
+    assert!((3400..4000).contains(&end.since(from).as_millis()), "{:?}", end.since(from));
+    assert!(end.err.contains("sending SIGTERM to the processes left behind"), "{}", end.err);
+}
+
+/// Without /proc nobody can be told apart, until waitpid says that goward has no child any more.
+#[test]
+fn a_visitor_is_seen_off_without_proc() {
+    if !root() || !crate::support::requires("nsenter") {
+        return;
+    }
+    let run = Plan::new("--stop-timeout 8s").setup("mount -t tmpfs none /proc").fixture("stop-slowly 0 3");
+    run.line("ready");
+    let mut visitor = visit(&run, "trap '' TERM HUP; echo ready; while :; do sleep 0.05; done");
+    let from = run.stop();
+    let end = run.end();
+    assert!(end.code == 3 && (990..1500).contains(&end.since(from).as_millis()), "{:?}: {end:?}", end.since(from));
+    visitor.wait().unwrap();
 }
 
 #[test]
@@ -213,9 +326,9 @@ fn who_comes_in_during_the_command_after_is_looked_for_again() {
         return;
     }
     let run = Plan::new("").option("--after=/bin/sleep 1").fixture("exit 0");
-    run.log("the command after the server runs");
+    run.log("the --after command was started");
     let mut visitor = visitor(&run);
-    run.end().must(0, "the server left processes behind");
+    run.end().must(0, "sending SIGHUP and SIGTERM to processes that joined the container");
     assert!(visitor.wait().unwrap().success(), "it was given its time");
 }
 
@@ -230,7 +343,7 @@ fn a_stop_in_a_storm_is_a_stop() {
         wait_until("a storm", || (run.zombies() > 0).then_some(()));
         std::thread::sleep(Duration::from_millis(5 + round % 30));
         run.stop();
-        run.end().must(143, "cause=\"stopped\"");
+        run.end().must(143, "goward: stopped: exit 143 (SIGTERM)");
     }
 }
 

@@ -1,7 +1,7 @@
 //! Faults that were there once, found by a review. Each of these failed before it was mended.
 
 use crate::plan::{Plan, fixture, goward, root, scratch, status, wait_until, word};
-use crate::support::happens_within;
+use crate::support::{happens_within, pause_for};
 use std::fs;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -70,7 +70,9 @@ fn a_key_is_for_everybody_in_the_foreground() {
     // The shell waits for its child, and acts on the key only when the child has died of it.
     let run = Plan::new("--stop-timeout 20s").stage("--terminal").shell("echo ready; sleep 60; exit 5");
     run.line("ready");
-    wait_until("the child", || (run.running.processes().len() >= 3).then_some(()));
+    // Forked is not enough: until its exec it runs the shell's code, handlers included.
+    let is_sleep = |(_, _, name): &(i32, char, String)| name == "sleep";
+    wait_until("the child", || run.running.processes().iter().any(is_sleep).then_some(()));
     let from = Instant::now();
     run.running.write("\x03");
     let end = run.end();
@@ -89,7 +91,7 @@ fn a_tracer_that_comes_and_goes_does_not_move_the_deadline() {
     while from.elapsed() < Duration::from_millis(1_200) {
         let mut strace =
             Command::new("strace").args(["-qq", "-o", "/dev/null", "-p", &run.pid().to_string()]).spawn().unwrap();
-        happens_within(Duration::from_millis(200), || false);
+        wait_until("it is traced", || (status(run.pid(), "TracerPid") != "0").then_some(()));
         nix::sys::signal::kill(nix::unistd::Pid::from_raw(strace.id() as i32), nix::sys::signal::SIGINT).unwrap();
         strace.wait().unwrap();
     }
@@ -162,15 +164,16 @@ fn many_leftovers_are_asked_at_once_and_not_all_named() {
 
 #[test]
 fn a_log_file_that_may_not_grow_is_no_signal_for_the_server() {
-    if !root() {
+    if !root() || !crate::support::requires("prlimit") {
         return;
     }
     // The kernel sends SIGXFSZ to who writes beyond the limit: to goward itself, again and again if it logs that.
     let scratch = scratch();
     let log = scratch.path("log");
-    let setup = format!("echo 'as long as it may be' >{0}; exec 2>>{0}", word(&log));
+    // From whoever started goward; a --rlimit is for the server alone.
+    let setup = format!("echo 'as long as it may be' >{0}; exec 2>>{0}; prlimit --pid $$ --fsize=10", word(&log));
     let server = "trap 'echo xfsz; exit 9' XFSZ; trap 'exit 4' TERM; echo ready; while :; do sleep 0.02; done";
-    let run = Plan::new("--rlimit fsize=10 -v --stop-timeout 5s").setup(&setup).shell(server);
+    let run = Plan::new("-v --stop-timeout 5s").setup(&setup).shell(server);
     run.line("ready");
     run.signal(libc::SIGWINCH);
     let from = run.stop();
@@ -195,6 +198,25 @@ fn the_proc_of_another_namespace_is_no_proc() {
     for part in ["above 2\n", "pid 2\n", "code 3\n", "alive 3\n"] {
         assert!(end.out.contains(part), "no {part:?} in {end:?}");
     }
+}
+
+/// To an ordinary process the PID 1 of its namespace has no parent either, as who comes into a container from outside. It was taken
+/// for one of those, and everybody for its descendants.
+#[test]
+fn an_ordinary_process_kills_nobody_elses_when_a_leftover_stays() {
+    if !root() {
+        return;
+    }
+    // In a namespace of its own: what a fault kills here is there, and nowhere else.
+    let script = r#"
+        sleep 600 & stranger=$!
+        "$0" --stop-timeout 3s -- sh -c '(trap "" TERM; exec sleep 600) & sleep 0.2; exit 3'; echo "code $?"
+        "$0" --restart on-failure:1 --stop-timeout 3s -- sh -c '(trap "" TERM; exec sleep 600) & sleep 0.2; exit 3'; echo "code $?"
+        kill -0 $stranger && echo "the stranger lives"
+        pgrep -x sleep | wc -l
+        exit 0"#;
+    let end = Plan::new("").start(&["/bin/sh", "-c", script, goward()]).end();
+    assert_eq!(end.out, "code 3\ncode 3\nthe stranger lives\n1\n", "{end:?}");
 }
 
 #[test]
@@ -229,4 +251,163 @@ fn under_dumb_inits_name_a_sigcont_right_after_a_sigtstp_arrives() {
     strace.wait().unwrap();
     run.stop();
     assert_eq!(run.end().code, 0);
+}
+
+/// The kernel hands out low numbers first, and each datagram brings SIGIO.
+#[test]
+fn signals_above_sigio_are_heard_in_a_flood_of_notifications() {
+    if !root() {
+        return;
+    }
+    for (options, signal) in
+        [("--rewrite RTMIN+3:TERM", 37), ("--stop-on PWR --stop-signal TERM", libc::SIGPWR), ("", libc::SIGTERM)]
+    {
+        for text in ["MAINPID=", "RELOADING=1\\nREADY=1", "WATCHDOG=1"] {
+            let run = Plan::new(&format!("--notify --stop-timeout 20s {options}")).fixture(&format!("notify {text}"));
+            run.line("ready");
+            pause_for(Duration::from_millis(100)); // The flood has filled the socket by then.
+            let from = Instant::now();
+            run.signal(signal);
+            let end = run.end();
+            let time = end.since(from);
+            assert!(end.code == 143 && time < Duration::from_secs(2), "{options}, {text}: {time:?}, {end:?}");
+            // Whatever is said again and again is told now and then.
+            assert!(end.err.lines().count() < 20, "{options}, {text}: {end:?}");
+        }
+    }
+}
+
+#[test]
+fn a_daemon_without_its_first_thread_is_asked_like_others() {
+    if !root() {
+        return;
+    }
+    for plan in [Plan::new("--stop-timeout 8s"), Plan::new("--stop-timeout 8s").child()] {
+        let scratch = scratch();
+        let file = scratch.path("obeyed");
+        let end = plan.fixture(&format!("headless {}", word(&file))).end();
+        end.must(0, "sending SIGTERM to the processes left behind processes=");
+        assert!(end.err.contains("fixture (3)") || end.err.contains("processes=\"fixture ("), "{end:?}");
+        assert!(happens_within(Duration::from_secs(2), || file.exists()), "{end:?}");
+        assert!(!end.err.contains("SIGKILL"), "{end:?}");
+    }
+}
+
+/// The kernel vouches for the sender of kill(2) alone.
+#[test]
+fn who_queues_a_signal_may_lie_about_itself() {
+    if !root() {
+        return;
+    }
+    let script = |code: i32| format!("trap 'exit 4' TERM; $FIXTURE queue 1 TERM {code}; while :; do sleep 0.02; done");
+    for code in [-1, -2] {
+        let end = Plan::new("").shell(&script(code)).end();
+        end.must(4, "SIGTERM from a process that says it is pid 4242; forwarded");
+    }
+}
+
+#[test]
+fn the_environment_is_handed_on_byte_for_byte() {
+    if !root() {
+        return;
+    }
+    for (options, own) in [
+        (&[][..], &["HOME"][..]),
+        (&["--user", "65532:65532"][..], &["HOME", "HOME=/", "USER=65532", "LOGNAME=65532"][..]),
+    ] {
+        let mut command = Command::new(fixture());
+        command.args(["raw-environment", goward()]).args(options).args(["--", "/bin/cat", "/proc/self/environ"]);
+        let said = command.output().unwrap().stdout;
+        let entries: Vec<&[u8]> = said.split(|byte| *byte == 0).filter(|entry| !entry.is_empty()).collect();
+        let mut wanted: Vec<&[u8]> =
+            vec![b"PATH=/usr/bin:/bin", b"MALFORMED", b"=x", own[0].as_bytes(), b"A=1", b"A=2", b"B=\xff"];
+        wanted.extend(own[1..].iter().map(|entry| entry.as_bytes()));
+        assert_eq!(entries, wanted, "{options:?}: {}", String::from_utf8_lossy(&said));
+    }
+}
+
+/// Each sentence about a signal or a hook is true of that signal and that hook.
+#[test]
+fn what_came_through_goward_is_never_called_foreign() {
+    if !root() {
+        return;
+    }
+    // As docker kill -s HUP. No program catches it here, so it ends the server.
+    for (options, signal, name) in [("", libc::SIGHUP, "SIGHUP"), ("-v", libc::SIGUSR1, "SIGUSR1")] {
+        let run = Plan::new(options).shell("echo ready; exec sleep 100");
+        run.line("ready");
+        wait_until("sleep", || (status(run.server(), "Name") == "sleep").then_some(()));
+        run.signal(signal);
+        let end = run.end();
+        end.must(128 + signal, &format!("ended by {name}, which goward forwarded: exit {}, ran ", 128 + signal));
+        assert!(!end.err.contains("no stop was requested"), "{end:?}");
+    }
+    // Near misses: it was sent to the server itself, or to the server before.
+    let run = Plan::new("").shell("echo ready; exec sleep 100");
+    run.line("ready");
+    crate::support::send(run.server(), libc::SIGHUP);
+    run.end().must(129, "ended by SIGHUP: exit 129, no stop was requested");
+    let script = "[ -e \"$MARK\" ] && kill -HUP $$; : > \"$MARK\"; echo ready; exec sleep 100";
+    let scratch = scratch();
+    let run = Plan::new("--restart on-failure:1").env("MARK", word(&scratch.path("mark"))).shell(script);
+    run.line("ready");
+    wait_until("sleep", || (status(run.server(), "Name") == "sleep").then_some(()));
+    run.signal(libc::SIGHUP);
+    run.end().must(129, "ended by SIGHUP: exit 129, no stop was requested");
+}
+
+#[test]
+fn a_hook_that_hangs_is_recorded_as_that_hook() {
+    if !root() {
+        return;
+    }
+    let hooks = |options: &str| {
+        let plan = Plan::new("--stop-timeout 1s").options(options);
+        ["--before=true", "--before=sh -c 'trap \"\" TERM QUIT ABRT; echo hangs; while :; do sleep 0.02; done'"]
+            .into_iter()
+            .fold(plan, Plan::option)
+    };
+    let run = hooks("--before-timeout 300ms").fixture("exit 0");
+    run.end().must(137, "--before command 2 took too long and was killed: exit 137");
+    let run = hooks("").fixture("exit 0");
+    run.line("hangs");
+    run.stop();
+    run.end().must(137, "killed at the deadline in --before command 2: exit 137");
+    // After the server: the stop was its, and its code stays.
+    let run = Plan::new("--stop-timeout 1s").option("--after=sleep 100").fixture("stop-slowly 0 3");
+    run.line("ready");
+    run.stop();
+    let end = run.end();
+    end.must(3, "time is up: sending SIGKILL to the --after command\n");
+    end.must(3, "stopped: exit 3, ");
+    end.must(3, "; --after command: SIGKILL after ");
+    assert!(!end.err.contains("left behind"), "{end:?}");
+}
+
+/// RLIMIT_NPROC counts all processes of a uid on the host. 65532 is in many images.
+#[test]
+fn a_uid_that_has_too_many_processes_is_named() {
+    if !root() || !crate::support::requires("setpriv") {
+        return;
+    }
+    let user = ["--reuid", "64998", "--regid", "64998", "--clear-groups"];
+    let mut others: Vec<_> =
+        (0..6).map(|_| Command::new("setpriv").args(user).args(["sleep", "100"]).spawn().unwrap()).collect();
+    for other in &others {
+        let pid = other.id() as i32;
+        wait_until("it is that user", || status(pid, "Uid").starts_with("64998").then_some(()));
+    }
+    let plan = |limit: &str| Plan::new("--user 64998:64998 --rlimit").options(limit).fixture("exit 4").end();
+    let end = plan("nproc=5:5");
+    end.must(125, "--rlimit nproc=5: uid 64998 has as many processes as that already, in all containers of this host");
+    // The server itself makes seven; goward is not counted against it.
+    assert_eq!(plan("nproc=7").code, 4);
+    assert_eq!(plan("nproc=1000").code, 4);
+    for other in &mut others {
+        other.kill().unwrap();
+        other.wait().unwrap();
+    }
+    // Whoever must not start anything at all can be had too, where the uid is nobody else's.
+    assert_eq!(plan("nproc=1:1").code, 4);
+    assert_eq!(plan("nproc=0").code, 4);
 }

@@ -120,7 +120,7 @@ fn a_socket_that_nobody_reads_and_a_file() {
     let run = Plan::new("").setup(&format!("exec 2>{}", word(&file))).fixture("exit 3");
     assert_eq!(run.end().code, 3);
     let text = std::fs::read_to_string(&file).unwrap();
-    assert!(text.ends_with('\n') && text.contains("cause=\"failed\" code=3"), "{text}");
+    assert!(text.ends_with('\n') && text.contains("exited by itself: exit 3, ran "), "{text}");
 }
 
 #[test]
@@ -132,8 +132,12 @@ fn with_nothing_to_do_it_sleeps() {
     run.line("ready");
     let wakes = || status(run.pid(), "voluntary_ctxt_switches");
     wait_until("it sleeps", || (state(run.pid())? == 'S').then_some(()));
-    let before = wakes();
-    assert!(!happens_within(ms(1500), || wakes() != before), "it woke up");
+    // On a busy machine the start may not be over yet.
+    let sleeps_on = || {
+        let before = wakes();
+        !happens_within(ms(1500), || wakes() != before)
+    };
+    assert!((0..3).any(|_| sleeps_on()), "it wakes up again and again");
     assert_eq!(status(run.pid(), "Threads"), "1");
 }
 
@@ -210,7 +214,7 @@ fn without_proc() {
         let end = run.end();
         let took = end.since(from);
         assert!(end.code == 6 && took > ms(1780) && took < ms(2000), "{setup}: {took:?} {}", end.err);
-        assert!(end.err.contains("the server left processes behind"), "{}", end.err);
+        assert!(end.err.contains("sending SIGTERM to the processes left behind"), "{}", end.err);
         // As an ordinary process goward cannot know whose they are: it leaves, in time, and kills no stranger.
         let run = Plan::new("--stop-timeout 2s")
             .child()
@@ -233,7 +237,7 @@ fn with_a_read_only_root() {
         .fixture("stop-slowly 0 3");
     run.line("ready");
     run.stop();
-    run.end().must(3, "cause=\"stopped\"");
+    run.end().must(3, "goward: stopped: exit ");
 }
 
 #[test]
@@ -254,7 +258,7 @@ fn in_a_scratch_image() {
     let run = chroot(&["--user", "65532:65532", "/server", "stop-slowly", "0", "8"]);
     run.line("ready");
     run.stop();
-    run.end().must(8, "cause=\"stopped\"");
+    run.end().must(8, "goward: stopped: exit ");
     chroot(&["server"]).end().must(127, "server: not found in PATH");
     chroot(&["--user", "app", "/server"]).end().must(125, "there is no user 'app' in /etc/passwd");
     chroot(&["/srv/app"]).end().must(127, "/srv/app: no such file");
@@ -277,7 +281,8 @@ fn no_more_processes_to_be_had() {
     group.set("pids.max", "20");
     let run = Plan::new("--stop-timeout 2s").setup(&join).fixture("ignore-all");
     run.line("ready");
-    assert_eq!(children(run.pid()).len(), 1);
+    // Not while a line is being written, by a process of its own.
+    wait_until("one child", || (children(run.pid()).len() == 1).then_some(()));
     group.set("pids.max", "2");
     let from = run.stop();
     let end = run.end();
@@ -295,11 +300,11 @@ fn no_more_memory_to_be_had() {
     let join = format!("echo $$ > {}/cgroup.procs", group.0);
     // A server that wants it all. That it was not somebody's SIGKILL is in the record.
     let end = Plan::new("").setup(&join).run(&["tail", "/dev/zero"]).end();
-    end.must(137, "cause=\"out-of-memory\" code=137");
-    assert!(end.err.contains("oom_kills=1") && end.err.contains("out of memory in this cgroup"), "{}", end.err);
+    end.must(137, "killed by the OOM killer: exit 137, ran ");
+    assert!(end.err.contains("; OOM kills in this cgroup: 1\n"), "{}", end.err);
     // The same end without it is told apart.
     let end = Plan::new("").setup(&join).fixture("die KILL").end();
-    end.must(137, "cause=\"signalled\" code=137");
+    end.must(137, "ended by SIGKILL: exit 137, no stop was requested");
 }
 
 /// A cgroup of the test's own, version 1 or 2.
@@ -335,6 +340,67 @@ impl Cgroup {
 impl Drop for Cgroup {
     fn drop(&mut self) {
         // Empty by now, or soon: what was in it has been killed.
-        happens_within(Duration::from_secs(2), || std::fs::remove_dir(&self.0).is_ok());
+        _ = happens_within(Duration::from_secs(2), || std::fs::remove_dir(&self.0).is_ok());
+    }
+}
+
+/// Kubernetes' in-place resize, docker update: Go never asks again, so goward says it, and polls nothing for that.
+#[test]
+fn a_memory_limit_that_changes_is_said() {
+    if !root() || !crate::support::requires("nsenter") {
+        return;
+    }
+    let Some(group) = Cgroup::new("memory") else { return println!("SKIPPED: no memory controller here") };
+    let limit = if group.has("memory.max") { "memory.max" } else { "memory.limit_in_bytes" };
+    group.set(limit, "1000000000");
+    let join = format!("echo $$ > {}/cgroup.procs", group.0);
+    let script = "echo limit $GOMEMLIMIT; trap 'exit 3' HUP; trap 'exit 0' TERM; while :; do sleep 0.02; done";
+    let plan = Plan::new("--go-env --restart on-failure:1").setup(&join);
+    let run = plan.shell(script);
+    // The kernel counts in pages.
+    let told: u64 = run.line("limit ").trim_start_matches("limit ").parse().unwrap();
+    assert!((899_990_000..=900_000_000).contains(&told), "{told}");
+    let status = || crate::health::ask(&run, 0, &["--pid", "1"]).1; // Its control group is another one.
+    assert!(!status().contains("GOMEMLIMIT"), "{}", status());
+    // Nothing but the kernel's word wakes it: nobody asks anything.
+    group.set(limit, "500000000");
+    let said = run.log("the memory limit has changed");
+    let figures = [&format!("GOMEMLIMIT is {} MiB ({told})", told >> 20), "90 % of the new one is 429 MiB (44999"];
+    assert!(figures.iter().all(|part| said.contains(*part)), "{said}");
+    assert!(status().contains("the memory limit has changed"), "{}", status());
+    // Back to what it was, nothing is stale, and it is not said again.
+    group.set(limit, "1000000000");
+    wait_until("it is right again", || (!status().contains("GOMEMLIMIT")).then_some(()));
+    group.set(limit, "600000000");
+    run.log("90 % of the new one is 514 MiB");
+    // A restart takes it up.
+    run.signal(libc::SIGHUP);
+    run.line("limit 53999");
+    assert!(!status().contains("GOMEMLIMIT"), "{}", status());
+    run.stop();
+    let end = run.end();
+    assert_eq!((end.code, end.err.matches("the memory limit has changed").count()), (0, 2), "{}", end.err);
+    // Near miss: what the user has set is the user's.
+    let run = Plan::new("--go-env").env("GOMEMLIMIT", "1").setup(&join).shell(script);
+    run.line("limit 1");
+    group.set(limit, "700000000");
+    run.stop();
+    assert!(!run.end().err.contains("the memory limit"));
+}
+
+/// An entrypoint that fixes everything: what the environment says is the server's business.
+#[test]
+fn no_environment_leaves_the_variables_to_the_server() {
+    if !root() {
+        return;
+    }
+    let evil = [("GOWARD_BEFORE", "/nonexistent"), ("GOWARD_STOP_TIMEOUT", "soon"), ("GOWARD_STRANGE", "yes")];
+    let with = |options: &str| evil.iter().fold(Plan::new(options), |plan, (name, value)| plan.env(name, value));
+    with("").fixture("report").end().must(125, "GOWARD_STOP_TIMEOUT: 'soon' is not a duration");
+    let end = with("--user 65532:65532 --no-environment").fixture("report").end();
+    assert!(end.code == 0 && !end.err.contains("WARN"), "{end:?}");
+    let report: serde_json::Value = serde_json::from_str(&end.out).unwrap();
+    for (name, value) in evil {
+        assert_eq!(report["env"][name], value, "{name}");
     }
 }

@@ -6,7 +6,9 @@
 #![allow(dead_code, reason = "every test root uses a part of it")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "tests start programs and read the clock")]
-#![allow(clippy::print_stderr, reason = "a skipped test says so")]
+
+pub(crate) mod reviewed;
+mod skip;
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -21,6 +23,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
+
+#[allow(unused_imports, reason = "every test root uses a part of it")]
+pub(crate) use skip::{find, requires, skipped};
 
 /// The program under test.
 pub(crate) const GOWARD: &str = env!("CARGO_BIN_EXE_goward");
@@ -44,16 +49,6 @@ pub(crate) fn fixture() -> &'static str {
 // ---------------------------------------------------------------------------------------------------------------------
 // What the machine has
 
-/// Where a tool is, as a shell would find it.
-pub(crate) fn find(tool: &str) -> Option<PathBuf> {
-    std::env::split_paths(&std::env::var_os("PATH")?).map(|directory| directory.join(tool)).find(|path| path.is_file())
-}
-
-/// Whether the tool is there. If not the test is skipped, or fails where CI is set.
-pub(crate) fn requires(tool: &str) -> bool {
-    find(tool).is_some() || skipped(&format!("{tool} is missing"))
-}
-
 /// Whether namespaces can be made here.
 pub(crate) fn requires_namespaces() -> bool {
     static WORK: OnceLock<bool> = OnceLock::new();
@@ -76,12 +71,6 @@ pub(crate) fn requires_root() -> bool {
     nix::unistd::geteuid().is_root() || skipped("this needs root")
 }
 
-pub(crate) fn skipped(why: &str) -> bool {
-    assert!(std::env::var_os("CI").is_none(), "{why}, and in CI nothing is skipped");
-    eprintln!("SKIPPED: {why}");
-    false
-}
-
 /// Compares how many of something the original and goward lose in a race with the machine, where so many more of ours are
 /// allowed. What else the machine does may fall on one of them, so it is done again before it fails. None: no original.
 pub(crate) fn loses_no_more(slack: usize, mut lost: impl FnMut() -> Option<[usize; 2]>) {
@@ -95,6 +84,7 @@ pub(crate) fn wait_until(what: &str, limit: Duration, mut happened: impl FnMut()
 }
 
 /// Asks until the answer is yes or the time is up.
+#[must_use]
 pub(crate) fn happens_within(limit: Duration, mut happened: impl FnMut() -> bool) -> bool {
     let since = Instant::now();
     loop {
@@ -106,6 +96,12 @@ pub(crate) fn happens_within(limit: Duration, mut happened: impl FnMut() -> bool
         }
         thread::sleep(Duration::from_millis(1));
     }
+}
+
+/// Lets time pass where there is no event to wait for: something has to go on for a while, or must not happen meanwhile. The
+/// caller says which in a comment.
+pub(crate) fn pause_for(time: Duration) {
+    thread::sleep(time);
 }
 
 /// A directory that goes with the test.
@@ -348,11 +344,13 @@ impl Running {
     }
 
     /// Whether it writes this in time.
+    #[must_use]
     pub(crate) fn says_within(&self, limit: Duration, text: &str) -> bool {
         happens_within(limit, || self.stdout().contains(text) || self.stderr().contains(text))
     }
 
     /// Whether it is stopped by a signal in time (only seen with `Stage::child`).
+    #[must_use]
     pub(crate) fn stops_within(&self, limit: Duration) -> bool {
         happens_within(limit, || self.event::<i32>("stopped").is_some())
     }
@@ -364,6 +362,7 @@ impl Running {
     }
 
     /// Whether it ends in time.
+    #[must_use]
     pub(crate) fn ends_within(&self, limit: Duration) -> bool {
         happens_within(limit, || self.ending().is_some())
     }
@@ -373,7 +372,7 @@ impl Running {
         let said = || format!("it ends; so far\n{}\n{}", self.stdout(), self.stderr());
         assert!(self.ends_within(LIMIT), "waited {LIMIT:?} in vain: {}", said());
         // Something that was left behind may hold its output open.
-        happens_within(LAST_WORDS, || self.stdout.ended() && self.stderr.ended());
+        _ = happens_within(LAST_WORDS, || self.stdout.ended() && self.stderr.ended());
         Outcome { ending: self.ending().expect("it ended"), stdout: self.stdout(), stderr: self.stderr() }
     }
 
@@ -387,6 +386,17 @@ impl Running {
             .collect();
         inside.sort();
         inside
+    }
+
+    /// The pid out here of a process that has this one inside.
+    pub(crate) fn pid_out_here(&self, inside: i32) -> Option<i32> {
+        let namespace = self.namespace.as_ref()?;
+        let mut all = fs::read_dir("/proc").expect("/proc").flatten();
+        let found = all.find(|entry| {
+            fs::read_link(entry.path().join("ns/pid")).is_ok_and(|link| link == *namespace)
+                && status(&entry.path()).is_some_and(|(pid, ..)| pid == inside)
+        });
+        found?.file_name().to_str()?.parse().ok()
     }
 
     fn is_started(&self) -> bool {
@@ -469,7 +479,7 @@ pub(crate) fn run(command: &mut Command, limit: Duration) -> Outcome {
         _ = child.wait();
     }
     let status = status.unwrap_or_else(|| panic!("{command:?} takes longer than {limit:?}"));
-    happens_within(LAST_WORDS, || stdout.ended() && stderr.ended());
+    _ = happens_within(LAST_WORDS, || stdout.ended() && stderr.ended());
     let killed = || Ending::Killed(status.signal().unwrap_or_default());
     Outcome { ending: status.code().map_or_else(killed, Ending::Exited), stdout: stdout.text(), stderr: stderr.text() }
 }

@@ -36,8 +36,17 @@ pub(crate) struct Base {
     pub(crate) go: Option<u32>,
     /// A C compiler is in it: cgo is on by default.
     pub(crate) compiler: Option<bool>,
+    /// The version of its glibc: 41 is 2.41.
+    pub(crate) glibc: Option<u32>,
     /// Of curl, wget, nc, bash and sh (in PATH, where there is no /bin/sh) those that are there. None: not known.
     pub(crate) tools: Option<&'static [&'static str]>,
+}
+
+impl Base {
+    /// Whether more than its shell is known.
+    pub(crate) fn is_known(&self) -> bool {
+        self.toolchain || self.certificates.is_some()
+    }
 }
 
 /// `registry/path/name:tag@digest`
@@ -62,7 +71,21 @@ impl<'a> Reference<'a> {
 
     /// An image of Docker Hub's own, from there or from where it is mirrored. Others of the same name may be anything.
     pub(crate) fn is_hubs_own(&self) -> bool {
-        self.path.strip_suffix(self.name).is_some_and(|above| HUB.contains(&above))
+        let Some(above) = self.path.strip_suffix(self.name) else { return false };
+        // docker.mirror.example.com/, example.com/dockerhub/library/
+        let (host, rest) = above.split_once('/').unwrap_or((above, ""));
+        let mirror = host.contains("mirror") && matches!(rest, "" | "library/");
+        let proxy = above.ends_with("/library/")
+            && ["docker", "hub", "proxy", "mirror"].iter().any(|word| above.contains(word));
+        HUB.contains(&above) || mirror || proxy
+    }
+
+    /// Whether there is a capital where none may be: in the name of a registry there may.
+    pub(crate) fn has_upper_case(&self) -> bool {
+        let upper = |text: &str| text.contains(|c: char| c.is_ascii_uppercase());
+        let host = |text: &&str| text.contains(['.', ':']) || *text == "localhost";
+        let path = self.path.split_once('/').filter(|(first, _)| host(first)).map_or(self.path, |(_, path)| path);
+        upper(path)
     }
 
     fn has(&self, word: &str) -> bool {
@@ -114,85 +137,117 @@ pub(crate) fn scratch() -> Base {
         toolchain: false,
         go: None,
         compiler: Some(false),
+        glibc: None,
         tools: Some(&[]),
     }
 }
 
-/// What is known of an image by its name.
-pub(crate) fn known(image: &str) -> Base {
-    let reference = Reference::of(image);
-    let alpine = Base {
+fn alpine() -> Base {
+    Base {
         libc: Some(Libc::Musl),
         shell: Some(Shell::Becoming),
         certificates: Some(true),
         accounts: Some(ALPINE_USERS),
         tools: Some(&["wget", "nc"]),
         ..scratch()
-    };
-    let debian = Base {
+    }
+}
+
+fn debian() -> Base {
+    Base {
         libc: Some(Libc::Glibc),
         shell: Some(Shell::Dash),
         accounts: Some(DEBIAN_USERS),
         tools: Some(&["bash"]),
         ..scratch()
-    };
-    let redhat =
-        Base { shell: Some(Shell::Becoming), certificates: Some(true), accounts: None, tools: None, ..debian.clone() };
+    }
+}
+
+fn redhat() -> Base {
+    Base { shell: Some(Shell::Becoming), certificates: Some(true), accounts: None, tools: None, ..debian() }
+}
+
+/// distroless/static: the others are made of it.
+fn distroless(reference: &Reference<'_>) -> Base {
+    // A digest alone may be that of any tag.
     let named = reference.tag.is_some() || !reference.digest;
-    let distroless = Base {
+    Base {
         certificates: Some(true),
         accounts: Some(DISTROLESS_USERS),
-        // A digest alone may be that of any tag.
         user: named.then_some(if reference.has("nonroot") { "65532" } else { "root" }),
         // The shell of :debug is /busybox/sh; there is no /bin/sh.
         tools: named.then_some(if reference.has("debug") { &["sh", "wget", "nc"] } else { &[] }),
         ..scratch()
-    };
+    }
+}
+
+fn busybox(reference: &Reference<'_>) -> Base {
+    Base {
+        libc: match (reference.has("glibc"), reference.has("musl")) {
+            (true, _) => Some(Libc::Glibc),
+            (_, true) => Some(Libc::Musl),
+            _ => None,
+        },
+        shell: Some(Shell::Becoming),
+        accounts: Some(&["root", "daemon", "bin", "sys", "sync", "mail", "www-data", "operator", "nobody"]),
+        tools: Some(&["wget", "nc"]),
+        ..scratch()
+    }
+}
+
+fn golang(reference: &Reference<'_>) -> Base {
+    let go = reference.tag.and_then(support::go_minor);
+    if !reference.is_hubs_own() {
+        return Base { toolchain: true, go, ..Base::default() };
+    }
+    if reference.has("alpine") {
+        return Base { toolchain: true, go, compiler: Some(false), ..alpine() };
+    }
+    let tools: &[&str] = &["bash", "curl", "wget"];
+    let glibc = reference.tag.and_then(|tag| tag.split('-').find_map(|part| support::glibc("debian", part)));
+    // What golang without a name of Debian's is made of.
+    let glibc = glibc.or_else(|| go.map(|go| if go >= 25 { 41 } else { 36 }).filter(|_| go.is_some_and(|go| go > 20)));
+    Base { glibc, toolchain: true, go, compiler: Some(true), certificates: Some(true), tools: Some(tools), ..debian() }
+}
+
+/// What is known of an image by its name.
+pub(crate) fn known(image: &str) -> Base {
+    let reference = Reference::of(image);
     // Mirrors keep the name with its Debian.
     if reference.path.starts_with("gcr.io/distroless/")
         || (reference.path.contains("distroless/") && reference.name.contains("-debian"))
     {
         return match reference.name.split('-').next() {
-            Some("static") => distroless,
-            Some("base" | "cc") => Base { libc: Some(Libc::Glibc), ..distroless },
+            Some("static") => distroless(&reference),
+            Some("base" | "cc") => {
+                let release = reference.name.rsplit_once("-debian").map(|(_, release)| release);
+                let glibc = release.and_then(|release| support::glibc("debian", release));
+                Base { libc: Some(Libc::Glibc), glibc, ..distroless(&reference) }
+            }
             _ => Base::default(),
         };
     }
     let chainguard = reference.path.starts_with("cgr.dev/") || reference.path.starts_with("chainguard/");
     let hubs = reference.is_hubs_own();
     match reference.name {
-        "static" if chainguard => Base { user: Some("65532"), ..distroless },
-        "glibc-dynamic" if chainguard => Base { user: Some("65532"), libc: Some(Libc::Glibc), ..distroless },
-        "go" if chainguard => Base { toolchain: true, ..Base::default() },
-        "golang" => {
-            let go = reference.tag.and_then(support::go_minor);
-            if !hubs {
-                return Base { toolchain: true, go, ..Base::default() };
-            }
-            if reference.has("alpine") {
-                return Base { toolchain: true, go, compiler: Some(false), ..alpine };
-            }
-            let tools: &[&str] = &["bash", "curl", "wget"];
-            Base { toolchain: true, go, compiler: Some(true), certificates: Some(true), tools: Some(tools), ..debian }
+        "static" if chainguard => Base { user: Some("65532"), ..distroless(&reference) },
+        "glibc-dynamic" if chainguard => {
+            Base { user: Some("65532"), libc: Some(Libc::Glibc), ..distroless(&reference) }
         }
-        "alpine" if hubs => alpine,
-        "busybox" if hubs => Base {
-            libc: match (reference.has("glibc"), reference.has("musl")) {
-                (true, _) => Some(Libc::Glibc),
-                (_, true) => Some(Libc::Musl),
-                _ => None,
-            },
-            shell: Some(Shell::Becoming),
-            accounts: Some(&["root", "daemon", "bin", "sys", "sync", "mail", "www-data", "operator", "nobody"]),
-            tools: Some(&["wget", "nc"]),
-            ..scratch()
-        },
-        "debian" | "ubuntu" if hubs => debian,
+        "go" if chainguard => Base { toolchain: true, ..Base::default() },
+        "golang" => golang(&reference),
+        "alpine" if hubs => alpine(),
+        "busybox" if hubs => busybox(&reference),
+        "debian" | "ubuntu" if hubs => {
+            Base { glibc: reference.tag.and_then(|tag| support::glibc(reference.name, tag)), ..debian() }
+        }
         "fedora" | "centos" | "rockylinux" | "almalinux" | "amazonlinux" | "ubi" | "ubi-minimal" | "ubi8" | "ubi9"
             if hubs || REDHAT.iter().any(|above| reference.path.starts_with(above)) =>
         {
-            redhat
+            redhat()
         }
+        // Whatever they are, the tag says what they are made of.
+        _ if reference.has("alpine") => Base { shell: Some(Shell::Becoming), ..Base::default() },
         _ => Base::default(),
     }
 }
@@ -207,6 +262,20 @@ mod tests {
         assert_eq!((reference.name, reference.tag, reference.digest), ("golang", None, false));
         let reference = Reference::of("golang:1.22-alpine@sha256:ab");
         assert_eq!((reference.name, reference.tag, reference.digest), ("golang", Some("1.22-alpine"), true));
+    }
+
+    #[test]
+    fn capitals() {
+        for (image, upper) in [
+            ("BASE_IMAGE", true),
+            ("team/Server:1", true),
+            ("ghcr.io/Team/server", true),
+            ("Registry.example.com/team/server:V1", false),
+            ("alpine:3.22@sha256:AB", false),
+            ("localhost:5000/a", false),
+        ] {
+            assert_eq!(Reference::of(image).has_upper_case(), upper, "{image}");
+        }
     }
 
     #[test]
@@ -235,6 +304,7 @@ mod tests {
         ] {
             assert_eq!(known(image), Base::default(), "{image}");
         }
+        assert_eq!(known("node:22-alpine"), Base { shell: Some(Shell::Becoming), ..Base::default() });
         let golang = known("registry.example.com/golang:1.20-alpine");
         assert_eq!((golang.toolchain, golang.go, golang.libc), (true, Some(20), None));
     }

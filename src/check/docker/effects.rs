@@ -18,6 +18,26 @@ pub(crate) fn absolute(workdir: Option<&str>, path: &str) -> String {
     format!("{}/{path}", workdir.unwrap_or_default().trim_end_matches('/'))
 }
 
+/// The stage that `--from` names; an image is noted.
+fn copied_from(
+    stage: &mut Stage<'_>,
+    from: &Expanded,
+    earlier: &[Stage<'_>],
+    problems: &mut Vec<(u32, String)>,
+    line: u32,
+) -> Option<usize> {
+    match stage_of(&from.text, earlier) {
+        Some(Ok(at)) => {
+            stage.uses.push(at);
+            return Some(at);
+        }
+        Some(Err(problem)) => problems.push((line, problem)),
+        None if !from.unknown => stage.images.push((from.text.clone(), line)),
+        None => {}
+    }
+    None
+}
+
 pub(crate) fn copy(
     stage: &mut Stage<'_>,
     step: &Step<'_>,
@@ -28,16 +48,7 @@ pub(crate) fn copy(
 ) {
     let line = step.instruction.line;
     let from = step.instruction.flag("from").map(expand);
-    let mut made = None;
-    match from.as_ref().map(|from| (from, stage_of(&from.text, earlier))) {
-        Some((_, Some(Ok(at)))) => {
-            stage.uses.push(at);
-            made = Some(at);
-        }
-        Some((_, Some(Err(problem)))) => problems.push((line, problem)),
-        Some((from, None)) if !from.unknown => stage.images.push((from.text.clone(), line)),
-        Some((_, None)) | None => {}
-    }
+    let made = from.as_ref().and_then(|from| copied_from(stage, from, earlier, problems, line));
     let Some((to, sources)) = step.words.split_last() else { return };
     if sources.is_empty() && step.instruction.heredocs.is_empty() {
         problems.push((line, format!("{} needs a source and a destination", step.instruction.keyword)));
@@ -69,11 +80,32 @@ pub(crate) fn copy(
         stage.state.opaque = true;
     }
     stage.state.copies.push(Rc::new(Copied {
+        line,
+        unknown: to.unknown || sources.iter().any(|source| source.unknown),
+        stage: made,
+        has_mode: step.instruction.flag("chmod").is_some(),
         sources: sources.iter().map(|source| source.text.clone()).collect(),
         to: place,
         from_context: from.is_none(),
         written: step.instruction.heredocs.first().map(|heredoc| heredoc.content.clone()),
     }));
+}
+
+/// Several sources need a directory, which ends with a slash.
+pub(crate) fn into_a_file(state: &State, step: &Step<'_>) -> Option<(u32, String)> {
+    let (to, _) = step.words.split_last().filter(|(to, sources)| sources.len() > 1 && !to.unknown)?;
+    let last = to.text.rsplit('/').next().unwrap_or_default();
+    let place = absolute(state.workdir.as_deref(), &to.text);
+    // What is a directory already takes them.
+    let known = state.workdir.as_deref().is_some_and(|directory| directory.trim_end_matches('/') == place)
+        || state
+            .copies
+            .iter()
+            .any(|copied| copied.line < step.instruction.line && copied.to.trim_end_matches('/') == place)
+        || BIN.iter().any(|directory| directory.trim_end_matches('/') == place)
+        || matches!(place.as_str(), "/etc" | "/tmp" | "/usr" | "/opt" | "/var" | "/home" | "/srv" | "/lib");
+    let file = !matches!(last, "" | "." | "..") && !known;
+    file.then(|| (step.instruction.line, format!("several files are copied to {}, which does not end with /", to.text)))
 }
 
 impl Copied {
@@ -108,7 +140,7 @@ impl Copied {
 }
 
 /// Where a system has its programs.
-const BIN: [&str; 9] = [
+pub(crate) const BIN: [&str; 9] = [
     "/usr/local/sbin/",
     "/usr/local/bin/",
     "/usr/sbin/",
@@ -120,25 +152,25 @@ const BIN: [&str; 9] = [
     "/busybox/",
 ];
 
+/// Where a command writes what it builds: a path from the root, the name alone where that is not known, or a directory with a
+/// slash.
+pub(crate) fn outputs(command: &Command) -> impl Iterator<Item = &str> {
+    let next = command.words.iter().zip(command.words.iter().skip(1));
+    let next = next.filter(|(flag, _)| *flag == "-o").map(|(_, output)| output.as_str());
+    let outputs = next.chain(command.words.iter().filter_map(|word| word.strip_prefix("-o=")));
+    outputs.map(|output| if output.starts_with('/') || output.ends_with('/') { output } else { base_name(output) })
+}
+
 /// Whether a path of another stage is known to be a file: its name has an ending, or a build wrote it.
-fn was_written(path: &str, mut stage: Option<usize>, earlier: &[Stage<'_>]) -> bool {
+pub(crate) fn was_written(path: &str, mut stage: Option<usize>, earlier: &[Stage<'_>]) -> bool {
     let name = base_name(path);
     if name.contains('.') || name == "goward" {
         return true;
     }
-    let is_it = |output: &str| match output.strip_suffix('/') {
-        Some(directory) => path.strip_suffix(name).is_some_and(|above| above.trim_end_matches('/') == directory),
-        None if output.starts_with('/') => output == path,
-        None => base_name(output) == name,
-    };
+    let above = path.strip_suffix(name).map(|above| format!("{}/", above.trim_end_matches('/')));
     while let Some(from) = stage.and_then(|at| earlier.get(at)) {
-        let mut commands = from.steps.iter().flat_map(|step| &step.commands);
-        let wrote = |command: &Command| {
-            let next = command.words.iter().zip(command.words.iter().skip(1));
-            let mut outputs = next.filter(|(flag, _)| *flag == "-o").map(|(_, output)| output.as_str());
-            outputs.any(is_it) || command.words.iter().filter_map(|word| word.strip_prefix("-o=")).any(is_it)
-        };
-        if commands.any(wrote) {
+        let wrote = |output: &str| from.outputs.iter().any(|known| **known == *output);
+        if wrote(name) || (path.starts_with('/') && wrote(path)) || above.as_deref().is_some_and(wrote) {
             return true;
         }
         stage = match from.from {
@@ -164,6 +196,8 @@ pub(crate) fn run(instruction: &Instruction) -> Vec<Command> {
     unfolded
 }
 
+const MOST_SET: usize = 64;
+
 /// A command; of `sh -c SCRIPT` those of the script, with what was set for the shell.
 fn unfold(command: Command, into: &mut Vec<Command>) {
     let script = launch::understand(&command.words).script.unwrap_or_default().1;
@@ -171,9 +205,11 @@ fn unfold(command: Command, into: &mut Vec<Command>) {
     if inside.is_empty() {
         return into.push(command);
     }
+    // Nobody sets more for a shell, and each of its commands has them.
+    let assigned = command.assigned.get(..MOST_SET).unwrap_or(&command.assigned);
     for inner in &mut inside {
-        inner.uses.retain(|name| !command.assigned.iter().any(|(set, _)| set == name));
-        let own = std::mem::replace(&mut inner.assigned, command.assigned.clone());
+        inner.uses.retain(|name| !assigned.iter().any(|(set, _)| set == name));
+        let own = std::mem::replace(&mut inner.assigned, assigned.to_vec());
         inner.assigned.extend(own);
     }
     if let Some(last) = inside.last_mut() {
@@ -188,6 +224,7 @@ pub(crate) fn hide(commands: &[Command], state: &State, is_file: &dyn Fn(&str) -
     let mut fed = false;
     // So many files nobody follows.
     state.copies.len() > 64
+        || state.copies.iter().map(|copied| copied.sources.len()).sum::<usize>() > 256
         || commands.iter().any(|command| {
             let fed = std::mem::replace(&mut fed, command.end == End::Pipe);
             hides(command, fed, state, is_file)
@@ -210,8 +247,13 @@ fn hides(command: &Command, fed: bool, state: &State, is_file: &dyn Fn(&str) -> 
         "xargs" => any(&|program| matches!(program, "apk" | "apt-get" | "dnf" | "yum" | "sh" | "bash")),
         "sh" | "bash" | "ash" | "dash" => fed || any(&|script| !script.starts_with('-')),
         _ => {
+            // By its name alone a program is found where programs are.
+            let in_path = |copied: &Copied| {
+                program.contains('/') || copied.to.trim_end_matches('/').ends_with("bin") || state.variables.has("PATH")
+            };
             let brings = |copied: &Copied, source: &String| {
-                base_name(source) == name || (copied.from_context && is_file(&format!("{source}/{name}")))
+                base_name(source) == name
+                    || (copied.from_context && in_path(copied) && is_file(&format!("{source}/{name}")))
             };
             let copied = state.copies.iter().find(|copied| copied.sources.iter().any(|source| brings(copied, source)));
             let elsewhere = program.contains('/') && !BIN.iter().any(|directory| program.starts_with(directory));

@@ -2,50 +2,186 @@
 
 mod base;
 mod effects;
+mod ignorefile;
 mod judge;
 mod parse;
-mod script;
+pub(crate) mod script;
 mod stage;
+mod tags;
 mod variables;
-mod words;
+pub(crate) mod words;
 
 use super::finding::{Finding, Place, Severity};
 use super::table;
 pub(super) use judge::{is_secret, script_becomes};
 
-/// Reads a file of the build context; None where there is none.
-pub(crate) type Context<'a> = &'a dyn Fn(&str) -> Option<String>;
+/// So many comments that are wrong nobody reads of.
+const MOST: usize = 1000;
 
-/// Everything that is wrong with it, and how many findings its own comments ask not to be told.
-pub(crate) fn check(text: &str, context: Context<'_>) -> (Vec<Finding>, usize) {
-    let file = parse::parse(text);
-    let stages = stage::follow(&file, context);
-    let mut findings = judge::judge(&file, &stages, context);
-    let all = findings.len();
-    findings.retain(|finding| {
-        let line = finding.place.line;
-        !file.ignores.iter().any(|ignore| {
-            (ignore.first..=ignore.last).contains(&line) && ignore.ids.iter().any(|id| id == finding.rule.id)
-        })
-    });
-    let ignored = all - findings.len();
-    findings.extend(file.ignores.iter().filter_map(doubtful));
-    (findings, ignored)
+/// The build context, as far as it is looked at.
+pub(crate) trait Files {
+    /// The beginning of a file; None where there is none.
+    fn text(&self, path: &str) -> Option<String>;
+
+    /// Whether there is a file or a directory.
+    fn has(&self, path: &str) -> bool {
+        self.text(path).is_some()
+    }
+
+    /// Whether it has the x bit, where the modes are those of the repository: None where that is not known.
+    fn is_executable(&self, _path: &str) -> Option<bool> {
+        None
+    }
+
+    /// The other directory that may be what is built from, where none is named and the Dockerfile does not tell.
+    fn rival(&self) -> Option<&dyn Files> {
+        None
+    }
+
+    /// Each Go file that may be built, by its path, with what it says.
+    fn each_go_file(&self, _each: &mut dyn FnMut(&str, &str)) {}
 }
 
-/// A comment that ignores without a reason, or what does not exist.
-fn doubtful(ignore: &parse::Ignore) -> Option<Finding> {
+impl<F: Fn(&str) -> Option<String>> Files for F {
+    fn text(&self, path: &str) -> Option<String> {
+        self(path)
+    }
+}
+
+pub(crate) type Context<'a> = &'a dyn Files;
+
+/// What is asked of a Dockerfile.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// The stage that is built; None for the last one.
+    pub target: Option<String>,
+    /// Arguments of the build and their values; None where only the builder knows it.
+    pub arguments: Vec<(String, Option<String>)>,
+    /// Names that the build gives other contexts: what is copied from them is no stage of the file.
+    pub contexts: Vec<String>,
+}
+
+/// What a look at a Dockerfile gave.
+pub(crate) struct Checked {
+    pub(crate) findings: Vec<Finding>,
+    /// So many its own comments ask not to be told of.
+    pub(crate) ignored: usize,
+    /// A word on the stage that is judged, where there are several.
+    pub(crate) stage: Option<String>,
+}
+
+/// Everything that is wrong with it, and how many findings its own comments ask not to be told.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn check(text: &str, context: Context<'_>) -> (Vec<Finding>, usize) {
+    check_with(text, context, &Wanted::default())
+        .map_or_else(|_| Default::default(), |done| (done.findings, done.ignored))
+}
+
+/// Everything that is wrong with what is wanted of it.
+///
+/// # Errors
+/// A sentence: it has no such stage.
+pub(crate) fn check_with(text: &str, context: Context<'_>, wanted: &Wanted) -> Result<Checked, String> {
+    let file = parse::parse(text);
+    let mut stages = stage::follow(&file, context, wanted);
+    for stage in &mut stages.stages {
+        stage.images.retain(|(image, _)| !wanted.contexts.contains(image));
+    }
+    let target = match &wanted.target {
+        None => None,
+        Some(target) => match stage::stage_of(target, &stages.stages) {
+            Some(Ok(at)) => Some(at),
+            Some(Err(_)) | None => return Err(format!("--target {target}: the file has no such stage")),
+        },
+    };
+    let mut findings = judge::judge(&file, &stages, context, target);
+    let all = findings.len();
+    let mut used = vec![Vec::new(); file.ignores.len()];
+    findings.retain(|finding| {
+        let line = finding.place.line;
+        let mut told = true;
+        for (ignore, used) in file.ignores.iter().zip(&mut used) {
+            let here =
+                (ignore.first..=ignore.last).contains(&line) && ignore.ids.iter().any(|id| id == finding.rule.id);
+            if here {
+                used.push(finding.rule.id);
+            }
+            told &= !here;
+        }
+        told
+    });
+    let ignored = all - findings.len();
+    let comments = file.ignores.iter().zip(&used).filter(|(ignore, _)| !ignore.foreign);
+    findings.extend(comments.filter_map(|(ignore, used)| doubtful(ignore, used)).take(MOST));
+    Ok(Checked { findings, ignored, stage: stage_judged(&stages, target) })
+}
+
+/// Which stage is judged, and a word where the last one is not what is started.
+fn stage_judged(stages: &stage::Stages<'_>, target: Option<usize>) -> Option<String> {
+    let name = |at: usize| {
+        let stage = stages.stages.get(at);
+        stage.and_then(|stage| stage.name.clone()).unwrap_or_else(|| format!("number {at}"))
+    };
+    let last = stages.stages.len().checked_sub(1).filter(|last| *last > 0)?;
+    if let Some(at) = target {
+        return Some(format!("stage: {} (--target)", name(at)));
+    }
+    let others: Vec<usize> = stages.shipped().into_iter().filter(|at| *at != last).collect();
+    if others.is_empty() {
+        return Some(format!("stage: {} (the last)", name(last)));
+    }
+    let names: Vec<String> = others.iter().map(|at| name(*at)).collect();
+    let names = names.join(", ");
+    Some(format!(
+        "stage: {} (the last), and {names}, which start something too; --target takes one of them",
+        name(last)
+    ))
+}
+
+/// The paths of the context that are copied, as far as they are written plainly.
+pub(crate) fn copied(text: &str) -> Vec<String> {
+    let file = parse::parse(text);
+    let copies = file.instructions.iter().filter(|instruction| {
+        matches!(instruction.keyword.as_str(), "COPY" | "ADD") && instruction.flag("from").is_none()
+    });
+    let words = copies.flat_map(|instruction| {
+        let split = || words::split(&instruction.rest, file.escape).into_iter().map(|word| word.raw).collect();
+        let mut words: Vec<String> = instruction.list.clone().unwrap_or_else(split);
+        words.pop();
+        words
+    });
+    let plain = |word: &String| !word.contains(['$', '*', '?', '[', ':', '<']) && !word.contains("..");
+    let relative = words.filter(plain).map(|word| word.trim_start_matches(['.', '/']).to_owned());
+    relative.filter(|word| !word.is_empty()).take(1000).collect()
+}
+
+/// Whether .dockerignore sends none of these to the builder.
+pub(crate) fn sends_none(ignore: &str, paths: &[String]) -> bool {
+    let patterns = ignorefile::Patterns::read(ignore);
+    paths.iter().all(|path| patterns.leave_out(path) && !patterns.may_take_back_below(path))
+}
+
+/// A comment that ignores without a reason, what does not exist, or what is not there. `used` are the ids that it kept out.
+fn doubtful(ignore: &parse::Ignore, used: &[&str]) -> Option<Finding> {
     let place = Place::line(ignore.line);
     let mend = "# goward: ignore=GW301 and why; goward check --list has all ids";
-    match ignore.ids.iter().find(|id| table::find(id).is_none()) {
-        Some(id) => Some(Finding::new(&table::BAD_IGNORE, place, format!("there is no finding {id}"), mend)),
-        None if ignore.ids.is_empty() => Some(Finding::new(&table::BAD_IGNORE, place, "it names no finding", mend)),
-        None if ignore.reason.is_empty() => {
-            let evidence = format!("{} is ignored without a reason", ignore.ids.join(","));
-            Some(Finding::new(&table::BAD_IGNORE, place, evidence, mend).at(Severity::Note))
-        }
-        None => None,
+    if let Some(id) = ignore.ids.iter().find(|id| table::find(id).is_none()) {
+        return Some(Finding::new(&table::BAD_IGNORE, place, format!("there is no finding {id}"), mend));
     }
+    if ignore.ids.is_empty() {
+        return Some(Finding::new(&table::BAD_IGNORE, place, "it names no finding", mend));
+    }
+    if ignore.reason.is_empty() {
+        let evidence = format!("{} is ignored without a reason", ignore.ids.join(","));
+        return Some(Finding::new(&table::BAD_IGNORE, place, evidence, mend).at(Severity::Note));
+    }
+    let idle: Vec<&str> = ignore.ids.iter().map(String::as_str).filter(|id| !used.contains(id)).collect();
+    let where_to =
+        if ignore.first == 0 { "no instruction follows it" } else { "the instruction that follows has none" };
+    let evidence = format!("there is nothing to ignore for {}: {where_to}", idle.join(","));
+    let mend =
+        "remove it, or put it before the line of the finding; # goward: global ignore=… holds for the whole file";
+    (!idle.is_empty()).then(|| Finding::new(&table::BAD_IGNORE, place, evidence, mend).at(Severity::Note))
 }
 
 #[cfg(test)]
@@ -63,10 +199,26 @@ mod tests {
             ("GW332", "ARG TARGET_GOOS=a\nFROM debian\nRUN echo $TARGET_GOOS\n", "before the first FROM"),
             ("GW323", "FROM alpine:3.12\n", "alpine 3.12 ended in May 2022"),
         ] {
-            let (findings, _) = check(text, &|_| None);
+            let (findings, _) = check(text, &|_: &str| None);
             let finding = findings.iter().find(|finding| finding.rule.id == id).unwrap();
             assert!(finding.mend.contains(said) || finding.evidence.contains(said), "{finding:?}");
         }
+    }
+
+    /// Each stage that is shipped is judged by all that made it.
+    #[test]
+    fn many_stages_of_a_long_one_are_not_judged() {
+        let file = |stages: usize| {
+            let base = "FROM debian AS a\n".to_owned() + &"RUN a b c d e f g h\n".repeat(5000);
+            base + &"FROM a\nENTRYPOINT /x\n".repeat(stages)
+        };
+        let found = |stages| {
+            let (findings, _) = check(&file(stages), &|_: &str| None);
+            (findings.len(), findings.iter().any(|finding| finding.rule.id == table::CANNOT_TELL.id))
+        };
+        assert_eq!(found(490), (1, true));
+        let (count, cannot_tell) = found(5);
+        assert!(count > 5 && !cannot_tell);
     }
 
     /// Pieces of Dockerfiles, in any order and number.

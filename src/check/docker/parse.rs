@@ -3,6 +3,7 @@
 
 use super::words::{self, Word};
 use crate::json::Value;
+use nix::sys::signal::Signal;
 
 /// What was read.
 #[derive(Debug, Default)]
@@ -14,6 +15,8 @@ pub(crate) struct Dockerfile {
     pub(crate) ignores: Vec<Ignore>,
     /// `\`, or what the directive says.
     pub(crate) escape: char,
+    /// `# syntax=` names a frontend that is not Docker's: it may have instructions of its own.
+    pub(crate) foreign: bool,
 }
 
 /// `# goward: ignore=GW301,GW302 because`, which holds for the instruction that follows.
@@ -26,6 +29,8 @@ pub(crate) struct Ignore {
     pub(crate) first: u32,
     pub(crate) last: u32,
     pub(crate) reason: String,
+    /// Written for hadolint or for docker build --check: some of its rules have a finding here.
+    pub(crate) foreign: bool,
 }
 
 /// One instruction.
@@ -59,6 +64,13 @@ pub(crate) struct Heredoc {
 }
 
 impl Instruction {
+    /// How much there is of it.
+    pub(crate) fn length(&self) -> usize {
+        let flags = self.flags.iter().map(|(name, value)| name.len() + value.len());
+        let heredocs = self.heredocs.iter().map(|heredoc| heredoc.content.len());
+        self.rest.len() + flags.chain(heredocs).sum::<usize>()
+    }
+
     /// The value of a flag; the last one counts.
     pub(crate) fn flag(&self, name: &str) -> Option<&str> {
         self.flags.iter().rev().find(|(flag, _)| flag == name).map(|(_, value)| value.as_str())
@@ -92,6 +104,8 @@ pub(crate) fn parse(text: &str) -> Dockerfile {
     let mut file = Dockerfile { escape: '\\', ..Dockerfile::default() };
     let mut lines = Lines { lines: text.split('\n').map(|line| line.trim_end_matches('\r')).collect(), at: 0 };
     directives(&lines, &mut file);
+    // The ignores from here on wait for the instruction that follows.
+    let mut waiting = 0;
     while let Some((number, line)) = lines.next() {
         let line = line.trim_start();
         if let Some(comment) = line.strip_prefix('#') {
@@ -116,9 +130,10 @@ pub(crate) fn parse(text: &str) -> Dockerfile {
             trigger.last = instruction.last;
             trigger.heredocs.clone_from(&instruction.heredocs);
         }
-        for ignore in file.ignores.iter_mut().filter(|ignore| ignore.first == 0) {
+        for ignore in file.ignores.iter_mut().skip(waiting).filter(|ignore| ignore.first == 0) {
             (ignore.first, ignore.last) = (number, instruction.last);
         }
+        waiting = file.ignores.len();
         file.instructions.push(instruction);
     }
     if file.instructions.is_empty() {
@@ -155,6 +170,9 @@ fn directives(lines: &Lines<'_>, file: &mut Dockerfile) {
             _ if seen.contains(&name) => file.problems.push((number, format!("# {name}= is there twice"))),
             ("escape", "`") => file.escape = '`',
             ("escape", "\\") => file.escape = '\\',
+            ("syntax", frontend) => {
+                file.foreign = !frontend.trim_start_matches("docker.io/").starts_with("docker/dockerfile");
+            }
             ("escape", _) => file.problems.push((number, format!("# escape= takes \\ or `, not {value}"))),
             _ => {}
         }
@@ -171,7 +189,9 @@ fn continued(line: &str, lines: &mut Lines<'_>, file: &mut Dockerfile, first: u3
         if let Some(comment) = bare.strip_prefix('#') {
             if let Some(mut ignore) = ignore(comment, number) {
                 // Inside an instruction it can only mean this one.
-                (ignore.first, ignore.last) = (first, number);
+                if ignore.first == 0 {
+                    (ignore.first, ignore.last) = (first, number);
+                }
                 file.ignores.push(ignore);
             }
             continue;
@@ -201,27 +221,11 @@ fn instruction(line: &str, number: u32, file: &mut Dockerfile) -> Instruction {
     let (keyword, rest) = line.split_once(words::is_blank).unwrap_or((line, ""));
     let keyword = keyword.to_ascii_uppercase();
     let known = KNOWN.contains(&keyword.as_str());
-    if !known {
+    if !known && !file.foreign {
         // A no-break space is to be seen.
         file.problems.push((number, format!("there is no instruction {}", keyword.replace('\u{a0}', "\\u{a0}"))));
     }
-    let mut rest = rest.trim_start();
-    let mut flags = Vec::new();
-    if matches!(keyword.as_str(), "ADD" | "COPY" | "FROM" | "RUN" | "HEALTHCHECK") {
-        while let Some(after) = rest.strip_prefix("--") {
-            let end = words::end_of_word(after, file.escape);
-            let (flag, tail) = after.split_at(end);
-            rest = tail.trim_start();
-            if flag.is_empty() {
-                break;
-            }
-            let (name, value) = flag.split_once('=').unwrap_or((flag, ""));
-            if !flags_of(&keyword).contains(&name) {
-                file.problems.push((number, format!("{keyword} has no flag --{name}")));
-            }
-            flags.push((name.to_owned(), words::unquoted(value, file.escape)));
-        }
-    }
+    let (flags, rest) = flags(&keyword, rest.trim_start(), number, file);
     let in_json = match keyword.as_str() {
         "HEALTHCHECK" => rest.split_once(char::is_whitespace).map(|(_, command)| command),
         "ADD" | "CMD" | "COPY" | "ENTRYPOINT" | "RUN" | "SHELL" | "VOLUME" => Some(rest),
@@ -253,6 +257,30 @@ fn instruction(line: &str, number: u32, file: &mut Dockerfile) -> Instruction {
         heredocs: Vec::new(),
         trigger,
     }
+}
+
+/// The flags of an instruction, and what follows them.
+fn flags<'a>(keyword: &str, mut rest: &'a str, number: u32, file: &mut Dockerfile) -> (Vec<(String, String)>, &'a str) {
+    let mut flags = Vec::new();
+    if !matches!(keyword, "ADD" | "COPY" | "FROM" | "RUN" | "HEALTHCHECK") {
+        return (flags, rest);
+    }
+    while let Some(after) = rest.strip_prefix("--") {
+        let (flag, tail) = after.split_at(words::end_of_word(after, file.escape));
+        rest = tail.trim_start();
+        if flag.is_empty() {
+            break;
+        }
+        let (name, value) = flag.split_once('=').unwrap_or((flag, ""));
+        let value = words::unquoted(value, file.escape);
+        let problem = match flags_of(keyword).contains(&name) {
+            false => Some(format!("{keyword} has no flag --{name}")),
+            true => bad_flag(keyword, name, &value),
+        };
+        file.problems.extend(problem.map(|problem| (number, problem)));
+        flags.push((name.to_owned(), value));
+    }
+    (flags, rest)
 }
 
 fn trigger(rest: &str, number: u32, file: &mut Dockerfile) -> Option<Box<Instruction>> {
@@ -291,8 +319,53 @@ fn malformed(keyword: &str, rest: &str, escape: char) -> Option<String> {
             let known = ["CMD", "NONE"].iter().any(|known| kind.eq_ignore_ascii_case(known));
             (!known).then(|| format!("HEALTHCHECK takes CMD or NONE, not {kind}"))
         }
+        "SHELL" => (!rest.is_empty() && !matches!(list(rest), List::Strings(_) | List::Other))
+            .then(|| "SHELL takes a list in JSON: SHELL [\"/bin/bash\", \"-c\"]".to_owned()),
+        "STOPSIGNAL" => {
+            let signal = words::unquoted(rest.trim(), escape);
+            (!signal.contains('$') && !signal.is_empty() && !is_signal(&signal))
+                .then(|| format!("STOPSIGNAL {signal}: there is no such signal"))
+        }
         _ => None,
     }
+}
+
+/// As Docker reads it: a number, or a name with or without SIG.
+fn is_signal(text: &str) -> bool {
+    let name = text.to_ascii_uppercase();
+    let name = name.strip_prefix("SIG").unwrap_or(&name);
+    let real_time = || name.strip_prefix("RTMIN").or_else(|| name.strip_prefix("RTMAX"));
+    text.parse::<u8>().is_ok_and(|number| (1..=64).contains(&number))
+        || ["SIG", name].concat().parse::<Signal>().is_ok()
+        || matches!(name, "IOT" | "CLD" | "POLL" | "STKFLT" | "PWR" | "IO" | "WINCH" | "UNUSED")
+        || real_time().is_some_and(|rest| rest.is_empty() || rest.starts_with(['+', '-']))
+}
+
+/// What is wrong with a flag of HEALTHCHECK: a duration has a unit.
+fn bad_flag(keyword: &str, name: &str, value: &str) -> Option<String> {
+    if keyword != "HEALTHCHECK" || value.contains('$') {
+        return None;
+    }
+    let plain = value.trim_start_matches(['+', '-']);
+    if name == "retries" {
+        return value.parse::<i64>().is_err().then(|| format!("--retries={value}: that is not a number"));
+    }
+    let mut rest = plain;
+    let mut good = plain == "0";
+    while !rest.is_empty() && plain != "0" {
+        let number = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
+        let after = rest.get(number..).unwrap_or_default();
+        let unit =
+            ["ns", "us", "\u{b5}s", "\u{3bc}s", "ms", "s", "m", "h"].iter().find(|unit| after.starts_with(**unit));
+        let Some(unit) = unit.filter(|_| number > 0) else { return Some(missing_unit(name, value)) };
+        rest = after.get(unit.len()..).unwrap_or_default();
+        good = true;
+    }
+    (!good).then(|| missing_unit(name, value))
+}
+
+fn missing_unit(name: &str, value: &str) -> String {
+    format!("--{name}={value} is not a duration: it has no unit, as {value}s has")
 }
 
 enum List {
@@ -345,10 +418,71 @@ fn take_heredoc(lines: &mut Lines<'_>, heredoc: &mut Heredoc) -> bool {
 }
 
 fn ignore(comment: &str, line: u32) -> Option<Ignore> {
-    let rest = comment.trim_start().strip_prefix("goward:")?.trim_start().strip_prefix("ignore=")?;
+    let comment = comment.trim();
+    if let Some(options) = comment.strip_prefix("check=") {
+        let skipped = options.split(';').find_map(|option| option.trim().strip_prefix("skip="))?;
+        let ids = foreign_ids(skipped);
+        return Some(Ignore { ids, line, first: 1, last: u32::MAX, reason: String::new(), foreign: true });
+    }
+    let (rest, foreign) = match (comment.strip_prefix("goward:"), comment.strip_prefix("hadolint ")) {
+        (Some(rest), _) => (rest.trim_start(), false),
+        (None, Some(rest)) => (rest.trim_start(), true),
+        (None, None) => return None,
+    };
+    let (rest, global) = rest.strip_prefix("global ").map_or((rest, false), |rest| (rest.trim_start(), true));
+    let rest = rest.strip_prefix("ignore=")?;
     let (ids, reason) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
-    let ids = ids.split(',').filter(|id| !id.is_empty()).map(str::to_ascii_uppercase).collect();
-    Some(Ignore { ids, line, first: 0, last: 0, reason: reason.trim().to_owned() })
+    let ids = match foreign {
+        true => foreign_ids(ids),
+        false => ids.split(',').filter(|id| !id.is_empty()).map(str::to_ascii_uppercase).collect(),
+    };
+    let (first, last) = if global { (1, u32::MAX) } else { (0, 0) };
+    Some(Ignore { ids, line, first, last, reason: reason.trim().to_owned(), foreign })
+}
+
+/// The findings that other checkers' rules correspond to.
+const FOREIGN: [(&str, &[&str]); 32] = [
+    ("DL1000", &["GW300"]),
+    ("DL3002", &["GW307", "GW308"]),
+    ("DL3006", &["GW321"]),
+    ("DL3007", &["GW321"]),
+    ("DL3009", &["GW313"]),
+    ("DL3012", &["GW306"]),
+    ("DL3015", &["GW340"]),
+    ("DL3019", &["GW313"]),
+    ("DL3020", &["GW341"]),
+    ("DL3021", &["GW300"]),
+    ("DL3022", &["GW355"]),
+    ("DL3024", &["GW300"]),
+    ("DL3025", &["GW301", "GW302", "GW304"]),
+    ("DL3032", &["GW313"]),
+    ("DL3040", &["GW313"]),
+    ("DL3043", &["GW300"]),
+    ("DL3061", &["GW300"]),
+    ("DL3062", &["GW343"]),
+    ("DL4003", &["GW306"]),
+    ("DL4004", &["GW306"]),
+    ("DL4006", &["GW350"]),
+    ("COPYIGNOREDFILE", &["GW344"]),
+    ("DUPLICATESTAGENAME", &["GW300"]),
+    ("EXPOSEINVALIDFORMAT", &["GW300"]),
+    ("INVALIDDEFAULTARGINFROM", &["GW300"]),
+    ("JSONARGSRECOMMENDED", &["GW301", "GW302"]),
+    ("LEGACYKEYVALUEFORMAT", &["GW353"]),
+    ("MULTIPLEINSTRUCTIONSDISALLOWED", &["GW306"]),
+    ("RESERVEDSTAGENAME", &["GW300"]),
+    ("SECRETSUSEDINARGORENV", &["GW334"]),
+    ("UNDEFINEDARGINFROM", &["GW300"]),
+    ("UNDEFINEDVAR", &["GW332", "GW345"]),
+];
+
+fn foreign_ids(list: &str) -> Vec<String> {
+    let rules: Vec<String> = list.split(',').map(|rule| rule.trim().to_ascii_uppercase()).collect();
+    let all = rules.iter().any(|rule| rule == "ALL");
+    // `skip=all` means all that docker build --check has, not what only this program knows.
+    let meant =
+        FOREIGN.iter().filter(|(name, _)| rules.iter().any(|rule| rule == name) || (all && !name.starts_with("DL")));
+    meant.flat_map(|(_, ids)| ids.iter().map(|id| (*id).to_owned())).collect()
 }
 
 #[cfg(test)]

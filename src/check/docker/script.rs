@@ -11,6 +11,8 @@ pub(crate) struct Command {
     pub(crate) end: End,
     /// The variables that the shell looks up for it: none in single quotes, none with a default. `NAME=` was `${NAME:=x}`.
     pub(crate) uses: Vec<String>,
+    /// A `for` loop carries it out for one word after the other.
+    pub(crate) repeated: bool,
 }
 
 /// What stands after a command.
@@ -48,9 +50,7 @@ impl Command {
 /// The commands of a script, also those in parentheses, braces, loops and `$(…)`.
 pub(crate) fn commands(script: &str) -> Vec<Command> {
     let chars: Vec<char> = script.chars().collect();
-    let mut reader = Reader { chars: &chars, at: 0, commands: Vec::new(), depth: 0, uses: Vec::new() };
-    reader.list();
-    reader.commands
+    Reader { chars: &chars, ..Reader::default() }.all()
 }
 
 /// Words that only begin or end what is around commands.
@@ -59,15 +59,23 @@ const GRAMMAR: [&str; 16] = [
     "function",
 ];
 
+#[derive(Default)]
 struct Reader<'a> {
     chars: &'a [char],
     at: usize,
     commands: Vec<Command>,
     depth: u8,
     uses: Vec<String>,
+    /// Of each loop that is open whether it is `for`.
+    loops: Vec<bool>,
 }
 
 impl Reader<'_> {
+    fn all(mut self) -> Vec<Command> {
+        self.list();
+        self.commands
+    }
+
     fn peek(&self, ahead: usize) -> Option<char> {
         self.chars.get(self.at + ahead).copied()
     }
@@ -93,7 +101,7 @@ impl Reader<'_> {
                     // 2>&1: the number belongs to the arrow.
                     let arrow = self.peek(0).is_some_and(|c| matches!(c, '<' | '>'));
                     if !(arrow && !word.is_empty() && word.bytes().all(|b| b.is_ascii_digit())) {
-                        push(&mut current, word, quoted);
+                        self.push(&mut current, word, quoted);
                     }
                 }
             }
@@ -106,7 +114,8 @@ impl Reader<'_> {
         let command = std::mem::take(current);
         if !command.words.is_empty() || !command.assigned.is_empty() {
             let uses = std::mem::take(&mut self.uses);
-            self.commands.push(Command { end, uses, ..command });
+            let repeated = self.loops.contains(&true);
+            self.commands.push(Command { end, uses, repeated, ..command });
         }
     }
 
@@ -256,28 +265,33 @@ impl Reader<'_> {
         word.extend(whole);
         let inside = whole.get(2..whole.len().saturating_sub(1)).unwrap_or_default();
         if self.depth < 4 {
-            let mut inner =
-                Reader { chars: inside, at: 0, commands: Vec::new(), depth: self.depth + 1, uses: Vec::new() };
-            inner.list();
-            self.commands.append(&mut inner.commands);
+            let inner = Reader { chars: inside, depth: self.depth + 1, ..Reader::default() };
+            self.commands.append(&mut inner.all());
         }
     }
-}
 
-fn push(current: &mut Command, word: String, quoted: bool) {
-    if current.words.is_empty() {
-        if !quoted && GRAMMAR.contains(&word.as_str()) {
-            return;
+    fn push(&mut self, current: &mut Command, word: String, quoted: bool) {
+        if current.words.is_empty() {
+            match word.as_str() {
+                _ if quoted => {}
+                "for" | "select" => self.loops.push(true),
+                "while" | "until" => self.loops.push(false),
+                "done" => drop(self.loops.pop()),
+                _ => {}
+            }
+            if !quoted && GRAMMAR.contains(&word.as_str()) {
+                return;
+            }
+            if let Some((name, value)) = word.split_once('=')
+                && !name.is_empty()
+                && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+            {
+                current.assigned.push((name.to_owned(), value.to_owned()));
+                return;
+            }
         }
-        if let Some((name, value)) = word.split_once('=')
-            && !name.is_empty()
-            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-        {
-            current.assigned.push((name.to_owned(), value.to_owned()));
-            return;
-        }
+        current.words.push(word);
     }
-    current.words.push(word);
 }
 
 #[cfg(test)]
@@ -310,6 +324,14 @@ mod tests {
         assert_eq!((all[2].assigned[0].1.as_str(), all[2].end), ("2 3", End::And));
         assert_eq!(all[3].words, ["x", "y=1"]);
         assert_eq!(commands("/usr/local/go/bin/go x")[0].name(), "go");
+    }
+
+    #[test]
+    fn loops() {
+        let all = commands("for a in b c; do\n  while d; do e; done; f\ndone\necho done; g");
+        let repeated: Vec<&str> = all.iter().filter(|command| command.repeated).map(Command::name).collect();
+        assert_eq!(repeated, ["for", "d", "e", "f"]);
+        assert!(commands("while a; do b; done").iter().all(|command| !command.repeated));
     }
 
     proptest! {

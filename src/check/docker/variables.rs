@@ -13,7 +13,7 @@ pub(crate) struct Variables(Option<Rc<Variable>>);
 #[derive(Clone, Debug)]
 struct Variable {
     name: Rc<str>,
-    value: Rc<Value>,
+    value: Value,
     even: Variables,
     odd: Variables,
 }
@@ -45,14 +45,14 @@ impl Variables {
         while let Some(shared) = at {
             let variable = Rc::make_mut(shared);
             if *variable.name == *name {
-                variable.value = Rc::new(value);
+                variable.value = value;
                 return;
             }
             at = if bits & 1 == 0 { &mut variable.even.0 } else { &mut variable.odd.0 };
             bits >>= 1;
         }
         let (even, odd) = Default::default();
-        *at = Some(Rc::new(Variable { name: Rc::from(name), value: Rc::new(value), even, odd }));
+        *at = Some(Rc::new(Variable { name: Rc::from(name), value, even, odd }));
     }
 }
 
@@ -90,7 +90,7 @@ pub(super) fn declare(
         let (name, value) = match word.raw.split_once('=') {
             Some((name, value)) => {
                 let expanded = expand(value, escape, known, room);
-                (name, if expanded.unknown { Value::Unknown } else { Value::Text(expanded.text) })
+                (name, if expanded.unknown { Value::Unknown } else { Value::Text(expanded.text.into()) })
             }
             None => {
                 let global = globals.and_then(|globals| globals.get(&word.raw)).cloned();
@@ -102,6 +102,26 @@ pub(super) fn declare(
     }
 }
 
+/// What the build is given for an ARG goes before its default.
+pub(super) fn given(
+    instruction: &Instruction,
+    escape: char,
+    arguments: &[(String, Option<String>)],
+    into: &mut Variables,
+) {
+    for word in words::split(&instruction.rest, escape) {
+        let name = word.raw.split('=').next().unwrap_or_default();
+        if let Some((_, value)) = arguments.iter().rfind(|(given, _)| given == name) {
+            into.insert(name, argument(value));
+        }
+    }
+}
+
+/// The value of an argument; of one that has none only the builder knows it.
+pub(super) fn argument(value: &Option<String>) -> Value {
+    value.as_deref().map_or(Value::Unknown, |value| Value::Text(value.into()))
+}
+
 pub(super) fn environment(
     instruction: &Instruction,
     expand: &dyn Fn(&str) -> Expanded,
@@ -110,7 +130,7 @@ pub(super) fn environment(
 ) {
     let mut set = |name: &str, value: &str| {
         let value = expand(value);
-        into.insert(name, if value.unknown { Value::Unknown } else { Value::Text(value.text) });
+        into.insert(name, if value.unknown { Value::Unknown } else { Value::Text(value.text.into()) });
     };
     let words = words::split(&instruction.rest, escape);
     // `ENV NAME the whole rest`, the old form.

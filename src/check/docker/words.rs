@@ -1,5 +1,7 @@
 //! Words of a Dockerfile: where they end, what quotes mean, what variables become. Pure.
 
+use std::rc::Rc;
+
 /// One word, as it stands there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Word {
@@ -21,7 +23,7 @@ pub(crate) struct Expanded {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Value {
     /// This.
-    Text(String),
+    Text(Rc<str>),
     /// Known only when it is built.
     Unknown,
     /// Not set.
@@ -78,6 +80,25 @@ pub(crate) fn unquoted(text: &str, escape: char) -> String {
 /// Without quotes and with the variables' values, as BuildKit's shell.Lex does it.
 pub(crate) fn expand(text: &str, escape: char, lookup: &dyn Fn(&str) -> Value) -> Expanded {
     walk(text, escape, &mut |name| Some(lookup(name)))
+}
+
+/// As compose does it: quotes are part of the text, and `$$` is a `$`.
+pub(crate) fn interpolated(text: &str, lookup: &dyn Fn(&str) -> Value) -> Expanded {
+    let mut out = Expanded::default();
+    let chars: Vec<char> = text.chars().collect();
+    let mut at = 0;
+    while let Some(&c) = chars.get(at) {
+        at += 1;
+        match (c, chars.get(at)) {
+            ('$', Some('$')) => {
+                out.text.push('$');
+                at += 1;
+            }
+            ('$', _) => at = dollar(&chars, at, '\\', &mut |name| Some(lookup(name)), &mut out),
+            (c, _) => out.text.push(c),
+        }
+    }
+    out
 }
 
 type Lookup<'a> = &'a mut dyn FnMut(&str) -> Option<Value>;
@@ -202,8 +223,8 @@ mod tests {
 
     fn lookup(name: &str) -> Value {
         match name {
-            "A" => Value::Text("a".to_owned()),
-            "EMPTY" => Value::Text(String::new()),
+            "A" => Value::Text("a".into()),
+            "EMPTY" => Value::Text("".into()),
             "BUILT" => Value::Unknown,
             _ => Value::Unset,
         }
@@ -233,7 +254,7 @@ mod tests {
 
     #[test]
     fn what_grows_too_long_is_unknown() {
-        let long = |_: &str| Value::Text("a".repeat(GROWTH));
+        let long = |_: &str| Value::Text("a".repeat(GROWTH).into());
         assert!(!expand("$A", '\\', &long).unknown);
         let expanded = expand(&"$A".repeat(50), '\\', &long);
         assert!(expanded.unknown && expanded.text.is_empty());

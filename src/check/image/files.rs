@@ -32,7 +32,7 @@ impl Heap {
     }
 
     fn finding(self) -> Option<Finding> {
-        let place = Place { file: self.first.first()?.clone(), line: 0, layer: self.layer };
+        let place = Place { file: self.first.first()?.clone(), layer: self.layer, ..Place::default() };
         let mut evidence = first_of(&self.first, self.count);
         if self.size >= 1 << 20 {
             evidence.push_str(&format!(", {} together", size(self.size)));
@@ -145,82 +145,21 @@ pub(crate) fn is_env(path: &str) -> bool {
 
 /// Everything that lies about. `program` is the server, `is_static` says that it needs nothing else.
 pub(crate) fn judge(tree: &dyn Tree, program: Option<&str>, is_static: bool, report: &mut Report) {
-    let gone = "leave it out of the build context (.dockerignore), and give it at run time";
-    let mut set_uid = Heap::new(&table::SET_UID, "chmod a-s in the build stage, or a base without them");
-    let mut writable = Heap::new(&table::WORLD_WRITABLE, "chmod o-w; a directory for everybody needs mode 1777");
-    let mut env = Heap::new(&table::DOT_ENV, gone);
-    let mut git =
-        Heap::new(&table::DOT_GIT, "add .git to .dockerignore, and copy only the program into the final stage");
-    let mut sources = Heap::new(&table::SOURCES, "copy only the program into the final stage");
-    let mut toolchain = Heap::new(&table::TOOLCHAIN, "build in one stage, and copy the program into another");
-    let mut caches = Heap::new(
-        &table::CACHES,
-        "remove them in the RUN that makes them, or copy only the program into the final stage",
-    );
-    let mut rest = Heap::new(
-        &table::MORE_THAN_NEEDED,
-        "FROM scratch or distroless static, with the program, certificates and zones",
-    );
-    let mut candidates: Vec<String> = Vec::new();
+    let mut heaps = Heaps::new();
     let mut closed = tree.walk("/", &mut |path, entry| {
-        let name = path.rsplit('/').next().unwrap_or_default();
-        let file = entry.kind == Kind::File;
-        if path.starts_with("/proc/") || path.starts_with("/sys/") || path.starts_with("/dev/") {
+        let system = ["/proc/", "/sys/", "/dev/"].iter().any(|directory| path.starts_with(directory));
+        if system {
             return;
         }
-        if file && entry.mode & 0o6000 != 0 && entry.mode & 0o111 != 0 {
-            set_uid.add(path, entry);
-        }
-        let temporary = path == "/tmp" || path.starts_with("/tmp/") || path.starts_with("/var/tmp/");
-        let sticky = entry.kind == Kind::Directory && entry.mode & 0o1000 != 0;
-        if entry.mode & 0o002 != 0 && matches!(entry.kind, Kind::File | Kind::Directory) && !sticky && !temporary {
-            writable.add(path, entry);
-        }
-        if name == ".git" && !is_others(path) {
-            git.add(path, entry);
-        }
-        if !file {
-            return;
-        }
-        if may_be_secret(path) {
-            candidates.push(path.to_owned());
-        }
-        if is_env(path) {
-            env.add(path, entry);
-        }
-        if (name == "go.mod" || name == "go.sum" || name.ends_with(".go")) && !is_others(path) {
-            sources.add(path, entry);
-        }
-        let tool = in_toolchain(path).is_some_and(|rest| rest == "bin/go" || rest.starts_with("pkg/tool/"));
-        if tool || path.ends_with("/go/bin/go") || path == "/usr/bin/go" || path.contains("/go/pkg/tool/") {
-            toolchain.add(path, entry);
-        }
-        let cached = [
-            "/var/cache/apk/",
-            "/var/lib/apt/lists/",
-            "/var/cache/apt/archives/",
-            "/var/cache/dnf/",
-            "/var/cache/yum/",
-            "/root/.cache/",
-            "/go/pkg/mod/",
-        ];
-        if cached.iter().any(|start| path.starts_with(start)) && entry.size > 0 && name != "lock" {
-            caches.add(path, entry);
-        }
-        let needed = ["/etc/", "/usr/share/zoneinfo/", "/usr/share/ca-certificates/", "/.dockerenv"];
-        if Some(path) != program && name != "goward" && !needed.iter().any(|start| path.starts_with(start)) {
-            rest.add(path, entry);
+        heaps.by_mode(path, entry);
+        if entry.kind == Kind::File {
+            heaps.by_name(path, entry, program);
         }
     });
-    let heaps = [set_uid, writable, env, git, sources, toolchain, caches];
-    let findings = &mut report.findings;
-    findings.extend(heaps.into_iter().filter_map(Heap::finding));
-    // Of a program that needs a libc it cannot be told what else it needs.
-    if is_static && rest.size >= 1 << 20 {
-        findings.extend(rest.finding());
-    }
-    let mut keys = Heap::new(&table::PRIVATE_KEY, gone);
-    let mut credentials = Heap::new(&table::CREDENTIALS, gone);
+    let candidates = std::mem::take(&mut heaps.candidates);
+    heaps.findings(is_static, &mut report.findings);
+    let mut keys = Heap::new(&table::PRIVATE_KEY, GONE);
+    let mut credentials = Heap::new(&table::CREDENTIALS, GONE);
     for path in candidates {
         let Some(head) = tree.head(&path, SECRET_HEAD) else {
             closed.push(path);
@@ -230,9 +169,110 @@ pub(crate) fn judge(tree: &dyn Tree, program: Option<&str>, is_static: bool, rep
         let heap = if std::ptr::eq(rule, &table::PRIVATE_KEY) { &mut keys } else { &mut credentials };
         heap.add(&path, &entry);
     }
-    findings.extend([keys, credentials].into_iter().filter_map(Heap::finding));
+    report.findings.extend([keys, credentials].into_iter().filter_map(Heap::finding));
     if !closed.is_empty() {
         let names = first_of(&closed[..closed.len().min(4)], closed.len() as u64);
         report.facts.push(format!("{names} cannot be read here, and nothing is said of what is in there"));
+    }
+}
+
+const GONE: &str = "leave it out of the build context (.dockerignore), and give it at run time";
+
+/// Directories of a build's or a package manager's cache.
+const CACHED: [&str; 7] = [
+    "/var/cache/apk/",
+    "/var/lib/apt/lists/",
+    "/var/cache/apt/archives/",
+    "/var/cache/dnf/",
+    "/var/cache/yum/",
+    "/root/.cache/",
+    "/go/pkg/mod/",
+];
+
+/// The files of each kind that should not be there.
+struct Heaps {
+    set_uid: Heap,
+    writable: Heap,
+    env: Heap,
+    git: Heap,
+    sources: Heap,
+    toolchain: Heap,
+    caches: Heap,
+    /// What a static program does not need.
+    rest: Heap,
+    /// May be secrets, by their names.
+    candidates: Vec<String>,
+}
+
+impl Heaps {
+    fn new() -> Heaps {
+        let alone = "copy only the program into the final stage";
+        Heaps {
+            set_uid: Heap::new(&table::SET_UID, "chmod a-s in the build stage, or a base without them"),
+            writable: Heap::new(&table::WORLD_WRITABLE, "chmod o-w; a directory for everybody needs mode 1777"),
+            env: Heap::new(&table::DOT_ENV, GONE),
+            git: Heap::new(
+                &table::DOT_GIT,
+                "add .git to .dockerignore, and copy only the program into the final stage",
+            ),
+            sources: Heap::new(&table::SOURCES, alone),
+            toolchain: Heap::new(&table::TOOLCHAIN, "build in one stage, and copy the program into another"),
+            caches: Heap::new(
+                &table::CACHES,
+                "remove them in the RUN that makes them, or copy only the program into the final stage",
+            ),
+            rest: Heap::new(
+                &table::MORE_THAN_NEEDED,
+                "FROM scratch or distroless static, with the program, certificates and zones",
+            ),
+            candidates: Vec::new(),
+        }
+    }
+
+    fn by_mode(&mut self, path: &str, entry: &Entry) {
+        if entry.kind == Kind::File && entry.mode & 0o6000 != 0 && entry.mode & 0o111 != 0 {
+            self.set_uid.add(path, entry);
+        }
+        let temporary = path == "/tmp" || path.starts_with("/tmp/") || path.starts_with("/var/tmp/");
+        let sticky = entry.kind == Kind::Directory && entry.mode & 0o1000 != 0;
+        if entry.mode & 0o002 != 0 && matches!(entry.kind, Kind::File | Kind::Directory) && !sticky && !temporary {
+            self.writable.add(path, entry);
+        }
+        if path.rsplit('/').next() == Some(".git") && !is_others(path) {
+            self.git.add(path, entry);
+        }
+    }
+
+    fn by_name(&mut self, path: &str, entry: &Entry, program: Option<&str>) {
+        let name = path.rsplit('/').next().unwrap_or_default();
+        if may_be_secret(path) {
+            self.candidates.push(path.to_owned());
+        }
+        if is_env(path) {
+            self.env.add(path, entry);
+        }
+        if (name == "go.mod" || name == "go.sum" || name.ends_with(".go")) && !is_others(path) {
+            self.sources.add(path, entry);
+        }
+        let tool = in_toolchain(path).is_some_and(|rest| rest == "bin/go" || rest.starts_with("pkg/tool/"));
+        if tool || path.ends_with("/go/bin/go") || path == "/usr/bin/go" || path.contains("/go/pkg/tool/") {
+            self.toolchain.add(path, entry);
+        }
+        if CACHED.iter().any(|start| path.starts_with(start)) && entry.size > 0 && name != "lock" {
+            self.caches.add(path, entry);
+        }
+        let needed = ["/etc/", "/usr/share/zoneinfo/", "/usr/share/ca-certificates/", "/.dockerenv"];
+        if Some(path) != program && name != "goward" && !needed.iter().any(|start| path.starts_with(start)) {
+            self.rest.add(path, entry);
+        }
+    }
+
+    fn findings(self, is_static: bool, findings: &mut Vec<Finding>) {
+        let heaps = [self.set_uid, self.writable, self.env, self.git, self.sources, self.toolchain, self.caches];
+        findings.extend(heaps.into_iter().filter_map(Heap::finding));
+        // Of a program that needs a libc it cannot be told what else it needs.
+        if is_static && self.rest.size >= 1 << 20 {
+            findings.extend(self.rest.finding());
+        }
     }
 }

@@ -5,6 +5,15 @@ use super::tree::{Content, Kind, Resolved, Tree, join, resolve, text};
 use crate::elf::Elf;
 use crate::exec;
 
+/// What is wrong with the libraries of a program.
+#[derive(Default)]
+pub(super) struct Troubles {
+    /// A library that is not there, or of no use.
+    pub(super) missing: Vec<String>,
+    /// The program, or a library of its, wants a newer glibc than is there.
+    pub(super) glibc: Option<String>,
+}
+
 /// What is wrong with the libraries of the program, and with those of its libraries.
 pub(super) fn troubles(
     tree: &dyn Tree,
@@ -13,20 +22,22 @@ pub(super) fn troubles(
     elf: &Elf,
     content: &dyn Content,
     env: &[(String, String)],
-) -> Vec<String> {
+) -> Troubles {
     let mut read_at = |offset: u64, buffer: &mut [u8]| content.fill(offset, buffer);
     let loader = elf.interpreter(&mut read_at).flatten().unwrap_or_default();
     // It is a library itself; musl's is the libc.
     let is_loader = |name: &str| {
         loader.rsplit('/').next() == Some(name) || (exec::libc_of(&loader) == "musl" && name.starts_with("libc."))
     };
-    let (needed, own) = elf.libraries(&mut read_at);
+    let own = elf.libraries(&mut read_at);
+    // Who wants the newest glibc, and which one there is.
+    let (mut wants, mut has) = ((own.glibc, program.path.clone()), None);
     // As RPATH; RUNPATH would hold for the program alone.
-    let mut everywhere = places(&own, &program.path);
+    let mut everywhere = places(&own.paths, &program.path);
     let variable = env.iter().find(|(name, _)| name == "LD_LIBRARY_PATH");
     everywhere.extend(variable.iter().flat_map(|(_, value)| value.split(':').map(str::to_owned)));
     everywhere.extend(configured(tree));
-    let (mut open, mut seen, mut troubles) = (vec![(needed, Vec::new())], Vec::new(), Vec::new());
+    let (mut open, mut seen, mut missing) = (vec![(own.needed, Vec::new())], Vec::new(), Vec::new());
     while let Some((names, own)) = open.pop() {
         for name in names {
             if seen.contains(&name) || seen.len() > 100 || is_loader(&name) {
@@ -50,17 +61,27 @@ pub(super) fn troubles(
                 let mut read_at = |offset: u64, buffer: &mut [u8]| library.fill(offset, buffer);
                 let Some(other) = Elf::read(&mut read_at) else { break };
                 if other.machine == elf.machine {
-                    let (more, own) = other.libraries(&mut read_at);
-                    open.push((more, places(&own, &path)));
+                    let own = other.libraries(&mut read_at);
+                    if name == "libc.so.6" {
+                        has = Some((own.glibc, path.clone()));
+                    } else if own.glibc > wants.0 {
+                        wants = (own.glibc, path.clone());
+                    }
+                    open.push((own.needed, places(&own.paths, &path)));
                     break;
                 }
                 trouble = Some(format!("{path} is built for {}", exec::machine_name(other.machine)));
             }
-            troubles.extend(trouble);
+            missing.extend(trouble);
             seen.push(name);
         }
     }
-    troubles
+    // What only looks like glibc has no versions.
+    let older = has.filter(|(has, _)| (1..wants.0).contains(has));
+    let glibc = older.map(|(has, libc)| {
+        format!("{} wants GLIBC_2.{}, and {libc} has no newer one than GLIBC_2.{has}", wants.1, wants.0)
+    });
+    Troubles { missing, glibc }
 }
 
 /// The places that a file's own headers name, seen from where it is.

@@ -22,6 +22,14 @@ pub(crate) struct Config {
     pub(crate) directory: String,
 }
 
+impl Config {
+    /// The value of a variable that is set, and not to nothing.
+    pub(crate) fn variable(&self, name: &str) -> Option<String> {
+        let found = self.env.iter().find(|(known, value)| known == name && !value.is_empty());
+        found.map(|(_, value)| value.clone())
+    }
+}
+
 /// A layer.
 #[derive(Clone, Debug)]
 pub(crate) struct Layer {
@@ -77,38 +85,52 @@ pub(super) fn index(file: &File, size: u64) -> Result<Vec<Header>, String> {
 
 pub(super) type Found = (Config, Vec<Layer>, usize);
 
-/// The image's configuration and layers, by docker's manifest.json or OCI's index.json.
-pub(super) fn contents(file: &File, index: &[Header]) -> Result<Found, String> {
-    let find = |name: &str| {
+/// An archive, and where each of its files is.
+struct Files<'a> {
+    file: &'a File,
+    index: &'a [Header],
+}
+
+/// Which files of an archive make the image: the name of its configuration, those of its layers, and how many other images
+/// there are.
+struct Listed {
+    config: String,
+    layers: Vec<String>,
+    others: usize,
+}
+
+impl Files<'_> {
+    fn find(&self, name: &str) -> Option<&Header> {
         let name = name.trim_start_matches("./");
-        let found = index.iter().rev().find(|header| header.path == name)?;
+        let found = self.index.iter().rev().find(|header| header.path == name)?;
         // docker save writes a layer that came twice as a link: ../ID/layer.tar; and what tar packs again may be a hard one.
         if matches!(found.kind, b'1' | b'2') {
             let target = found.link.trim_start_matches("../").trim_start_matches("./");
-            return index.iter().find(|header| header.path == target);
+            return self.index.iter().find(|header| header.path == target);
         }
         Some(found)
-    };
-    let json = |name: &str| {
-        let header = find(name)?;
+    }
+
+    fn json(&self, name: &str) -> Option<Value> {
+        let header = self.find(name)?;
         let mut bytes = vec![0; usize::try_from(header.size.min(SMALL)).ok()?];
-        file.read_exact_at(&mut bytes, header.at).ok()?;
+        self.file.read_exact_at(&mut bytes, header.at).ok()?;
         Value::read(&String::from_utf8_lossy(&bytes))
-    };
-    let blob = |value: &Value| {
-        let digest = value.get("digest")?.text()?;
-        Some(["blobs/", &digest.replacen(':', "/", 1)].concat())
-    };
-    let (config, names, others) = if let Some(manifest) = json("manifest.json") {
+    }
+
+    /// By docker's manifest.json.
+    fn by_docker(manifest: &Value) -> Result<Listed, String> {
         let images = manifest.items();
         let image = images.first().ok_or("its manifest.json lists no image")?;
         let config = image.get("Config").and_then(Value::text).unwrap_or_default().to_owned();
         let layers = image.get("Layers").map(Value::items).unwrap_or_default();
-        let names = layers.iter().filter_map(Value::text).map(str::to_owned).collect::<Vec<_>>();
-        (config, names, images.len().saturating_sub(1))
-    } else if let Some(mut manifest) = json("index.json") {
+        let layers = layers.iter().filter_map(Value::text).map(str::to_owned).collect();
+        Ok(Listed { config, layers, others: images.len().saturating_sub(1) })
+    }
+
+    /// By OCI's index.json, which may list other indexes: platforms, attestations.
+    fn by_oci(&self, mut manifest: Value) -> Result<Listed, String> {
         let mut others = 0;
-        // An index may list others: platforms, attestations.
         for _ in 0..4 {
             let listed = manifest.get("manifests").map(Value::items).unwrap_or_default();
             let is_image = |value: &&Value| {
@@ -117,20 +139,37 @@ pub(super) fn contents(file: &File, index: &[Header]) -> Result<Found, String> {
             };
             let Some(next) = listed.iter().find(is_image).or(listed.first()).and_then(blob) else { break };
             others += listed.iter().filter(is_image).count().saturating_sub(1);
-            manifest = json(&next).ok_or_else(|| format!("{next} is missing in it, or no JSON"))?;
+            manifest = self.json(&next).ok_or_else(|| format!("{next} is missing in it, or no JSON"))?;
         }
         let config = manifest.get("config").and_then(blob).unwrap_or_default();
         let layers = manifest.get("layers").map(Value::items).unwrap_or_default();
-        (config, layers.iter().filter_map(blob).collect(), others)
+        Ok(Listed { config, layers: layers.iter().filter_map(blob).collect(), others })
+    }
+}
+
+/// The name of the file that a descriptor means.
+fn blob(value: &Value) -> Option<String> {
+    let digest = value.get("digest")?.text()?;
+    Some(["blobs/", &digest.replacen(':', "/", 1)].concat())
+}
+
+/// The image's configuration and layers.
+pub(super) fn contents(file: &File, index: &[Header]) -> Result<Found, String> {
+    let files = Files { file, index };
+    let Listed { config, layers, others } = if let Some(manifest) = files.json("manifest.json") {
+        Files::by_docker(&manifest)?
+    } else if let Some(manifest) = files.json("index.json") {
+        files.by_oci(manifest)?
     } else {
         return Err("no image: neither docker's manifest.json nor OCI's index.json is in it".to_owned());
     };
-    let config =
-        json(&config).ok_or_else(|| format!("the image's configuration {config} is missing in it, or no JSON"))?;
-    if names.len() > MOST_LAYERS {
-        return Err(format!("{} layers are too many for an image", names.len()));
+    let config = files
+        .json(&config)
+        .ok_or_else(|| format!("the image's configuration {config} is missing in it, or no JSON"))?;
+    if layers.len() > MOST_LAYERS {
+        return Err(format!("{} layers are too many for an image", layers.len()));
     }
-    let layers = names.iter().map(|name| match find(name) {
+    let layers = layers.iter().map(|name| match files.find(name) {
         Some(header) => layer(file, header),
         None => Layer {
             at: 0,

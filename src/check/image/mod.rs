@@ -5,23 +5,24 @@ mod files;
 mod libraries;
 mod live;
 mod manifest;
-mod pem;
+pub(crate) mod pem;
 mod program;
 mod rights;
+mod settings;
 mod stream;
 mod surroundings;
-mod tar;
+pub(crate) mod tar;
 mod tree;
 mod version;
 
-use super::docker::{is_secret, script_becomes};
 use super::finding::{Finding, Place, Severity};
 use super::launch::{self, Launch};
 use super::show::Report;
 use super::table::{self, Rule};
-use crate::cli::options::boolean;
+use crate::cli::values::boolean;
 use crate::exec;
 use archive::Archive;
+pub(super) use files::{is_env, may_be_secret, secret};
 use live::Live;
 use manifest::{Config, Packing};
 use program::{Program, Start};
@@ -31,12 +32,12 @@ use surroundings::Needs;
 use tree::{Tree, resolve};
 
 /// What is asked of an image.
-pub(super) struct Question<'a> {
-    pub(super) program: Option<&'a str>,
-    pub(super) user: Option<&'a str>,
-    pub(super) writable: &'a [String],
+pub(crate) struct Question<'a> {
+    pub(crate) program: Option<&'a str>,
+    pub(crate) user: Option<&'a str>,
+    pub(crate) writable: &'a [String],
     /// Seconds since 1970.
-    pub(super) now: u64,
+    pub(crate) now: u64,
 }
 
 /// A directory as the root, or what is here; `env` and `own` are those of whoever asks, for a program that is here.
@@ -81,7 +82,7 @@ pub(super) fn directory(
 ///
 /// # Errors
 /// A sentence: it cannot be read.
-pub(super) fn archive(
+pub(crate) fn archive(
     path: &Path,
     question: &Question<'_>,
     progress: &mut dyn FnMut(usize, usize),
@@ -94,68 +95,104 @@ pub(super) fn archive(
     let config = image.config.clone();
     let mut report = Report { subject: path.display().to_string(), ..Report::default() };
     facts(&image, &mut report);
-    let argv: Vec<String> = [config.entrypoint.as_slice(), &config.cmd].concat();
-    let started = launch::understand(&argv);
-    let first = question.program.or(started.argv.first().filter(|_| started.script.is_none()).map(String::as_str));
-    let found = first.filter(|name| !name.is_empty()).map(|name| find(&image, name, &config.env, &config.directory));
-    let behind = match &started.script {
-        _ if question.program.is_some() => None,
-        Some((_, script)) => launch::in_script(script, true),
-        None => found.as_deref().and_then(|path| behind(&image, path, &started.argv)),
-    };
-    let server = behind.as_ref().and_then(|behind| behind.argv.first());
-    let server = server.map(|name| find(&image, name, &config.env, &config.directory));
-    let goward = config.env.iter().find(|(name, _)| name == "GOWARD_USER").map(|(_, value)| (value.clone(), true));
+    let started = Started::of(&image, question);
+    let subject = subject(&image, question, &started, &mut report.findings);
+    let program = started.program(&image, &subject, &mut report.findings);
+    if config.entrypoint.is_empty() && config.cmd.is_empty() && question.program.is_none() {
+        let mend = "ENTRYPOINT [\"/server\"], or name the program: goward check --image FILE.tar /server";
+        report.findings.push(Finding::new(&table::NO_PROGRAM, Place::config(), "neither ENTRYPOINT nor CMD", mend));
+    }
+    settings::judge(&image, &started.launch, &subject, started.start(&config), &mut report);
+    hidden(&image, &mut report);
+    gather(&mut report, &image, question, &subject, program, &config.env, Some(&started.launch));
+    // What a layer that cannot be read holds is not known: nothing is missing for sure.
+    if image.layers.iter().any(|layer| layer.trouble.is_some()) {
+        report.findings.retain(|finding| !ABSENT.iter().any(|rule| std::ptr::eq(*rule, finding.rule)));
+    }
+    Ok(report)
+}
+
+/// What says that something is not in the image.
+const ABSENT: [&Rule; 9] = [
+    &table::PROGRAM_MISSING,
+    &table::LOADER_MISSING,
+    &table::LIBRARY_MISSING,
+    &table::NO_CERTIFICATES,
+    &table::NO_ZONES,
+    &table::BAD_TMP,
+    &table::NOT_WRITABLE,
+    &table::NO_SUCH_USER,
+    &table::IMAGE_HEALTHCHECK,
+];
+
+/// What an image starts.
+struct Started {
+    launch: Launch,
+    /// Where the program is that is executed first, or that is asked for.
+    found: Option<String>,
+    /// What a script in between starts, where it says so plainly.
+    behind: Option<Launch>,
+    /// And where that is.
+    server: Option<String>,
+}
+
+impl Started {
+    fn of(image: &Archive, question: &Question<'_>) -> Started {
+        let config = &image.config;
+        let argv: Vec<String> = [config.entrypoint.as_slice(), &config.cmd].concat();
+        let variable = |name: &str| config.variable(name);
+        let launch = launch::understand_with(&argv, &variable);
+        let find = |name: &str| find(image, name, &config.env, &config.directory);
+        let first = question.program.or(launch.argv.first().filter(|_| launch.script.is_none()).map(String::as_str));
+        let found = first.filter(|name| !name.is_empty()).map(find);
+        let behind = match &launch.script {
+            _ if question.program.is_some() => None,
+            Some((_, script)) => launch::in_script(script, true, &variable),
+            None => found.as_deref().and_then(|path| behind(image, path, &launch.argv)),
+        };
+        let server = behind.as_ref().and_then(|behind| behind.argv.first()).map(|name| find(name));
+        Started { launch, found, behind, server }
+    }
+
+    /// How a program of the image is started.
+    fn start<'a>(&self, config: &'a Config) -> Start<'a> {
+        let go_env = self.launch.go_env || self.behind.as_ref().is_some_and(|behind| behind.go_env);
+        let go_env = go_env || asks_go_env(&config.env);
+        Start { machine: exec::machine_of(&config.architecture), env: &config.env, go_env }
+    }
+
+    /// What is known of the server; what is wrong with a script before it is noted.
+    fn program(&self, image: &Archive, subject: &Subject, findings: &mut Vec<Finding>) -> Option<Program> {
+        let look_at = |path: &String| program::look_at(image, path, subject, self.start(&image.config));
+        let mut program = self.found.as_ref().map(look_at);
+        if let Some(server) = self.server.as_ref().map(look_at) {
+            let script = program.replace(server).unwrap_or_default();
+            findings.extend(script.findings);
+        }
+        program
+    }
+}
+
+/// Who the server will be: whom the question names, whom the command line changes to, or the image's own user.
+fn subject(image: &Archive, question: &Question<'_>, started: &Started, findings: &mut Vec<Finding>) -> Subject {
+    let config = &image.config;
     let inside = |launch: &Launch| Some((launch.user.clone()?, launch.strict));
     let user = question
         .user
         .map(|user| (user.to_owned(), false))
-        .or_else(|| inside(&started))
-        .or_else(|| behind.as_ref().and_then(inside))
-        .or(goward)
+        .or_else(|| inside(&started.launch))
+        .or_else(|| started.behind.as_ref().and_then(inside))
         .or_else(|| Some((config.user.clone(), false)).filter(|(user, _)| !user.is_empty()));
     let subject = match &user {
-        Some((user, strict)) => user_of(user, *strict, &image, &mut report.findings),
+        Some((user, strict)) => user_of(user, *strict, image, findings),
         None => Subject::default(),
     };
-    if subject.is_root() && !report.findings.iter().any(|finding| std::ptr::eq(finding.rule, &table::NO_SUCH_USER)) {
+    if subject.is_root() && !findings.iter().any(|finding| std::ptr::eq(finding.rule, &table::NO_SUCH_USER)) {
         let evidence = if config.user.is_empty() { "the image has no USER" } else { "the image's USER is root" };
         let mend = "USER 65532:65532, or goward --user 65532:65532 in ENTRYPOINT";
-        report.findings.push(Finding::new(&table::RUNS_AS_ROOT, Place::config(), evidence, mend));
+        findings.push(Finding::new(&table::RUNS_AS_ROOT, Place::config(), evidence, mend));
     }
-    let go_env = started.go_env || behind.is_some_and(|behind| behind.go_env) || asks_go_env(&config.env);
-    let start = Start { machine: exec::machine_of(&config.architecture), env: &config.env, go_env };
-    let look_at = |path: &String| program::look_at(&image, path, &subject, start);
-    let mut program = found.as_ref().map(look_at);
-    if let Some(server) = server.as_ref().map(look_at) {
-        // What is wrong with the script stays wrong.
-        let script = program.replace(server).unwrap_or_default();
-        report.findings.extend(script.findings);
-    }
-    if argv.is_empty() && question.program.is_none() {
-        let mend = "ENTRYPOINT [\"/server\"], or name the program: goward check --image FILE.tar /server";
-        report.findings.push(Finding::new(&table::NO_PROGRAM, Place::config(), "neither ENTRYPOINT nor CMD", mend));
-    }
-    settings(&image, &config, &started, &subject, start, &mut report);
-    hidden(&image, &mut report);
-    gather(&mut report, &image, question, &subject, program, &config.env, Some(&started));
-    // What a layer that cannot be read holds is not known: nothing is missing for sure.
-    if image.layers.iter().any(|layer| layer.trouble.is_some()) {
-        let absent = [
-            &table::PROGRAM_MISSING,
-            &table::LOADER_MISSING,
-            &table::LIBRARY_MISSING,
-            &table::NO_CERTIFICATES,
-            &table::NO_ZONES,
-        ];
-        let absent = [
-            absent.as_slice(),
-            &[&table::BAD_TMP, &table::NOT_WRITABLE, &table::NO_SUCH_USER, &table::IMAGE_HEALTHCHECK],
-        ]
-        .concat();
-        report.findings.retain(|finding| !absent.iter().any(|rule| std::ptr::eq(*rule, finding.rule)));
-    }
-    Ok(report)
+    subject
 }
 
 /// The variable of `goward --go-env`.
@@ -182,10 +219,10 @@ fn behind(image: &Archive, path: &str, words: &[String]) -> Option<Launch> {
         return None;
     }
     if launch::passes_on(&script) {
-        let given = launch::understand(words.get(1..)?);
+        let given = launch::understand_with(words.get(1..)?, &|name| image.config.variable(name));
         return (given.script.is_none() && !given.argv.is_empty()).then_some(given);
     }
-    launch::in_script(&script, false)
+    launch::in_script(&script, false, &|name| image.config.variable(name))
 }
 
 /// As execvp looks: a name without a slash is searched for in PATH.
@@ -243,74 +280,6 @@ fn gather(
     files::judge(tree, server.as_deref(), is_static, report);
 }
 
-/// What the configuration says.
-fn settings(
-    image: &Archive,
-    config: &Config,
-    started: &Launch,
-    subject: &Subject,
-    start: Start<'_>,
-    report: &mut Report,
-) {
-    let mut say = |rule: &'static Rule, evidence: String, mend: &str| {
-        report.findings.push(Finding::new(rule, Place::config(), evidence, mend));
-    };
-    if let Some((shell, script)) = started.script.as_ref().filter(|_| !started.to_group) {
-        // busybox and bash become the last command themselves, and that it is one of them can be seen.
-        let shell_path = started.argv.first().map_or("", String::as_str);
-        let real = resolve(image, &find(image, shell_path, &config.env, &config.directory));
-        let real = real.map(|way| launch::base_name(&way.path).to_owned()).unwrap_or_default();
-        let becomes = matches!(real.as_str(), "bash" | "busybox") || shell == "bash";
-        if let Some(evidence) = script_becomes(script, becomes) {
-            say(
-                &table::IMAGE_SHELL_ENTRYPOINT,
-                format!("{shell} -c {script}: {evidence}"),
-                "ENTRYPOINT [\"/server\"] in exec form",
-            );
-        }
-    }
-    if let Some((signal, why)) = config.stop.as_deref().and_then(|signal| Some((signal, launch::unfit(signal)?)))
-        && !started.rewrites
-    {
-        say(
-            &table::IMAGE_STOPSIGNAL,
-            format!("{signal} to a Go server {why}"),
-            "leave STOPSIGNAL out: SIGTERM is the default",
-        );
-    }
-    let test = config.health.split_first().map(|(kind, rest)| (kind.as_str(), rest));
-    let checked = match test {
-        Some(("CMD", rest)) => rest.first().map(String::as_str),
-        Some(("CMD-SHELL", _)) => Some("/bin/sh"),
-        Some(_) | None => None,
-    };
-    if let Some(checker) = checked {
-        // As the image's own user: goward's --user holds for the server alone.
-        let user = Subject::of(&config.user, false, image).unwrap_or_default();
-        let path = find(image, checker, &config.env, &config.directory);
-        // All that is an error of a program keeps it from starting.
-        let findings = program::look_at(image, &path, &user, start).findings;
-        if let Some(why) = findings.iter().find(|finding| finding.severity == Severity::Error) {
-            say(
-                &table::IMAGE_HEALTHCHECK,
-                format!("HEALTHCHECK is run by {checker}: {}", why.evidence),
-                "a program of the image in exec form: HEALTHCHECK CMD [\"/goward\", \"probe\", \"http://localhost:8080/healthz\"]",
-            );
-        }
-    }
-    let keeps = config.entrypoint.iter().any(|word| word.contains("net_bind_service"));
-    if let Some(port) = config.ports.iter().find(|port| **port < 1024 && !subject.is_root() && !keeps) {
-        let evidence = format!("EXPOSE {port}, and the server is not root");
-        say(&table::IMAGE_LOW_PORT, evidence, "listen on 8080, or goward --keep-cap net_bind_service");
-    }
-    for (name, value) in &config.env {
-        if is_secret(name, value) {
-            let mend = "give it at run time: an environment variable, or a file";
-            say(&table::IMAGE_SECRET_IN_ENV, format!("ENV {name} has a value"), mend);
-        }
-    }
-}
-
 fn hidden(image: &Archive, report: &mut Report) {
     let (mut count, mut size, mut largest) = (0, 0, None::<&archive::Hidden>);
     let mut last = None;
@@ -329,7 +298,7 @@ fn hidden(image: &Archive, report: &mut Report) {
         let git = git.filter(|path| last.replace(*path) != Some(*path));
         if secret.is_some() || git.is_some() || files::is_env(&hidden.path) {
             let path = git.unwrap_or(&hidden.path);
-            let place = Place { file: path.to_owned(), line: 0, layer: hidden.entry.layer };
+            let place = Place { file: path.to_owned(), layer: hidden.entry.layer, ..Place::default() };
             let evidence = format!("{path} was removed or replaced later, and is still in its layer");
             let mend =
                 "never copy it: RUN --mount=type=secret, or a build stage that is not shipped; and change the secret";
@@ -338,7 +307,7 @@ fn hidden(image: &Archive, report: &mut Report) {
         }
     }
     if let Some(largest) = largest.filter(|_| size >= 1 << 20) {
-        let place = Place { file: largest.path.clone(), line: 0, layer: largest.entry.layer };
+        let place = Place { file: largest.path.clone(), layer: largest.entry.layer, ..Place::default() };
         let evidence = format!(
             "{} in {count} files that later layers remove or replace, the largest {}",
             files::size(size),
@@ -349,8 +318,14 @@ fn hidden(image: &Archive, report: &mut Report) {
     }
     for (at, layer) in image.layers.iter().enumerate() {
         if let Some(trouble) = &layer.trouble {
-            let place = Place { file: "(layer)".to_owned(), line: 0, layer: Some(at as u32 + 1) };
-            let mend = "docker save writes layers that can be read; nothing is said here of what may be in this one";
+            let place = Place { file: "(layer)".to_owned(), layer: Some(at as u32 + 1), ..Place::default() };
+            let mend = match trouble.contains("zstd") {
+                true => {
+                    "docker buildx build --output type=oci,dest=image.tar,compression=gzip,force-compression=true; \
+                         nothing is said here of what may be in this one"
+                }
+                false => "docker save writes layers that can be read; nothing is said here of what may be in this one",
+            };
             report.findings.push(Finding::new(&table::UNREADABLE_LAYER, place, trouble.clone(), mend));
         }
     }

@@ -1,5 +1,7 @@
 //! Certificates in a PEM file: how many, and until when they are valid. Just enough of DER for that. Pure.
 
+use crate::pem::blocks;
+
 /// What a bundle holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Bundle {
@@ -12,39 +14,13 @@ pub(crate) struct Bundle {
 /// Reads a bundle. `now` is YYYYMMDDhhmmss, as a number.
 pub(crate) fn read(text: &str, now: u64) -> Bundle {
     let mut bundle = Bundle::default();
-    let mut rest = text;
-    while let Some(start) = rest.find("-----BEGIN CERTIFICATE-----") {
-        let body = &rest[start + 27..];
-        let Some(end) = body.find("-----END CERTIFICATE-----") else { break };
-        let der = decode(&body[..end]);
+    for der in blocks(text, "CERTIFICATE") {
         if let Some(until) = valid_until(&der) {
             bundle.count += 1;
             bundle.expired += usize::from(until < now);
         }
-        rest = &body[end..];
     }
     bundle
-}
-
-fn decode(text: &str) -> Vec<u8> {
-    let (mut bytes, mut bits, mut held) = (Vec::new(), 0u32, 0);
-    for byte in text.bytes() {
-        let six = match byte {
-            b'A'..=b'Z' => byte - b'A',
-            b'a'..=b'z' => byte - b'a' + 26,
-            b'0'..=b'9' => byte - b'0' + 52,
-            b'+' => 62,
-            b'/' => 63,
-            _ => continue,
-        };
-        bits = bits << 6 | u32::from(six);
-        held += 6;
-        if held >= 8 {
-            held -= 8;
-            bytes.push((bits >> held) as u8);
-        }
-    }
-    bytes
 }
 
 /// Tag, content, and what follows.

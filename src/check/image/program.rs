@@ -55,6 +55,9 @@ pub(crate) struct Uses {
 
 const WITHOUT_CGO: &str = "CGO_ENABLED=0 go build …, or a base image with that libc";
 
+/// What a processor must have for these; v1 is any of amd64.
+const LEVELS: [(&str, &str); 3] = [("v2", "SSE4.2"), ("v3", "AVX2"), ("v4", "AVX-512")];
+
 /// Names of functions, as they stand in the runtime's table; stripping leaves that in.
 const NAMES: [&[u8]; 10] = [
     b"crypto/x509.loadSystemRoots\0",
@@ -80,7 +83,7 @@ pub(crate) fn look_at(tree: &dyn Tree, path: &str, subject: &Subject, start: Sta
         }
     };
     program.way = Some(way.clone());
-    let place = Place { file: path.to_owned(), line: 0, layer: way.entry.layer };
+    let place = Place { file: path.to_owned(), layer: way.entry.layer, ..Place::default() };
     let unfit = match way.entry.kind {
         Kind::File if way.entry.mode & 0o111 == 0 => Some(format!("no x bit (mode {:04o})", way.entry.mode)),
         Kind::File => None,
@@ -180,31 +183,13 @@ impl Program {
             (known, own) => known.or(own).unwrap_or(exec::MACHINE),
         };
         let trouble = exec::trouble(&head, entry.size, &mut read_at, machine, &there);
-        let own = exec::machine_name(machine);
-        match &trouble {
-            Some(Trouble::OtherMachine(other)) => {
-                let other = exec::machine_name(*other);
-                let evidence = format!("built for {other}, and the image is for {own}");
-                self.say(
-                    &table::OTHER_ARCHITECTURE,
-                    place,
-                    evidence,
-                    format!("GOARCH={own} go build …, or docker build --platform linux/{other}"),
-                );
-            }
-            Some(Trouble::LoaderMissing(loader)) => {
-                let evidence = format!(
-                    "it is linked dynamically against {}, and its loader {loader} is not in the image",
-                    exec::libc_of(loader)
-                );
-                self.say(&table::LOADER_MISSING, place, evidence, WITHOUT_CGO);
-            }
-            Some(Trouble::Truncated { .. } | Trouble::Damaged(_)) => {
-                let evidence = trouble.as_ref().map(ToString::to_string).unwrap_or_default();
-                self.say(&table::DAMAGED, place, evidence, "build or copy it again; is a disk full?");
-            }
-            Some(Trouble::Other(text, mend)) => self.say(&table::NOT_EXECUTABLE, place, text.clone(), *mend),
-            None => {}
+        if let Some(trouble) = &trouble {
+            self.refused(place, trouble, machine);
+        } else if let Some(name) = exec::asked_of_env(&head)
+            && resolve(tree, &super::find(tree, &name, start.env, "/")).is_err()
+        {
+            let evidence = format!("a script for {name}, which is in no directory of the image's PATH");
+            self.say(&table::NOT_EXECUTABLE, place, evidence, "start the server itself, or use a base image with it");
         }
         let Some(elf) = Elf::read(&mut read_at) else { return };
         let loader = elf.interpreter(&mut read_at);
@@ -214,46 +199,60 @@ impl Program {
                 let evidence = format!("its loader {loader} is built for {}", exec::machine_name(other));
                 self.say(&table::LOADER_MISSING, place, evidence, WITHOUT_CGO);
             }
-            for evidence in libraries::troubles(tree, subject, way, &elf, content, start.env) {
+            let troubles = libraries::troubles(tree, subject, way, &elf, content, start.env);
+            for evidence in troubles.missing {
                 let mend = "CGO_ENABLED=0 go build …, or install that library in the image";
                 self.say(&table::LIBRARY_MISSING, place, evidence, mend);
             }
-        }
-        self.build = buildinfo::of(&elf, &mut read_at);
-        let set = |key: &str, value: &str| self.build.as_ref().is_some_and(|build| build.setting(key) == Some(value));
-        if set("CGO_ENABLED", "0") && set("-buildmode", "pie") {
-            for finding in self.findings.iter_mut().filter(|finding| finding.mend == WITHOUT_CGO) {
-                finding.mend = "go build without -buildmode=pie, which needs a loader even without cgo".to_owned();
+            if let Some(evidence) = troubles.glibc {
+                let mend = "CGO_ENABLED=0 go build …, or build it on the distribution of the final stage";
+                self.say(&table::LIBC_TOO_OLD, place, evidence, mend);
             }
         }
+        self.build = buildinfo::of(&elf, &mut read_at);
         match self.build.clone() {
             Some(build) => {
                 self.uses = Some(uses(content, loaded(&elf, entry.size)));
                 self.built(place, &elf, &build, content, start);
             }
             None if matches!(trouble, None | Some(Trouble::OtherMachine(_) | Trouble::LoaderMissing(_))) => {
-                self.say(
-                    &table::NO_BUILD_INFO,
-                    place,
-                    "no .go.buildinfo in it, nor in its data",
-                    "build it with go build",
-                );
+                let evidence = "no .go.buildinfo in it, nor in its data";
+                self.say(&table::NO_BUILD_INFO, place, evidence, "build it with go build");
             }
             None => {}
         }
     }
 
-    fn built(&mut self, place: &Place, elf: &Elf, build: &BuildInfo, content: &dyn Content, start: Start<'_>) {
-        let stripped = elf.section(".symtab").is_none();
-        let setting = |key: &str| build.setting(key);
-        let trimmed = setting("-trimpath") == Some("true");
-        let minor = support::go_minor(&build.go);
-        if let Some(minor) = minor.filter(|minor| !support::go_is_supported(*minor)) {
-            let (old, new, date) = (support::GO_OLDEST, support::GO_NEWEST, support::AS_OF);
-            let evidence = format!("{}; as of {date} Go 1.{old} and 1.{new} are supported", build.go);
-            let mend = format!("build it with Go 1.{new}, 1.{minor} gets no fixes");
-            self.say(&table::GO_UNSUPPORTED, place, evidence, mend);
+    /// Why the kernel would not start it.
+    fn refused(&mut self, place: &Place, trouble: &Trouble, machine: Machine) {
+        match trouble {
+            Trouble::OtherMachine(other) => {
+                let (other, own) = (exec::machine_name(*other), exec::machine_name(machine));
+                let evidence = format!("built for {other}, and the image is for {own}");
+                let mend = format!("GOARCH={own} go build …, or docker build --platform linux/{other}");
+                self.say(&table::OTHER_ARCHITECTURE, place, evidence, mend);
+            }
+            Trouble::LoaderMissing(loader) => {
+                let libc = exec::libc_of(loader);
+                let evidence =
+                    format!("it is linked dynamically against {libc}, and its loader {loader} is not in the image");
+                self.say(&table::LOADER_MISSING, place, evidence, WITHOUT_CGO);
+            }
+            Trouble::Truncated { .. } | Trouble::Damaged(_) => {
+                self.say(&table::DAMAGED, place, trouble.to_string(), "build or copy it again; is a disk full?");
+            }
+            Trouble::Other(text, mend) => self.say(&table::NOT_EXECUTABLE, place, text.clone(), *mend),
         }
+    }
+
+    /// What its build information tells.
+    fn built(&mut self, place: &Place, elf: &Elf, build: &BuildInfo, content: &dyn Content, start: Start<'_>) {
+        if build.setting("CGO_ENABLED") == Some("0") && build.setting("-buildmode") == Some("pie") {
+            for finding in self.findings.iter_mut().filter(|finding| finding.mend == WITHOUT_CGO) {
+                finding.mend = "go build without -buildmode=pie, which needs a loader even without cgo".to_owned();
+            }
+        }
+        let stripped = elf.section(".symtab").is_none();
         if !stripped {
             self.say(&table::NOT_STRIPPED, place, "it has .symtab", "go build -ldflags=\"-s -w\"");
         }
@@ -262,25 +261,7 @@ impl Program {
             let evidence = "no -X of a version or commit in its -ldflags, and its module has no version";
             self.say(&table::NO_VERSION, place, evidence, "go build -ldflags=\"-X main.version=1.2.3\"");
         }
-        // Before 1.18 nothing was said of how it was built.
-        if !trimmed && !build.settings.is_empty() {
-            self.say(&table::BUILD_PATHS, place, "it was built without -trimpath", "go build -trimpath");
-        }
-        if setting("vcs.modified") == Some("true") {
-            let revision = setting("vcs.revision").unwrap_or("a commit");
-            let evidence = format!("vcs.modified=true, after {revision}");
-            self.say(
-                &table::MODIFIED_SOURCE,
-                place,
-                evidence,
-                "commit before the build, or leave .git out of the context and stamp the version",
-            );
-        }
-        let unoptimized = setting("-gcflags").is_some_and(|flags| flags.contains("-N"));
-        if setting("-race") == Some("true") || unoptimized {
-            let evidence = if unoptimized { "-gcflags has -N: the optimizer is off" } else { "-race=true" };
-            self.say(&table::DEBUG_BUILD, place, evidence, "go build without -race and without -gcflags=-N");
-        }
+        self.settings(place, build);
         let is_set = |name: &str| start.env.iter().any(|(known, value)| known == name && !value.is_empty());
         let procs = goenv::needs_gomaxprocs(build) && !is_set("GOMAXPROCS");
         if procs && !start.go_env {
@@ -288,6 +269,55 @@ impl Program {
             let mend = "Go 1.25 and a go line of 1.25 in go.mod; or goward --go-env, which sets GOMAXPROCS";
             self.say(&table::NEEDS_GOMAXPROCS, place, evidence, mend);
         }
+        self.facts.push(self.described(elf, build, stamp, stripped));
+        let sets: Vec<&str> = [
+            (procs, "GOMAXPROCS from the CPU quota"),
+            (!is_set("GOMEMLIMIT"), "GOMEMLIMIT to 90 % of the memory limit"),
+            (!is_set("GOTRACEBACK"), "GOTRACEBACK=all"),
+        ]
+        .into_iter()
+        .filter_map(|(needed, what)| needed.then_some(what))
+        .collect();
+        if !sets.is_empty() {
+            let would = if start.go_env { "sets" } else { "would set" };
+            self.facts.push(format!("goward --go-env {would} {}", sets.join(", ")));
+        }
+    }
+
+    /// What is wrong with the version of Go and the flags that it was built with.
+    fn settings(&mut self, place: &Place, build: &BuildInfo) {
+        let setting = |key: &str| build.setting(key);
+        let minor = support::go_minor(&build.go);
+        if let Some(minor) = minor.filter(|minor| !support::go_is_supported(*minor)) {
+            let (old, new, date) = (support::GO_OLDEST, support::GO_NEWEST, support::AS_OF);
+            let evidence = format!("{}; as of {date} Go 1.{old} and 1.{new} are supported", build.go);
+            let mend = format!("build it with Go 1.{new}, 1.{minor} gets no fixes");
+            self.say(&table::GO_UNSUPPORTED, place, evidence, mend);
+        }
+        // Before 1.18 nothing was said of how it was built.
+        if setting("-trimpath") != Some("true") && !build.settings.is_empty() {
+            self.say(&table::BUILD_PATHS, place, "it was built without -trimpath", "go build -trimpath");
+        }
+        if setting("vcs.modified") == Some("true") {
+            let evidence = format!("vcs.modified=true, after {}", setting("vcs.revision").unwrap_or("a commit"));
+            let mend = "commit before the build, or leave .git out of the context and stamp the version";
+            self.say(&table::MODIFIED_SOURCE, place, evidence, mend);
+        }
+        let level = setting("GOAMD64").and_then(|level| LEVELS.iter().find(|(known, _)| *known == level));
+        if let Some((level, needs)) = level {
+            let evidence = format!("GOAMD64={level}: it ends at once where the processor has no {needs}");
+            let mend = "GOAMD64=v1, unless all machines are known to be newer";
+            self.say(&table::NEWER_PROCESSOR, place, evidence, mend);
+        }
+        let unoptimized = setting("-gcflags").is_some_and(|flags| flags.contains("-N"));
+        if setting("-race") == Some("true") || unoptimized {
+            let evidence = if unoptimized { "-gcflags has -N: the optimizer is off" } else { "-race=true" };
+            self.say(&table::DEBUG_BUILD, place, evidence, "go build without -race and without -gcflags=-N");
+        }
+    }
+
+    /// What it is, in one line.
+    fn described(&self, elf: &Elf, build: &BuildInfo, stamp: Option<Option<String>>, stripped: bool) -> String {
         let mut fact = format!("{}: {}", self.path, build.go);
         let mut add = |text: &str| {
             fact.push_str(", ");
@@ -304,27 +334,15 @@ impl Program {
         add(if self.is_static { "static" } else { "dynamic" });
         add(if stripped { "stripped" } else { "not stripped" });
         for key in ["CGO_ENABLED", "-tags", "vcs.revision"] {
-            if let Some(value) = setting(key) {
+            if let Some(value) = build.setting(key) {
                 add(&[key, "=", value].concat());
             }
         }
-        if trimmed {
+        if build.setting("-trimpath") == Some("true") {
             add("-trimpath");
         }
         add(&exec::machine_name(elf.machine));
-        self.facts.push(fact);
-        let mut sets = String::new();
-        for (needed, what) in [
-            (procs, ", GOMAXPROCS from the CPU quota"),
-            (!is_set("GOMEMLIMIT"), ", GOMEMLIMIT to 90 % of the memory limit"),
-            (!is_set("GOTRACEBACK"), ", GOTRACEBACK=all"),
-        ] {
-            sets.push_str(if needed { what } else { "" });
-        }
-        if let Some(sets) = sets.strip_prefix(", ") {
-            let would = if start.go_env { "sets" } else { "would set" };
-            self.facts.push(format!("goward --go-env {would} {sets}"));
-        }
+        fact
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a user may do, by owner, group and mode. Pure. Capabilities and access lists are not looked at: images have none.
 
 use super::tree::{Entry, Kind, Lost, Resolved, Tree, resolve, text};
-use crate::privilege::accounts;
+use crate::privilege::accounts::{self, Accounts, Groups};
 
 /// Somebody.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,7 +33,9 @@ impl Subject {
         let known = |uid: &str| passwd.lines().any(|line| line.split(':').nth(2) == Some(uid));
         let number = !spec.is_empty() && spec.bytes().all(|byte| byte.is_ascii_digit());
         let group_of_root = if number && !strict && !known(spec) { ":0" } else { "" };
-        let whole = accounts::resolve(&[spec, group_of_root].concat(), &passwd, &group)?;
+        let spec = [spec, group_of_root].concat();
+        let accounts = Accounts { passwd: Ok(passwd.clone()), group: Ok(group.clone()), given: Vec::new() };
+        let (whole, _) = accounts::resolve(&spec, &Groups::Usual, &accounts)?;
         let entry = known(&whole.uid.to_string());
         let home = entry.then_some(whole.home);
         Ok(Subject { uid: whole.uid, gid: whole.gid, groups: whole.groups, home })
@@ -74,14 +76,14 @@ pub(crate) fn cannot_write(subject: &Subject, directory: &str, tree: &dyn Tree) 
     let way = match resolve(tree, directory) {
         Ok(way) => way,
         Err(Lost::Missing(path, _)) => return Some(format!("{path} does not exist")),
-        Err(Lost::NotDirectory(path)) => return Some(format!("{path} is no directory")),
+        Err(Lost::NotDirectory(path)) => return Some(format!("{path} is not a directory")),
         Err(Lost::Circle) => return Some("its links go round in a circle".to_owned()),
     };
     if let Some((closed, entry)) = subject.stopped_at(&way) {
         return Some(format!("{} may not look into {closed} ({})", subject.name(), look(entry)));
     }
     if way.entry.kind != Kind::Directory {
-        return Some("it is no directory".to_owned());
+        return Some("it is not a directory".to_owned());
     }
     let writes = subject.may(Want::Write, &way.entry) && subject.may(Want::Execute, &way.entry);
     (!writes).then(|| format!("{} may not write there ({})", subject.name(), look(&way.entry)))
@@ -122,7 +124,7 @@ mod tests {
             ("/data", "may not write"),
             ("/closed/data", "may not look into /closed"),
             ("/none", "/none does not exist"),
-            ("/etc/passwd", "no directory"),
+            ("/etc/passwd", "not a directory"),
         ] {
             assert!(cannot_write(&app, path, &toy).unwrap().contains(said), "{path}");
         }

@@ -1,8 +1,8 @@
-//! The bytes of a layer, from front to back: a part of the archive, compressed or not.
+//! The bytes of a layer, from front to back: a part of the archive, compressed or not. How it is packed `manifest.rs` finds out.
 
 use super::manifest::{Layer, Packing};
 use super::tar::Source;
-use flate2::bufread::MultiGzDecoder;
+use crate::gzip::Gzip;
 use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::os::unix::fs::FileExt;
@@ -36,7 +36,7 @@ impl Source for Region<'_> {
 /// A layer's tar, compressed or not.
 pub(super) enum Stream<'a> {
     Plain(Region<'a>),
-    Gzip(Box<MultiGzDecoder<BufReader<Region<'a>>>>),
+    Gzip(Gzip<'a>),
 }
 
 impl Read for Stream<'_> {
@@ -72,10 +72,8 @@ impl Layer {
         let region = Region { file, at: self.at, end: self.at.saturating_add(self.size) };
         match self.packed {
             Packing::Plain => Ok(Stream::Plain(region)),
-            Packing::Gzip => {
-                Ok(Stream::Gzip(Box::new(MultiGzDecoder::new(BufReader::with_capacity(64 * 1024, region)))))
-            }
-            Packing::Other => Err(io::Error::other("it is compressed in a way that is not read here (zstd?)")),
+            Packing::Gzip => Ok(Stream::Gzip(Gzip::new(Box::new(BufReader::with_capacity(64 * 1024, region))))),
+            Packing::Other => Err(io::Error::other("it is compressed by zstd, which is not read here")),
         }
     }
 }

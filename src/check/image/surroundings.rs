@@ -119,89 +119,118 @@ fn certificates<'a>(
     embedded: bool,
     now: u64,
 ) -> Result<String, Finding> {
-    let wrong = |rule: &'static Rule, place: &str, evidence: String, mend: &str| {
-        Err(Finding::new(rule, Place::path(place), evidence, mend))
-    };
-    let mend = "COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/";
     let own = variable("SSL_CERT_FILE");
-    let files: Vec<&str> = match own {
-        Some(file) => vec![file],
-        None => FILES.to_vec(),
-    };
-    let directories: Vec<&str> = match variable("SSL_CERT_DIR") {
-        Some(list) => list.split(':').collect(),
-        None => DIRECTORIES.to_vec(),
-    };
+    let files = own.map_or_else(|| FILES.to_vec(), |file| vec![file]);
+    let directories = variable("SSL_CERT_DIR").map_or_else(|| DIRECTORIES.to_vec(), |list| list.split(':').collect());
     let now = pem::moment(now);
-    let mut sum = pem::Bundle::default();
-    let mut read: Option<String> = None;
-    let mut closed = None;
-    for file in files {
-        let Ok(way) = resolve(tree, file) else { continue };
-        if let Some((directory, entry)) = subject.stopped_at(&way) {
-            let why = format!("{} may not look into {directory} ({})", subject.name(), look(entry));
-            closed = Some((format!("{file} is there, and {why}"), "chmod 0755 that directory"));
-            continue;
-        }
-        if !subject.may(Want::Read, &way.entry) {
-            let why = format!("{} may not read it ({})", subject.name(), look(&way.entry));
-            closed = Some((format!("{file} is there, and {why}"), "chmod 0644"));
-            continue;
-        }
-        sum = pem::read(&text(tree, file), now);
-        read = Some(file.to_owned());
-        break;
-    }
+    let mut search = Search { tree, subject, now, sum: pem::Bundle::default(), read: None, closed: None };
+    search.in_files(&files);
     // The directories only where the files had none: reading all of Debian's takes longer than it tells.
-    let mut inside: Vec<String> = Vec::new();
-    if sum.count == sum.expired {
+    if search.sum.count == search.sum.expired {
+        search.in_directories(&directories);
+    }
+    if embedded && search.sum.count == 0 {
+        return Ok("certificates: the program's own (x509.SetFallbackRoots)".to_owned());
+    }
+    search.verdict(own)
+}
+
+/// A search for certificates, as crypto/x509 does it.
+struct Search<'a> {
+    tree: &'a dyn Tree,
+    subject: &'a Subject,
+    /// As `pem::moment` writes it.
+    now: u64,
+    /// Of all files that were read.
+    sum: pem::Bundle,
+    /// The first that was read.
+    read: Option<String>,
+    /// Why one that is there could not be read, and what mends that.
+    closed: Option<(String, &'static str)>,
+}
+
+impl Search<'_> {
+    /// The first of these that can be read is taken.
+    fn in_files(&mut self, files: &[&str]) {
+        for file in files {
+            let Ok(way) = resolve(self.tree, file) else { continue };
+            if let Some((directory, entry)) = self.subject.stopped_at(&way) {
+                let why = format!("{} may not look into {directory} ({})", self.subject.name(), look(entry));
+                self.closed = Some((format!("{file} is there, and {why}"), "chmod 0755 that directory"));
+                continue;
+            }
+            if !self.subject.may(Want::Read, &way.entry) {
+                let why = format!("{} may not read it ({})", self.subject.name(), look(&way.entry));
+                self.closed = Some((format!("{file} is there, and {why}"), "chmod 0644"));
+                continue;
+            }
+            self.sum = pem::read(&text(self.tree, file), self.now);
+            self.read = Some((*file).to_owned());
+            return;
+        }
+    }
+
+    /// Whatever these directories hold is read.
+    fn in_directories(&mut self, directories: &[&str]) {
         // /etc/ssl may be a link, and what is walked has none.
-        let real = |directory: &&str| resolve(tree, directory).ok().map(|way| way.path);
-        let mut directories: Vec<String> = directories.iter().filter_map(real).collect();
-        directories.sort();
-        directories.dedup();
-        for directory in &directories {
-            tree.walk(directory, &mut |path, entry| {
+        let real = |directory: &&str| resolve(self.tree, directory).ok().map(|way| way.path);
+        let mut each: Vec<String> = Vec::new();
+        for directory in directories.iter().take(100).filter_map(real) {
+            if !each.contains(&directory) {
+                each.push(directory);
+            }
+        }
+        let mut inside: Vec<String> = Vec::new();
+        for directory in &each {
+            self.tree.walk(directory, &mut |path, entry| {
                 let here = path.rsplit_once('/').is_some_and(|(parent, _)| parent == directory);
                 if here && entry.kind != Kind::Directory && inside.len() < 1000 {
                     inside.push(path.to_owned());
                 }
             });
         }
-    }
-    let first = read.clone();
-    let readable = |file: &&String| {
-        resolve(tree, file).is_ok_and(|way| subject.stopped_at(&way).is_none() && subject.may(Want::Read, &way.entry))
-    };
-    for file in inside.iter().filter(|file| first.as_ref() != Some(*file)).filter(readable) {
-        let more = pem::read(&text(tree, file), now);
-        if more.count > 0 {
-            read.get_or_insert_with(|| file.clone());
+        let first = self.read.clone();
+        for file in inside.iter().filter(|file| first.as_ref() != Some(*file)) {
+            let readable = resolve(self.tree, file)
+                .is_ok_and(|way| self.subject.stopped_at(&way).is_none() && self.subject.may(Want::Read, &way.entry));
+            if !readable {
+                continue;
+            }
+            let more = pem::read(&text(self.tree, file), self.now);
+            if more.count > 0 {
+                self.read.get_or_insert_with(|| file.clone());
+            }
+            self.sum.count += more.count;
+            self.sum.expired += more.expired;
         }
-        sum.count += more.count;
-        sum.expired += more.expired;
     }
-    if embedded && sum.count == 0 {
-        return Ok("certificates: the program's own (x509.SetFallbackRoots)".to_owned());
-    }
-    match (read, closed) {
-        (Some(file), _) if sum.count > sum.expired => {
-            let over = if sum.expired > 0 { format!(", {} of them expired", sum.expired) } else { String::new() };
-            let s = if sum.count == 1 { "" } else { "s" };
-            Ok(format!("{file}: {} certificate{s}{over}", sum.count))
-        }
-        (Some(file), _) if sum.count > 0 => {
-            let evidence = format!("{file}: all {} certificates are expired", sum.count);
-            wrong(&table::BAD_CERTIFICATES, &file, evidence, "build with a newer base or ca-certificates package")
-        }
-        (Some(file), _) => wrong(&table::BAD_CERTIFICATES, &file, format!("{file}: no certificate in it"), mend),
-        (None, Some((closed, mend))) => wrong(&table::NO_CERTIFICATES, own.unwrap_or(FILES[0]), closed, mend),
-        (None, None) => {
-            let evidence = match own {
-                Some(file) => format!("SSL_CERT_FILE names {file}, which does not exist"),
-                None => format!("none of the {} files that Go tries, nor in /etc/ssl/certs", FILES.len()),
-            };
-            wrong(&table::NO_CERTIFICATES, own.unwrap_or(FILES[0]), evidence, mend)
+
+    /// `own` is the file that SSL_CERT_FILE names.
+    fn verdict(self, own: Option<&str>) -> Result<String, Finding> {
+        let wrong = |rule: &'static Rule, place: &str, evidence: String, mend: &str| {
+            Err(Finding::new(rule, Place::path(place), evidence, mend))
+        };
+        let mend = "COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/";
+        let sum = self.sum;
+        match (self.read, self.closed) {
+            (Some(file), _) if sum.count > sum.expired => {
+                let over = if sum.expired > 0 { format!(", {} of them expired", sum.expired) } else { String::new() };
+                let s = if sum.count == 1 { "" } else { "s" };
+                Ok(format!("{file}: {} certificate{s}{over}", sum.count))
+            }
+            (Some(file), _) if sum.count > 0 => {
+                let evidence = format!("{file}: all {} certificates are expired", sum.count);
+                wrong(&table::BAD_CERTIFICATES, &file, evidence, "build with a newer base or ca-certificates package")
+            }
+            (Some(file), _) => wrong(&table::BAD_CERTIFICATES, &file, format!("{file}: no certificate in it"), mend),
+            (None, Some((closed, mend))) => wrong(&table::NO_CERTIFICATES, own.unwrap_or(FILES[0]), closed, mend),
+            (None, None) => {
+                let evidence = match own {
+                    Some(file) => format!("SSL_CERT_FILE names {file}, which does not exist"),
+                    None => format!("none of the {} files that Go tries, nor in /etc/ssl/certs", FILES.len()),
+                };
+                wrong(&table::NO_CERTIFICATES, own.unwrap_or(FILES[0]), evidence, mend)
+            }
         }
     }
 }

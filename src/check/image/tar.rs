@@ -156,7 +156,8 @@ impl<S: Source> Tar<S> {
 fn parse(block: &[u8; BLOCK as usize]) -> Option<Header> {
     let sum: u32 =
         block.iter().enumerate().map(|(at, b)| if (148..156).contains(&at) { 32 } else { u32::from(*b) }).sum();
-    if number(&block[148..156])? != u64::from(sum) {
+    // A fuzzer would never get past it.
+    if number(&block[148..156])? != u64::from(sum) && !cfg!(fuzzing) {
         return None;
     }
     let text = |range: std::ops::Range<usize>| crate::elf::text(&block[range], 0);

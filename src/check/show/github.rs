@@ -16,7 +16,7 @@ pub(super) fn show(report: &Report) -> String {
             let _ = write!(text, ",line={}", place.line);
         }
         let title = format!("{}: {}", finding.rule.id, finding.rule.title);
-        let message = format!("{}. Mend: {}", finding.evidence, finding.mend);
+        let message = format!("{}. Fix: {}", finding.evidence, finding.mend);
         let _ = writeln!(text, ",title={}::{}", escape(&title, true), escape(&message, false));
         text
     })

@@ -1,6 +1,9 @@
-//! What was found, as text for people, JSON, SARIF, or GitHub's annotations. Pure.
+//! What was found, as text for people, JSON, SARIF, GitHub's annotations, GitLab's code quality, or Checkstyle. Pure.
 
+mod checkstyle;
+mod excerpt;
 mod github;
+mod gitlab;
 mod json;
 mod sarif;
 mod text;
@@ -22,14 +25,44 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// How many were not shown, because that was asked for.
     pub ignored: usize,
+    /// The texts of the files that findings are in, by their names.
+    pub sources: Vec<(String, String)>,
 }
 
 impl Report {
+    /// Several in one.
+    pub fn add(&mut self, other: Report) {
+        let apart = if self.subject.is_empty() { "" } else { ", " };
+        self.subject = [&self.subject, apart, &other.subject].concat();
+        let of = |fact: String| if apart.is_empty() { fact } else { format!("{}: {fact}", other.subject) };
+        self.facts.extend(other.facts.into_iter().map(of));
+        // One file may be looked at for several builds.
+        for finding in other.findings {
+            let same = |known: &Finding| {
+                std::ptr::eq(known.rule, finding.rule)
+                    && known.place == finding.place
+                    && known.evidence == finding.evidence
+            };
+            if !self.findings.iter().any(same) {
+                self.findings.push(finding);
+            }
+        }
+        self.ignored += other.ignored;
+        self.sources.extend(other.sources);
+    }
+
+    /// The text of the file that a finding is in.
+    fn source(&self, finding: &Finding) -> Option<&str> {
+        let found = self.sources.iter().find(|(name, _)| *name == finding.place.file);
+        found.map(|(_, text)| text.as_str())
+    }
+
     /// Whatever comes from a file or an image goes through here, for people and machines alike.
     fn clean(&mut self) {
         let found = self.findings.iter_mut();
         let found = found.flat_map(|finding| [&mut finding.place.file, &mut finding.evidence, &mut finding.mend]);
-        for text in found.chain(&mut self.facts).chain([&mut self.subject]) {
+        let names = self.sources.iter_mut().map(|(name, _)| name);
+        for text in found.chain(&mut self.facts).chain([&mut self.subject]).chain(names) {
             *text = one_line(text);
         }
     }
@@ -51,6 +84,10 @@ pub enum Format {
     Sarif,
     /// Annotations in a log of GitHub Actions.
     Github,
+    /// GitLab's code quality report.
+    Gitlab,
+    /// Checkstyle's XML.
+    Checkstyle,
 }
 
 /// The report in that form.
@@ -61,11 +98,13 @@ pub fn show(mut report: Report, format: Format, style: Style) -> String {
         Format::Json => json::show(&report),
         Format::Sarif => sarif::show(&report),
         Format::Github => github::show(&report),
+        Format::Gitlab => gitlab::show(&report),
+        Format::Checkstyle => checkstyle::show(&report),
     }
 }
 
 /// `--list`
-pub(super) fn list() -> String {
+pub fn list() -> String {
     ALL.iter().fold(String::new(), |mut text, rule| {
         let _ = writeln!(text, "{}  {:<7}  {}", rule.id, rule.severity.name(), rule.title);
         text
@@ -73,15 +112,20 @@ pub(super) fn list() -> String {
 }
 
 /// `--explain`
-pub(super) fn explain(rule: &Rule) -> String {
+pub fn explain(rule: &Rule) -> String {
     let (id, severity, title, help) = (rule.id, rule.severity.name(), rule.title, rule.help);
     format!("{id} ({severity}): {title}\n\n{help}\n\nMore: docs/findings/{id}.md\n")
 }
 
 /// What may stand in one line of a terminal or a log: a file's name may hold anything. Nothing that moves a cursor, and
 /// nothing that makes a text look as if it were in another order.
-pub(super) fn one_line(text: &str) -> String {
+pub fn one_line(text: &str) -> String {
     let turns =
         |c| matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    text.chars().map(|c| if c.is_control() || turns(c) { '\u{fffd}' } else { c }).collect()
+    let shown = |c: char| match c {
+        '\t' => ' ',
+        c if c.is_control() || turns(c) => '\u{fffd}',
+        c => c,
+    };
+    text.chars().map(shown).collect()
 }

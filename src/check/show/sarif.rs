@@ -48,7 +48,7 @@ fn result(json: &mut Json, finding: &Finding, rules: &[&Rule]) {
         let index = rules.iter().position(|rule| rule.id == finding.rule.id);
         json.numbers(&[("ruleIndex", index.map(|index| index as u64))]);
         json.string("level", finding.severity.name());
-        text(json, "message", &format!("{}. Mend: {}", finding.evidence, finding.mend));
+        text(json, "message", &format!("{}. Fix: {}", finding.evidence, finding.mend));
         json.list("locations", [()], |json, ()| {
             json.object(|json| {
                 json.key("physicalLocation");

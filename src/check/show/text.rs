@@ -1,7 +1,8 @@
 //! For people.
 
-use super::Report;
+use super::{Report, excerpt};
 use crate::check::finding::{Finding, Severity};
+use crate::check::fix;
 use std::fmt::Write;
 
 /// How it looks.
@@ -20,6 +21,7 @@ const BOLD: &str = "\x1b[1m";
 const RED: &str = "\x1b[31m";
 const YELLOW: &str = "\x1b[33m";
 const CYAN: &str = "\x1b[36m";
+const GREEN: &str = "\x1b[32m";
 const DIM: &str = "\x1b[2m";
 const PLAIN: &str = "\x1b[0m";
 
@@ -33,7 +35,7 @@ pub(super) fn show(report: &Report, style: Style) -> String {
         let same = |other: &&Finding| std::ptr::eq(other.rule, finding.rule);
         let before = report.findings.iter().take(at).filter(same).count();
         if before < MOST {
-            page.finding(finding);
+            page.finding(finding, report.source(finding));
         }
         let more = report.findings.iter().skip(at + 1).filter(same).count();
         if before + 1 == MOST && more > 0 {
@@ -70,7 +72,7 @@ struct Page {
 }
 
 impl Page {
-    fn finding(&mut self, finding: &Finding) {
+    fn finding(&mut self, finding: &Finding, source: Option<&str>) {
         self.text.push('\n');
         let mut place = finding.place.file.clone();
         if finding.place.line > 0 {
@@ -87,8 +89,24 @@ impl Page {
         let head = format!("{} {}: {}", finding.severity.name(), finding.rule.id, finding.rule.title);
         self.wrapped(look, &head, 2);
         self.wrapped(DIM, &format!("  at {place}"), 5);
+        if let Some((line, under)) = source.and_then(|source| excerpt::lines(source, &finding.place, self.style.width))
+        {
+            self.plain(DIM, &line);
+            self.plain(look, &under);
+        }
         self.wrapped("", &format!("  {}", finding.evidence), 2);
-        self.wrapped("", &format!("  mend: {}", finding.mend), 8);
+        self.wrapped("", &format!("  fix: {}", finding.mend), 7);
+        let edit = source.and_then(|source| fix::of(finding, &source.split('\n').collect::<Vec<_>>()));
+        for line in source.zip(edit).map(|(source, edit)| excerpt::right(&edit, source)).unwrap_or_default() {
+            self.plain(GREEN, &line);
+        }
+    }
+
+    /// A line as it stands.
+    fn plain(&mut self, look: &str, line: &str) {
+        let (look, plain) = if self.style.colour { (look, PLAIN) } else { ("", "") };
+        let line: String = line.chars().take(self.style.width).collect();
+        self.line(look, &line, plain);
     }
 
     /// Words in lines that fit; all but the first begin in this column.

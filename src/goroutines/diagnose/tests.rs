@@ -1,6 +1,7 @@
 //! What real programs show badly. What they show well is in tests/causes.rs.
 
 use super::*;
+use crate::goroutines::Sample;
 use proptest::prelude::*;
 
 /// `main.work:12 main.main:40`: what is in main is the program's own.
@@ -18,26 +19,20 @@ fn group(id: u64, state: &str, stack: &str, creator: &str) -> Group {
     let outside = |frame: &Frame| !frame.function.starts_with("runtime.");
     Group {
         state: state.to_owned(),
-        elided: None,
         creator: frames(creator).pop(),
         count: 1,
         ids: vec![id],
-        minutes: (0, 0),
-        locked: false,
-        leaked: false,
-        system: false,
         top: frames_of.iter().position(outside).unwrap_or(0),
         own: frames_of.iter().position(|frame| frame.function.starts_with("main.")),
-        objects: Vec::new(),
-        labels: None,
         frames: frames_of,
+        ..Group::default()
     }
 }
 
 fn summary(groups: Vec<Group>) -> Summary {
     let user = groups.iter().map(|group| group.count).sum();
     let reason = "SIGQUIT: quit".to_owned();
-    Summary { kind: Kind::Signal, reason, user, system: 0, groups, ungrouped: 0, cut: false, bytes: 0 }
+    Summary { kind: Kind::Signal, reason, notes: vec![], user, system: 0, groups, ungrouped: 0, cut: false, bytes: 0 }
 }
 
 fn listener() -> Group {
@@ -50,11 +45,16 @@ fn handler(id: u64, state: &str, stack: &str) -> Group {
 }
 
 fn after(signal: &str) -> Program {
-    Program { module: None, signal: Some(signal.to_owned()) }
+    Program { module: None, signal: Some(signal.to_owned()), kept: None }
 }
 
 fn first(groups: Vec<Group>) -> Finding {
     diagnose(&summary(groups), &after("SIGTERM")).remove(0)
+}
+
+/// Where nobody sent a signal.
+fn asked(groups: Vec<Group>) -> Finding {
+    diagnose(&summary(groups), &Program::default()).remove(0)
 }
 
 fn line(finding: &Finding) -> Option<u32> {
@@ -64,6 +64,195 @@ fn line(finding: &Finding) -> Option<u32> {
 const SHUTDOWN: &str = "net/http.(*Server).Shutdown:3304 main.main:30 runtime.main:302";
 const WAIT: &str = "sync.(*WaitGroup).Wait:206 main.main:30 runtime.main:302";
 const LOCK: &str = "internal/sync.(*Mutex).lockSlow:149 sync.(*Mutex).Lock:46";
+
+/// Of several that may be waited for, a knot among them says why none goes on.
+#[test]
+fn a_knot_among_those_that_main_waits_for() {
+    let main = |state: &str, wait: &str| group(1, state, &format!("{wait} main.main:9 runtime.main:302"), "");
+    let locks = |id, stack: &str| group(id, "sync.Mutex.Lock", &format!("sync.(*Mutex).Lock {stack}"), "main.main:5");
+    let receives = || main("chan receive", "");
+    let (one, other) = ("main.(*b).drop:20 main.(*a).remove:21", "main.(*a).name:30 main.(*b).list:31");
+    let order = asked(vec![receives(), locks(2, one), locks(3, other)]);
+    assert_eq!((order.cause, line(&order)), (Cause::LockOrder, Some(20)), "{}", order.evidence);
+    // The sender holds what the receiver wants.
+    let sends = |stack: &str| group(2, "chan send", stack, "main.main:5");
+    let waits = || main("sync.WaitGroup.Wait", "sync.(*WaitGroup).Wait:206");
+    let held = asked(vec![waits(), sends("main.(*q).put:40"), locks(3, "main.(*q).get:50")]);
+    assert_eq!((held.cause, line(&held)), (Cause::Mutex, Some(40)), "{}", held.evidence);
+    // Nothing ties the mutex to the one that sends.
+    let apart = asked(vec![receives(), sends("main.send:40"), locks(3, "main.(*q).get:50")]);
+    assert_eq!((apart.cause, line(&apart)), (Cause::Receive, Some(9)), "{}", apart.evidence);
+}
+
+/// Who waits for a WaitGroup for which nobody else is left waits for one of those beside it.
+#[test]
+fn a_wait_group_beside_others() {
+    let main = group(1, "sync.WaitGroup.Wait", WAIT, "");
+    let waits = group(2, "sync.WaitGroup.Wait", "sync.(*WaitGroup).Wait:206 main.(*flights).Do:31", "main.main:5");
+    let runs = |stack: &str| group(3, "chan receive", stack, "main.main:6");
+    let found = asked(vec![main.clone(), waits.clone(), runs("main.load:90 main.(*flights).Do:37")]);
+    assert_eq!((found.cause, line(&found)), (Cause::WaitGroup, Some(90)), "{}", found.evidence);
+    assert!(!found.evidence.contains("Done was missed"), "{}", found.evidence);
+    let alone = asked(vec![main, waits]);
+    assert!(alone.evidence.contains("Done was missed"), "{}", alone.evidence);
+}
+
+/// Who sends waits for those that it started to receive, if these are held up too.
+#[test]
+fn a_sender_and_those_that_were_to_receive() {
+    let main = || group(1, "chan send", "main.main:9 runtime.main:302", "");
+    let worker = |state: &str| group(2, state, "main.work:20", "main.main:5");
+    let stuck = asked(vec![main(), worker("chan send")]);
+    assert_eq!((stuck.cause, line(&stuck)), (Cause::Send, Some(20)), "{}", stuck.evidence);
+    let idle = asked(vec![main(), worker("chan receive")]);
+    assert_eq!((idle.cause, line(&idle)), (Cause::Send, Some(9)), "{}", idle.evidence);
+}
+
+/// Where no argument tells whose mutex it is, a method of the same type further up the stack may hold it.
+#[test]
+fn a_mutex_that_is_wanted_again_further_down() {
+    let main = || group(1, "chan receive", "main.main:9 runtime.main:302", "");
+    let taken = |stack: &str| {
+        let stack = format!("sync.(*Mutex).Lock {stack}");
+        asked(vec![main(), group(7, "sync.Mutex.Lock", &stack, "main.main:5")])
+    };
+    let through = taken("main.(*o).changed:30 main.(*i).run:20 main.(*o).apply:10");
+    assert_eq!((through.cause, line(&through)), (Cause::Mutex, Some(10)), "{}", through.evidence);
+    assert!(through.evidence.contains("if that holds the mutex"), "{}", through.evidence);
+    let other = taken("main.(*o).changed:30 main.(*i).run:20 main.(*p).apply:10");
+    assert_eq!(line(&other), Some(30), "{}", other.evidence);
+    let writes = group(1, "sync.RWMutex.Lock", "sync.(*RWMutex).Lock main.(*r).upgrade:30 main.main:5", "");
+    assert!(asked(vec![writes]).evidence.contains("the writer itself reads already"));
+}
+
+/// What somebody pasted without goroutine 1 is not all that was there: nobody has returned, and what is there matters.
+#[test]
+fn an_excerpt_of_a_dump() {
+    let said = |groups: Vec<Group>| diagnose(&Summary { kind: Kind::Unknown, ..summary(groups) }, &Program::default());
+    let sends = || group(7, "chan send", "main.(*agent).runWait:71", "main.(*agent).Restart:67");
+    let excerpt = said(vec![sends()]).remove(0);
+    assert_eq!((excerpt.cause, line(&excerpt)), (Cause::Send, Some(71)), "{}", excerpt.evidence);
+    assert!(!excerpt.evidence.contains("has returned"), "{}", excerpt.evidence);
+    // With a goroutine 1 it is whole, and a server's workers are left alone.
+    let main = group(1, "sleep", "time.Sleep main.main:9 runtime.main:302", "");
+    assert_eq!(said(vec![sends(), main]).remove(0).cause, Cause::Loop);
+    // A test whose server accepts connections: what the test waits for.
+    let serves = group(8, "IO wait", "internal/poll.(*FD).Accept net/http.(*Server).Serve", "net/http/httptest.x:1");
+    let test =
+        group(9, "chan receive", "main.(*Client).Close:117 main.TestClose:300 testing.tRunner", "testing.(*T).Run:824");
+    let found = said(vec![serves, test]).remove(0);
+    assert_eq!((found.cause, line(&found)), (Cause::Receive, Some(117)), "{}", found.evidence);
+    // What a package starts in init is there in every program.
+    let daemon = group(5, "chan receive", "main.flush:5", "main.init.0:3");
+    assert_eq!(said(vec![daemon]).remove(0).cause, Cause::Unknown);
+}
+
+/// A stack with a panic in it was logged only where somebody is seen to have asked for it.
+#[test]
+fn a_panic_that_was_recovered() {
+    let said = |stack: &str, reason: &str| {
+        let panicking = Group { panicked: Some(1), ..group(7, "running", &format!("{stack} main.load:12"), "") };
+        let dump = Summary { kind: Kind::Unknown, reason: reason.to_owned(), ..summary(vec![panicking]) };
+        diagnose(&dump, &Program::default()).remove(0).evidence
+    };
+    let logged = "A panic was recovered and its stack logged. It happened in main.load (main.go:12)";
+    assert_eq!(said("runtime/debug.Stack", "boom."), format!("{logged}: boom."));
+    assert_eq!(said("panic", "recovered: boom"), format!("{logged}: recovered: boom."));
+    assert_eq!(said("panic", ""), "It panicked in main.load (main.go:12).");
+}
+
+/// A function that only hands the object on does not hold its mutex, if another goroutine may.
+#[test]
+fn an_object_that_is_handed_on() {
+    let of = |id, state: &str, stack: &str, object: u64| {
+        let made = group(id, state, stack, "main.TestA:5");
+        let arguments = vec![[object, 0]; made.frames.len()];
+        Group { samples: vec![Sample { id, parent: None, arguments }], ..made }
+    };
+    let closes = |caller: &str| {
+        of(2, "sync.Mutex.Lock", &format!("sync.(*Mutex).Lock main.(*balancer).Close:172 {caller}"), 0xc000_1000)
+    };
+    let sends = of(3, "chan send", "main.(*balancer).Up.func2:162", 0xc000_1000);
+    let main = group(1, "sync.WaitGroup.Wait", WAIT, "");
+    let found = asked(vec![main.clone(), closes("main.TestA.func1:211"), sends.clone()]);
+    assert_eq!(line(&found), Some(162), "{}", found.evidence);
+    let twice = asked(vec![main.clone(), closes("main.(*balancer).stop:90"), sends]);
+    assert_eq!(line(&twice), Some(90), "{}", twice.evidence);
+    let alone = asked(vec![main, closes("main.stop:90")]);
+    assert_eq!(line(&alone), Some(90), "{}", alone.evidence);
+}
+
+/// A test in a bubble of testing/synctest: what its function waits for, not that it is in a bubble.
+#[test]
+fn a_test_in_a_bubble() {
+    let runner = "testing.(*T).Run:2260";
+    let of = |bubble, group: Group| Group { bubble: Some(bubble), ..group };
+    let printer = group(9, "running", "testing.(*M).startAlarm.func1:2961", "time.goFunc:182");
+    let outside = "internal/synctest.Run testing/synctest.Test main.TestA:12 testing.tRunner";
+    let outside = of(1, group(5, "synctest.Run", outside, runner));
+    let helper = group(6, "chan receive", "testing/synctest.testingSynctestTest", "testing/synctest.Test:291");
+    let inside = |bubble, state: &str, stack: &str| {
+        let stack = format!("{stack} main.TestA.func1:21 testing.tRunner");
+        of(bubble, group(7, state, &stack, "testing/synctest.testingSynctestTest:2309"))
+    };
+    let said = |groups: Vec<Group>| {
+        let reason = "panic: test timed out after 2s".to_owned();
+        let notes = vec!["TestA (2s)".to_owned()];
+        let dump = Summary { kind: Kind::Panic, reason, notes, ..summary(groups) };
+        diagnose(&dump, &Program::default()).remove(0)
+    };
+    let shared = || vec![printer.clone(), outside.clone(), of(1, helper.clone())];
+    let waits = said([shared(), vec![inside(1, "chan receive", "")]].concat());
+    assert_eq!((waits.cause, line(&waits)), (Cause::Receive, Some(21)), "{}", waits.evidence);
+    assert!(waits.evidence.starts_with("TestA has run for 2s: main.TestA.func1"), "{}", waits.evidence);
+    // One that never waits holds up synctest.Wait.
+    let busy = of(1, group(8, "runnable", "main.spin:33", "main.TestA.func1:19"));
+    let found = said([shared(), vec![inside(1, "synctest.Wait", "testing/synctest.Wait"), busy]].concat());
+    assert_eq!((found.cause, line(&found)), (Cause::Busy, Some(33)), "{}", found.evidence);
+    // Who prints the dump is not what the test waits for.
+    let prints = Group { state: "running".to_owned(), ..inside(1, "running", "runtime/pprof.writeGoroutine") };
+    let sends = of(1, group(8, "chan send", "main.send:33", "main.TestA.func1:19"));
+    let main = group(1, "chan receive", "testing.(*T).Run testing.(*M).Run main.main:9", "");
+    let dump = Summary { kind: Kind::Unknown, ..summary(vec![prints, main, outside.clone(), helper.clone(), sends]) };
+    let found = diagnose(&dump, &Program::default()).remove(0);
+    assert_eq!((found.cause, line(&found)), (Cause::Send, Some(33)), "{}", found.evidence);
+    assert!(found.evidence.starts_with("main.TestA (main.go:12)"), "{}", found.evidence);
+    // The function of another bubble is another test's.
+    let other = said([shared(), vec![inside(2, "chan receive", "")]].concat());
+    assert_eq!(line(&other), Some(12), "{}", other.evidence);
+}
+
+/// What the kernel keeps from a program is told as far as that is certain: who listened may have heard the first one.
+#[test]
+fn a_signal_that_the_kernel_keeps_back() {
+    let main = |state: &str, stack: &str| group(1, state, &format!("{stack} main.main:9 runtime.main:302"), "");
+    let said = |groups: Vec<Group>, signal: &str, kept: Option<Kept>| {
+        let found = diagnose(&summary(groups), &Program { kept, ..after(signal) }).remove(0);
+        (found.cause, found.evidence.split(". ").next().unwrap().to_owned())
+    };
+    let ignored = Some(Kept::Ignored);
+    let sleeps = || main("sleep", "time.Sleep");
+    let never = "SIGTERM was not heard: the program ignores it, by signal.Ignore";
+    assert_eq!(said(vec![sleeps()], "SIGTERM", ignored), (Cause::Deaf, never.to_owned()));
+    let (_, inherited) = said(vec![sleeps()], "SIGINT", ignored);
+    assert_eq!(
+        inherited,
+        "SIGINT was not heard: the program ignores it, by signal.Ignore or because who started it did"
+    );
+    let (cause, may) = said(vec![main("chan receive", ""), listener()], "SIGTERM", ignored);
+    assert_eq!(
+        (cause, &*may),
+        (Cause::Deaf, "SIGTERM may not have been heard: the program ignores it, by signal.Ignore")
+    );
+    // It is past waiting for a signal: it heard the first, and ignores the rest.
+    assert_eq!(said(vec![sleeps(), listener()], "SIGTERM", ignored).0, Cause::Loop);
+    let blocked = "SIGTERM was not heard: it was sent and waits, for the program was started with it blocked";
+    assert_eq!(said(vec![sleeps()], "SIGTERM", Some(Kept::Blocked)), (Cause::Deaf, blocked.to_owned()));
+    // One that is in Shutdown heard something.
+    let stops = main("select", "net/http.(*Server).Shutdown");
+    assert_eq!(said(vec![stops], "SIGTERM", ignored).0, Cause::Handlers);
+    assert_eq!(said(vec![main("chan receive", ""), listener()], "SIGTERM", None).0, Cause::Receive);
+}
 
 #[test]
 fn what_is_missing_in_a_cut_dump_says_nothing() {
@@ -128,8 +317,8 @@ fn mutexes_side_by_side_are_two_and_the_semaphores_of_an_rwmutex_one() {
     };
     let shares = |state: &str| {
         let groups = [at(0xc000_1000, state, 5), at(0xc000_1008, state, 6)];
-        let [one, other] = groups.each_ref().map(|group| Node { index: 0, group, wait: Wait::Lock });
-        share(&one, &other)
+        let [one, other] = groups.each_ref().map(|group| Node::new(0, group));
+        lock::share(&one, &other)
     };
     assert!(!shares("sync.Mutex.Lock"));
     assert!(shares("sync.RWMutex.Lock"));
@@ -185,6 +374,131 @@ fn nothing_is_said_of_nothing() {
     assert_eq!(findings[0].cause, Cause::Unknown);
 }
 
+/// A test binary whose goroutine 1 waits for the tests.
+fn of_a_test(mut groups: Vec<Group>) -> Vec<Finding> {
+    let stack = "testing.(*T).Run:2268 testing.tRunner:2195 testing.(*M).Run:2602 main.main:48 runtime.main:302";
+    groups.push(group(1, "chan receive", stack, ""));
+    diagnose(&Summary { kind: Kind::Live, ..summary(groups) }, &Program::default())
+}
+
+/// The first goroutine of a group, with who started it and what its frames were called with.
+fn sampled(group: Group, parent: u64, arguments: &[[u64; 2]]) -> Group {
+    let samples = vec![Sample { id: group.ids[0], parent: Some(parent), arguments: arguments.to_vec() }];
+    Group { samples, ..group }
+}
+
+fn causes(findings: &[Finding]) -> Vec<(Cause, Option<u32>)> {
+    findings.iter().map(|finding| (finding.cause, line(finding))).collect()
+}
+
+const TEST: &str = "testing.tRunner:2195";
+
+#[test]
+fn a_test_that_runs_is_looked_at_and_not_main_which_waits_for_it() {
+    let test = group(7, "chan send", &format!("main.TestSend:5 {TEST}"), "testing.(*T).Run:2260");
+    let findings = of_a_test(vec![test]);
+    assert_eq!(causes(&findings), [(Cause::Send, Some(5))]);
+    assert!(!findings[0].evidence.contains("Goroutine 1"), "{}", findings[0].evidence);
+    // Of what cannot be told apart from a library nothing is said that was not seen.
+    let foreign = group(7, "chan send", &format!("lib.TestSend:5 {TEST}"), "testing.(*T).Run:2260");
+    let findings = of_a_test(vec![sampled(foreign, 1, &[])]);
+    assert!(!findings[0].evidence.contains("Nothing"), "{}", findings[0].evidence);
+}
+
+#[test]
+fn in_a_test_the_only_one_that_does_not_wait_for_work_is_chosen() {
+    let test = || group(7, "chan receive", &format!("main.TestStop:5 {TEST}"), "testing.(*T).Run:2260");
+    let stop = || group(8, "sync.WaitGroup.Wait", "sync.(*WaitGroup).Wait:206 main.stop:8", "main.TestStop:4");
+    let work = || group(9, "chan receive", "main.work:9", "main.TestStop:3");
+    let send = || group(10, "chan send", "main.send:10", "main.TestStop:2");
+    let one = of_a_test(vec![test(), stop(), work()]);
+    assert_eq!(causes(&one)[0], (Cause::WaitGroup, Some(8)));
+    assert!(one[0].evidence.contains("It may wait for main.stop"), "{}", one[0].evidence);
+    let two = of_a_test(vec![test(), stop(), work(), send()]);
+    assert_eq!(causes(&two)[0], (Cause::Receive, Some(5)));
+}
+
+#[test]
+fn who_prints_the_dump_is_nobody_that_a_wait_group_waits_for() {
+    let test = group(7, "sync.WaitGroup.Wait", &format!("{WAIT_IN_TEST} {TEST}"), "testing.(*T).Run:2260");
+    let print = group(8, "running", "runtime/pprof.(*Profile).WriteTo:1 main.show:9", "main.watch:3");
+    let findings = of_a_test(vec![test, print]);
+    assert!(findings.iter().all(|finding| !finding.evidence.contains("main.show")), "{findings:#?}");
+}
+
+const WAIT_IN_TEST: &str = "sync.(*WaitGroup).Wait:206 main.TestWait:5";
+
+#[test]
+fn what_runs_in_a_test_after_its_creator_has_returned_is_told() {
+    let poll = || group(7, "sleep", &format!("time.Sleep:368 main.TestRest:5 {TEST}"), "testing.(*T).Run:2260");
+    let runs = |creator| sampled(group(8, "runnable", "main.redial:9", creator), 7, &[]);
+    let left = of_a_test(vec![poll(), runs("main.dial:3")]);
+    assert!(causes(&left).contains(&(Cause::Busy, Some(9))), "{left:#?}");
+    let used = of_a_test(vec![poll(), runs("main.TestRest:4")]);
+    assert!(!causes(&used).contains(&(Cause::Busy, Some(9))), "{used:#?}");
+}
+
+#[test]
+fn an_argument_that_the_runtime_was_not_sure_of_is_no_other_object() {
+    const STORE: u64 = 0xc000_2000;
+    const ENTRY: u64 = 0xc000_3000;
+    let taking = |id: u64, stack: &str, lock: u64, arguments: &[[u64; 2]]| {
+        let waiting = group(id, "sync.Mutex.Lock", &format!("{LOCK} {stack}"), "main.main:9");
+        let mut all = vec![[lock, 0], [lock, 0]];
+        all.extend(arguments);
+        Group { objects: vec![(lock, 1)], ..sampled(waiting, 1, &all) }
+    };
+    // One has the store and wants the entry, the other has the entry and wants the store.
+    let groups = |receiver: u64| {
+        let main = group(1, "sync.WaitGroup.Wait", WAIT, "");
+        let get = taking(7, "main.(*store).get:20", ENTRY, &[[receiver, 0]]);
+        let remove = taking(8, "main.(*store).remove:30", STORE, &[[STORE, ENTRY]]);
+        vec![main, get, remove, listener()]
+    };
+    let stale = diagnose(&summary(groups(0xc000_9000 | crate::goroutines::UNSURE)), &Program::default());
+    assert_eq!(stale[0].cause, Cause::LockOrder, "{stale:#?}");
+    let other = diagnose(&summary(groups(0xc000_9000)), &Program::default());
+    assert!(other.iter().all(|finding| finding.cause != Cause::LockOrder), "{other:#?}");
+}
+
+#[test]
+fn a_mutex_taken_twice_names_the_outermost_with_the_same_object_too() {
+    let stack = format!("{LOCK} main.(*set).do:9 main.(*set).endpoints:8 main.(*set).sync:7 main.main:5");
+    let objects = [[0xc000_2000, 0], [0xc000_2000, 0], [0xc000_2000, 0], [0xc000_2000, 0], [0xc000_2000, 0], [0, 0]];
+    let twice = sampled(group(1, "sync.Mutex.Lock", &stack, ""), 0, &objects);
+    let finding = first(vec![twice, listener()]);
+    assert_eq!((finding.cause, line(&finding)), (Cause::Mutex, Some(8)));
+    assert!(finding.evidence.contains("as has main.(*set).sync (main.go:7)"), "{}", finding.evidence);
+}
+
+#[test]
+fn a_once_and_a_mutex_can_wait_for_each_other() {
+    let main = || group(1, "sync.WaitGroup.Wait", WAIT, "");
+    let once = "sync.(*Once).doSlow:78 sync.(*Once).Do:69";
+    let inside = format!("{LOCK} main.(*page).plain.func1:20 {once} main.(*page).plain:19");
+    let inside = || group(7, "sync.Mutex.Lock", &inside, "main.main:9");
+    let waits = format!("{LOCK} {once} main.(*page).plain:19 main.(*page).render:30");
+    let waits = || group(8, "sync.Mutex.Lock", &waits, "main.main:10");
+    let both = diagnose(&summary(vec![main(), inside(), waits(), listener()]), &Program::default());
+    let told = both.iter().find(|finding| finding.cause == Cause::LockOrder).unwrap();
+    assert!(told.evidence.contains("each waits for the other"), "{}", told.evidence);
+    // Nobody is in Do there.
+    let outside = group(7, "sync.Mutex.Lock", &format!("{LOCK} main.(*page).lock:20"), "main.main:9");
+    let one = diagnose(&summary(vec![main(), outside, waits(), listener()]), &Program::default());
+    assert!(one.iter().all(|finding| finding.cause != Cause::LockOrder), "{one:#?}");
+}
+
+#[test]
+fn a_mutex_is_not_the_rwmutex_of_the_same_object() {
+    let mutex = group(7, "sync.Mutex.Lock", &format!("{LOCK} main.(*locks).take:24"), "main.main:9");
+    let inner = "internal/sync.(*Mutex).lockSlow:149 sync.(*Mutex).Lock:46 sync.(*RWMutex).Lock:150";
+    let writer = group(8, "sync.Mutex.Lock", &format!("{inner} main.(*locks).take:20"), "main.main:9");
+    let reader = group(9, "sync.RWMutex.RLock", "sync.(*RWMutex).RLock:70 main.(*locks).give:29", "main.main:9");
+    let [mutex, writer, reader] = [&mutex, &writer, &reader].map(|group| Node::new(0, group));
+    assert!(lock::share(&writer, &reader));
+    assert!(!lock::share(&mutex, &reader) && !lock::share(&mutex, &writer));
+}
+
 /// All that a stack may be made of, as far as this module cares.
 fn any_group() -> impl Strategy<Value = Group> {
     const STATES: &[&str] = &[
@@ -213,7 +527,13 @@ fn any_group() -> impl Strategy<Value = Group> {
         "main.(*t).a-fm",
         "",
         "sync.(*Mutex).Lock",
+        "sync.(*RWMutex).RLock",
+        "sync.(*Once).doSlow",
         "sync.(*WaitGroup).Wait",
+        "panic",
+        "runtime.cgocall",
+        "testing.tRunner",
+        "testing.(*T).Run",
         "net/http.(*Server).Shutdown",
         "net/http.serverHandler.ServeHTTP",
         "net/http.(*conn).serve",
@@ -233,7 +553,14 @@ fn any_group() -> impl Strategy<Value = Group> {
             let frame = |function: &str| Frame { function: function.to_owned(), file: String::new(), line: 0 };
             let creator = creator.map(frame);
             let objects = (0..object).map(|address| (address, u64::MAX / 64)).collect();
-            Group { creator, own, objects, count: u64::MAX / 64, ..made }
+            // Addresses of any kind, the same for some.
+            let argument = |at: usize| {
+                [0, 1, 0xc000_1000, 0xc000_1004, u64::MAX, u64::MAX - 3][(at + id as usize * 3 + own.unwrap_or(0)) % 6]
+            };
+            let arguments = (0..made.frames.len()).map(|at| [argument(at), argument(at + 2)]).collect();
+            let samples = vec![Sample { id, parent: Some(id / 2), arguments }];
+            let leaked = object == 2;
+            Group { creator, own, objects, samples, leaked, count: u64::MAX / 64, ..made }
         },
     )
 }
@@ -245,8 +572,10 @@ proptest! {
         kind in prop::sample::select(&[Kind::Signal, Kind::Panic, Kind::Fatal, Kind::Unknown]),
         signal in prop::option::of(prop::sample::select(&["SIGTERM", "SIGUSR1", ""])),
     ) {
-        let dump = Summary { kind, ..summary(groups) };
-        let program = Program { module: None, signal: signal.map(str::to_owned) };
+        let notes = vec!["running tests:".to_owned(), "Testmain (2s)".to_owned(), "panic: again".to_owned()];
+        let reason = if kind == Kind::Panic { "panic: test timed out after 2s" } else { "SIGSEGV: x" }.to_owned();
+        let dump = Summary { kind, notes, reason, ..summary(groups) };
+        let program = Program { module: None, signal: signal.map(str::to_owned), kept: None };
         let findings = diagnose(&dump, &program);
         prop_assert!(!findings.is_empty());
         for finding in findings {

@@ -1,10 +1,15 @@
 //! For people, on a terminal or in a log of CI.
 
-use super::{program, time, verdict};
+use super::{program, verdict};
 use crate::config::Rehearsal;
 use crate::goroutines::{Style, table};
-use crate::rehearse::outcome::{Counts, Dump, Run, spread, worst};
+use crate::rehearse::outcome::{Column, Counts, GoroutineDump, Run, histogram, moment_time, spread, time, worst};
 use std::fmt::Write;
+
+/// So many places of a kind are told of.
+const SHOWN: usize = 6;
+/// The longest bar of a distribution.
+const BAR: u64 = 40;
 
 /// One rehearsal of several.
 pub(in crate::rehearse) fn line(run: &Run, plan: &Rehearsal, number: u32) -> String {
@@ -37,6 +42,13 @@ fn several(text: &mut String, runs: &[Run], failed: usize) {
         let (least, middle, most) = (time(least), time(middle), time(most));
         let _ = writeln!(text, "\nstop time: {least} at least, {middle} in the middle, {most} at most");
     }
+    let columns = histogram(runs);
+    let tallest = columns.iter().map(|column| column.count).max().unwrap_or(1);
+    for Column { from, to, count } in columns {
+        let bar = "#".repeat((count * BAR).div_ceil(tallest) as usize);
+        let line = format!("{:>9} to {:>7}  {count:>4}  {bar}", time(from), time(to));
+        let _ = writeln!(text, "{}", line.trim_end());
+    }
     if failed == 0 {
         let _ = writeln!(text, "PASS  {} rehearsals", runs.len());
         return;
@@ -44,10 +56,17 @@ fn several(text: &mut String, runs: &[Run], failed: usize) {
     let _ = writeln!(text, "FAIL  {failed} of {} rehearsals", runs.len());
 }
 
+/// One in detail.
+pub(super) fn details_of(run: &Run, plan: &Rehearsal) -> String {
+    let mut text = String::new();
+    details(&mut text, run, plan);
+    text
+}
+
 fn details(text: &mut String, run: &Run, plan: &Rehearsal) {
     let _ = writeln!(text, "\n{}: {}\n", program(plan), run.beginning());
     for moment in run.moments(plan) {
-        let _ = writeln!(text, "{:>9}  {}", time(moment.ms), moment.what);
+        let _ = writeln!(text, "{:>9}  {}", moment_time(moment.ms), moment.what);
     }
     if !plan.load.is_empty() {
         text.push_str("\nrequests           completed  failed     cut\n");
@@ -66,13 +85,53 @@ fn details(text: &mut String, run: &Run, plan: &Rehearsal) {
     for line in told {
         let _ = writeln!(text, "{line}");
     }
+    waits(text, run);
+    leaks(text, run);
     text.push('\n');
     for dump in &run.dumps {
         goroutines(text, dump);
     }
+    for advice in run.advice(plan) {
+        let _ = writeln!(text, "=> {advice}\n");
+    }
 }
 
-fn goroutines(text: &mut String, dump: &Dump) {
+/// Where the server's own code was during the stop: what held it up, and what was there beside.
+fn waits(text: &mut String, run: &Run) {
+    let waited = run.waited();
+    for (named, heading) in [(true, "what the stop waited for"), (false, "its own code that was there meanwhile")] {
+        let mut these = waited.iter().filter(|one| one.held_up == named).peekable();
+        if these.peek().is_some() {
+            let _ = writeln!(text, "\n{heading} (looked at {} times)", run.waits.looks);
+        }
+        for one in these.by_ref().take(SHOWN) {
+            let _ = writeln!(text, "    {}", one.sentence);
+        }
+        match these.count() {
+            0 => {}
+            more => _ = writeln!(text, "    and {more} more"),
+        }
+    }
+    if let Some(why) = &run.waits.failed {
+        let _ = writeln!(text, "\nwhat the stop waited for was not seen: {why}");
+    }
+}
+
+fn leaks(text: &mut String, run: &Run) {
+    let Some(leaks) = run.leaks.as_ref().filter(|leaks| leaks.failed.is_none()) else { return };
+    let _ = writeln!(text, "\n{}", leaks.heading());
+    for leak in &leaks.found {
+        let place = leak
+            .place()
+            .map_or("(no stack)".to_owned(), |place| format!("{}  {}:{}", place.function, place.file, place.line));
+        let _ = writeln!(text, "+{} × {}  {place}", leak.grown(), leak.group.state);
+        for more in leak.more() {
+            let _ = writeln!(text, "    {more}");
+        }
+    }
+}
+
+fn goroutines(text: &mut String, dump: &GoroutineDump) {
     text.push_str(&table(&dump.summary, &dump.findings, &Style::default()));
     for (place, line) in dump
         .findings

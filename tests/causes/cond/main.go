@@ -19,7 +19,7 @@ func (q *queue) drain() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for len(q.items) > 0 {
-		q.empty.Wait() // goward: Unknown
+		q.empty.Wait() // goward: Cond
 	}
 }
 

@@ -19,7 +19,7 @@ func transfer(from, to *account, amount int) {
 	from.mu.Lock()
 	defer from.mu.Unlock()
 	time.Sleep(50 * time.Millisecond)
-	to.mu.Lock() // goward: Mutex
+	to.mu.Lock() // goward: LockOrder
 	defer to.mu.Unlock()
 	from.balance -= amount
 	to.balance += amount

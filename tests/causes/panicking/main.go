@@ -11,7 +11,7 @@ import (
 type session struct{ users map[string]int }
 
 func (s *session) close() {
-	s.users["closed"] = 1 // goward: Unknown
+	s.users["closed"] = 1 // goward: Crash
 }
 
 func main() {

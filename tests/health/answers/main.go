@@ -51,6 +51,10 @@ func answer(to net.Conn) {
 		time.Sleep(time.Hour)
 	case "redirect":
 		fmt.Fprint(to, "HTTP/1.1 302 Found\r\nLocation: /login\r\nContent-Length: 0\r\n\r\n")
+	case "login":
+		fmt.Fprint(to, "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 9\r\n\r\nno logins")
+	case "away":
+		fmt.Fprint(to, "HTTP/1.1 302 Found\r\nLocation: https://sso.example.com/\r\nContent-Length: 0\r\n\r\n")
 	case "drip": // without an end, a little at a time
 		fmt.Fprint(to, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
 		for err := error(nil); err == nil; time.Sleep(20 * time.Millisecond) {

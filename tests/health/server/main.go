@@ -4,6 +4,9 @@
 //	server http|grpc NETWORK ADDRESS     tells by its answers
 //	server listen NETWORK ADDRESS        listens as long as it is well
 //	server file PATH                     a file is there as long as it is ill
+//
+// START and STOP are milliseconds that it takes for that. They do not pass while
+// the container is paused.
 package main
 
 import (
@@ -15,6 +18,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"strconv"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -28,6 +32,7 @@ func main() {
 	term, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
 
+	works("START")
 	turn := func() {}
 	switch args := os.Args[1:]; args[0] {
 	case "http":
@@ -62,8 +67,16 @@ func main() {
 		case <-term.Done():
 			// With a drain before it, requests are answered until here.
 			fmt.Println("told to stop")
+			works("STOP")
 			return
 		}
+	}
+}
+
+func works(variable string) {
+	milliseconds, _ := strconv.Atoi(os.Getenv(variable))
+	for range milliseconds / 10 {
+		time.Sleep(10 * time.Millisecond)
 	}
 }
 

@@ -1,35 +1,44 @@
 //! Bases, arguments, and what comes from outside.
 
-use super::Case;
-use crate::check::docker::base::{Base, Reference};
-use crate::check::docker::parse::Instruction;
-use crate::check::docker::script::Command;
+use super::{Case, secrets};
+use crate::check::docker::base::Reference;
+use crate::check::docker::script::{Command, End};
 use crate::check::docker::stage::{From, PREDEFINED, Stage, Step, Variables};
+use crate::check::docker::tags;
 use crate::check::docker::words::{self, Value};
 use crate::check::finding::{Finding, Place, Severity};
 use crate::check::{support, table};
-use crate::cli::options::boolean;
+use std::collections::BTreeSet;
 
 pub(super) fn judge(case: &mut Case<'_>, shipped: &[usize]) {
     let stages = case.stages;
-    let own: Vec<&Step<'_>> = shipped.iter().flat_map(|at| stages.chain(*at)).collect();
-    for (index, stage) in stages.stages.iter().enumerate() {
+    // Stages whose instructions are in the history of what is shipped, and those that others begin with.
+    let (mut kept, mut begun) = (vec![false; stages.stages.len()], vec![false; stages.stages.len()]);
+    let mark = |marks: &mut Vec<bool>, at: usize| marks.get_mut(at).is_some_and(|mark| !std::mem::replace(mark, true));
+    for at in shipped.iter().copied() {
+        let mut at = Some(at).filter(|at| mark(&mut kept, *at));
+        while let Some(From::Stage(from)) = at.and_then(|at| stages.stages.get(at)).map(|stage| &stage.from) {
+            at = Some(*from).filter(|from| mark(&mut kept, *from));
+        }
+    }
+    for stage in &stages.stages {
+        if let From::Stage(from) = stage.from {
+            mark(&mut begun, from);
+        }
+    }
+    for (index, ((stage, kept), begun)) in stages.stages.iter().zip(kept).zip(begun).enumerate() {
         base(case, stage);
         for (image, line) in &stage.images {
-            // A name alone may be a context that the build names.
-            if image.contains(['/', ':']) || matches!(image.as_str(), "golang" | "alpine" | "busybox" | "debian") {
-                pinned(case, image, *line);
-            }
+            copied_image(case, image, *line);
         }
-        let verified = stage.steps.iter().any(|step| step.commands.iter().any(verifies));
+        let verified = stage.steps.iter().any(|step| verify(&step.commands));
         for step in &stage.steps {
             empty_arguments(case, step, stage);
-            let begun = || stages.stages.iter().any(|stage| stage.from == From::Stage(index));
             match step.instruction.trigger.as_deref() {
                 // Judged where it is carried out, if that is here.
-                Some(trigger) if !begun() => secrets(case, trigger, index, &own, &step.variables),
+                Some(trigger) if !begun => secrets::judge(case, step, trigger, index, false),
                 Some(_) => {}
-                None => secrets(case, step.instruction, index, &own, &step.variables),
+                None => secrets::judge(case, step, step.instruction, index, kept),
             }
             if !verified {
                 add_url(case, step);
@@ -43,7 +52,11 @@ fn base(case: &mut Case<'_>, stage: &Stage<'_>) {
     if image.unknown {
         return;
     }
-    pinned(case, &image.text, stage.line);
+    // Of no registry are names that Docker Hub does not have: an image of this machine, or a context of the build.
+    let local = !image.text.contains('/') && !tags::is_official(Reference::of(&image.text).name);
+    if !local && !placeholder(case, stage, &image.text) {
+        pinned(case, &image.text, stage.line);
+    }
     let reference = Reference::of(&image.text);
     if let Some(minor) = stage.state.base.go.filter(|minor| !support::go_is_supported(*minor)) {
         let (old, new, date) = (support::GO_OLDEST, support::GO_NEWEST, support::AS_OF);
@@ -56,36 +69,60 @@ fn base(case: &mut Case<'_>, stage: &Stage<'_>) {
     }
 }
 
-fn pinned(case: &mut Case<'_>, image: &str, line: u32) {
-    let reference = Reference::of(image);
-    let exact = if reference.name == "golang" { "golang:1.27-alpine" } else { "a version, or better a digest" };
-    if !reference.digest {
-        let moving = match reference.tag {
-            None => Some("has no tag, so it is latest".to_owned()),
-            Some(tag) if moves(&reference, tag) => {
-                Some(format!("has the tag {tag}, which moves from version to version"))
-            }
-            Some(_) => None,
-        };
-        if let Some(moving) = moving {
-            case.say(&table::UNPINNED, line, format!("{} {moving}", image), format!("name {exact}"));
-        }
-    }
+/// A name that stands for one which the builder is to give: `ARG BASE=non-existing`, and `FROM $BASE`.
+fn placeholder(case: &Case<'_>, stage: &Stage<'_>, image: &str) -> bool {
+    let instruction = case.file.instructions.iter().find(|instruction| instruction.line == stage.line);
+    let written = instruction.and_then(|instruction| instruction.rest.split_whitespace().next()).unwrap_or_default();
+    let name = Reference::of(image).name.to_ascii_lowercase();
+    let says = [
+        "exist",
+        "placeholder",
+        "override",
+        "overrid",
+        "unset",
+        "required",
+        "invalid",
+        "undefined",
+        "must",
+        "none",
+        "dummy",
+    ];
+    let alone = !image.contains(['/', ':', '@']) && !tags::is_official(image);
+    written.starts_with('$') && (alone || says.iter().any(|word| name.contains(word)))
 }
 
-/// A tag that names no version, or of golang only the first number.
-fn moves(reference: &Reference<'_>, tag: &str) -> bool {
-    let number = tag.split('-').next().unwrap_or_default();
-    let version = number.starts_with(|c: char| c.is_ascii_digit());
-    // 20250108 is a day.
-    let day = number.len() == 8 && number.bytes().all(|byte| byte.is_ascii_digit());
-    match reference.name {
-        _ if day => false,
-        "golang" if reference.is_hubs_own() => !version || number == "1",
-        "alpine" | "busybox" if reference.is_hubs_own() => !version || !number.contains('.'),
-        // Debian's and Ubuntu's names are releases; distroless' are architectures and users.
-        _ => matches!(tag, "latest" | "edge" | "stable" | "main" | "master" | "nightly" | "stable-slim"),
+fn pinned(case: &mut Case<'_>, image: &str, line: u32) {
+    let reference = Reference::of(image);
+    let exact =
+        if reference.name == "golang" { golang(reference.tag) } else { "a version, or better a digest".to_owned() };
+    let Some(moving) = tags::moving(&reference).filter(|_| !reference.digest) else { return };
+    let place = Place::line(line).marked(image);
+    let finding = Finding::new(&table::UNPINNED, place, format!("{image} {moving}"), format!("name {exact}"));
+    // They go from one Debian to the next, years apart.
+    let rarely = tags::is_distroless(&reference) && reference.tag.is_some_and(|tag| tag != "latest");
+    case.findings.push(if rarely { finding.at(Severity::Note) } else { finding });
+}
+
+/// The newest golang of the same kind.
+fn golang(tag: Option<&str>) -> String {
+    let kind =
+        tag.unwrap_or_default().split('-').filter(|word| !matches!(*word, "" | "1") && !tags::MOVING.contains(word));
+    kind.fold(format!("golang:1.{}", support::GO_NEWEST), |name, word| name + "-" + word)
+}
+
+/// `COPY --from=NAME` where no stage has the name: an image of Docker Hub, or a context that the build is given.
+fn copied_image(case: &mut Case<'_>, image: &str, line: u32) {
+    if image.contains(['/', ':', '@']) || tags::is_official(image) {
+        return pinned(case, image, line);
     }
+    if image.is_empty() {
+        return;
+    }
+    let evidence = format!(
+        "{image} is not a stage of this file: docker pulls {image}:latest, unless the build names a context so"
+    );
+    let mend = format!("FROM … AS {image}, or docker build --build-context {image}=…");
+    case.findings.push(Finding::new(&table::UNKNOWN_STAGE, Place::line(line).marked(image), evidence, mend));
 }
 
 fn empty_arguments(case: &mut Case<'_>, step: &Step<'_>, stage: &Stage<'_>) {
@@ -106,26 +143,28 @@ fn empty_arguments(case: &mut Case<'_>, step: &Step<'_>, stage: &Stage<'_>) {
     };
     // GOLANG_VERSION is set by golang; what an unknown base sets, nobody knows, but not what is the builder's.
     let version = format!("{}_VERSION", Reference::of(&stage.state.image).name.to_ascii_uppercase());
-    let is_known = stage.state.base != Base::default();
-    let mounted = |name: &str| {
-        let mut mounts = instruction.flags.iter().filter(|(flag, _)| flag == "mount");
-        mounts.any(|(_, mount)| mount.split(',').any(|part| part.strip_prefix("env=") == Some(name)))
-    };
+    let is_known = stage.state.base.is_known();
+    let mounts = instruction.flags.iter().filter(|(flag, _)| flag == "mount");
+    let mut mounted = BTreeSet::new();
+    mounted.extend(mounts.flat_map(|(_, mount)| mount.split(',')).filter_map(|part| part.strip_prefix("env=")));
     let empty = |name: &&String| {
         globals.has(name)
             && !step.variables.has(name)
             && **name != version
             && (is_known || PREDEFINED.contains(&name.as_str()))
-            && !mounted(name)
+            && !mounted.contains(name.as_str())
     };
-    let mut told: Vec<&String> = Vec::new();
+    // The default of `${NAME:-x}` may be just for that.
+    let braces = instruction.rest.split("${").skip(1);
+    let mut defaulted = BTreeSet::new();
+    defaulted.extend(braces.filter_map(|inside| {
+        let end = inside.find(|c: char| !c.is_ascii_alphanumeric() && c != '_')?;
+        let (name, operator) = inside.split_at_checked(end)?;
+        (operator.starts_with('-') || operator.starts_with(":-")).then_some(name)
+    }));
+    let mut told: BTreeSet<&str> = BTreeSet::new();
     for name in names.iter().filter(empty) {
-        if told.contains(&name) {
-            continue;
-        }
-        told.push(name);
-        // The default of `${NAME:-x}` may be just for that.
-        if instruction.rest.contains(&format!("${{{name}:-")) || instruction.rest.contains(&format!("${{{name}-")) {
+        if !told.insert(name) || defaulted.contains(name.as_str()) {
             continue;
         }
         let whose = if PREDEFINED.contains(&name.as_str()) {
@@ -139,14 +178,16 @@ fn empty_arguments(case: &mut Case<'_>, step: &Step<'_>, stage: &Stage<'_>) {
 }
 
 /// The variables that a shell would look up, without those that the script sets itself.
-fn used_by_shell(commands: &[Command]) -> Vec<String> {
+pub(super) fn used_by_shell(commands: &[Command]) -> Vec<String> {
     let mut names = Vec::new();
-    let mut own: Vec<&str> = Vec::new();
+    let mut own: BTreeSet<&str> = BTreeSet::new();
     for command in commands {
         for used in &command.uses {
             match used.strip_suffix('=') {
-                Some(name) => own.push(name),
-                None if own.contains(&used.as_str()) => {}
+                Some(name) => {
+                    own.insert(name);
+                }
+                None if own.contains(used.as_str()) => {}
                 None => names.push(used.clone()),
             }
         }
@@ -162,57 +203,10 @@ fn used_by_shell(commands: &[Command]) -> Vec<String> {
     names
 }
 
-/// Whether a variable of that name holds a secret that is written there.
-pub(crate) fn is_secret(name: &str, value: &str) -> bool {
-    is_secrets_name(name) && is_secrets_value(value)
-}
-
-/// Names under which people keep secrets.
-fn is_secrets_name(name: &str) -> bool {
-    let name = name.to_ascii_uppercase();
-    let parts: Vec<&str> = name.split('_').collect();
-    if parts.contains(&"PUBLIC") {
-        return false;
-    }
-    let word = ["PASSWORD", "PASSWD", "SECRET", "TOKEN", "APIKEY", "CREDENTIALS", "PASSPHRASE"];
-    // TOKEN_HEADER is not a token.
-    parts.last().is_some_and(|last| word.contains(last))
-        || ["API_KEY", "PRIVATE_KEY", "ACCESS_KEY", "SECRET_KEY"].iter().any(|pair| name.ends_with(pair))
-}
-
-/// Not the path of a file that holds it, and not a switch: USE_TOKEN=true.
-fn is_secrets_value(value: &str) -> bool {
-    let path = value.strip_prefix('/').is_some_and(|rest| rest.contains(['/', '.']));
-    !path && boolean(value).is_err()
-}
-
-fn secrets(case: &mut Case<'_>, instruction: &Instruction, index: usize, shipped: &[&Step<'_>], known: &Variables) {
-    if !matches!(instruction.keyword.as_str(), "ARG" | "ENV") {
-        return;
-    }
-    let last = || shipped.iter().any(|own| std::ptr::eq(own.instruction, instruction));
-    let lookup = |name: &str| known.get(name).cloned().unwrap_or(Value::Unset);
-    for word in words::split(&instruction.rest, case.file.escape) {
-        // `ENV NAME the whole rest`, the old form, has one name only.
-        let old = instruction.keyword == "ENV" && !word.raw.contains('=');
-        let rest = || instruction.rest.get(word.raw.len()..).unwrap_or_default().trim();
-        let (name, value) = word.raw.split_once('=').unwrap_or_else(|| (&word.raw, if old { rest() } else { "" }));
-        let value = words::expand(value, case.file.escape, &lookup);
-        // An ARG without a value is given one by the builder; so may what is unknown.
-        let given = value.text.is_empty() && (instruction.keyword == "ARG" || value.unknown);
-        if is_secrets_name(name) && (given || is_secrets_value(&value.text)) {
-            let evidence = format!(
-                "{} {name}: its value stays in the image, or in the history of stage {index}",
-                instruction.keyword
-            );
-            let mend = "RUN --mount=type=secret,id=… for the build; an environment variable or a file at run time";
-            let finding = Finding::new(&table::SECRET_IN_ENV, Place::line(instruction.line), evidence, mend);
-            case.findings.push(if last() { finding } else { finding.at(Severity::Note) });
-        }
-        if old {
-            return;
-        }
-    }
+/// Whether they compare something: by a command that does, or `sha256sum FILE | grep …`.
+fn verify(commands: &[Command]) -> bool {
+    let compared = |pair: &[Command]| matches!(pair, [sum, grep] if sum.name().contains("sum") && sum.end == End::Pipe && grep.name().contains("grep"));
+    commands.iter().any(verifies) || commands.windows(2).any(compared)
 }
 
 /// Whether a command compares with a checksum or a signature.
@@ -238,9 +232,16 @@ fn add_url(case: &mut Case<'_>, step: &Step<'_>) {
         let url = &source.text;
         // A repository at a commit is its own checksum.
         let git = url.ends_with(".git") || url.contains(".git#") || url.contains(".git?");
-        if (url.starts_with("http://") || url.starts_with("https://")) && !git {
+        let commit = url.split('/').any(|part| part.len() == 40 && part.bytes().all(|b| b.is_ascii_hexdigit()));
+        // Where only the builder knows which file it is, no checksum fits all of them.
+        if (url.starts_with("http://") || url.starts_with("https://")) && !git && !commit && !source.unknown {
             let mend = "ADD --checksum=sha256:… URL, or download and verify in the build stage";
-            case.say(&table::ADD_URL, instruction.line, format!("{url} is taken as it is that day"), mend);
+            case.say(
+                &table::ADD_URL,
+                instruction.line,
+                format!("{url} is downloaded as it is on the day of the build"),
+                mend,
+            );
         }
     }
 }

@@ -4,21 +4,28 @@
 //! knows, a directory copied onto / may hold anything, and nothing is said about what seems missing then.
 
 mod build;
+mod context;
 mod frame;
+mod habits;
 mod health;
 mod packages;
+mod present;
+mod script;
+mod secrets;
 mod start;
 mod user;
+mod variables;
 mod wrapper;
 
-pub(crate) use frame::is_secret;
+pub(crate) use secrets::is_secret;
 pub(crate) use start::script_becomes;
 
 use super::Context;
 use super::base::Shell;
 use super::parse::Dockerfile;
 use super::stage::{Form, Stage, Stages, Started, State};
-use crate::check::finding::{Finding, Place};
+use super::words::Value;
+use crate::check::finding::{Finding, Place, Severity};
 use crate::check::launch::{self, Launch};
 use crate::check::table::{self, Rule};
 
@@ -33,21 +40,34 @@ struct Case<'a> {
     findings: Vec<Finding>,
 }
 
-pub(super) fn judge(file: &Dockerfile, stages: &Stages<'_>, context: Context<'_>) -> Vec<Finding> {
+/// `target` is the stage that is built, where that is not all that may be shipped.
+pub(super) fn judge(
+    file: &Dockerfile,
+    stages: &Stages<'_>,
+    context: Context<'_>,
+    target: Option<usize>,
+) -> Vec<Finding> {
     let mut case = Case { file, stages, context, findings: Vec::new() };
-    // A file that is no Dockerfile at all has one in every line.
-    let problems = file.problems.iter().chain(&stages.problems).take(20);
-    for (line, problem) in problems {
-        let mend = "compare the line with the Dockerfile reference";
-        case.say(&table::NOT_A_DOCKERFILE, *line, problem.clone(), mend);
-    }
-    if let Some(line) = stages.too_many {
+    refused(&mut case);
+    let shipped = target.map_or_else(|| stages.shipped(), |target| vec![target]);
+    let line = stages.too_much.or_else(|| (!stages.can_be_judged(&shipped)).then_some(0));
+    if let Some(line) = line {
         let mend = "split the file";
-        case.say(&table::CANNOT_TELL, line, "so many stages are not followed: nothing is said of any", mend);
+        case.say(
+            &table::CANNOT_TELL,
+            line,
+            "more than is followed of one file stands here: nothing is said of any of it",
+            mend,
+        );
         return case.findings;
     }
-    let shipped = stages.shipped();
     frame::judge(&mut case, &shipped);
+    context::judge(&mut case);
+    let mut names_left = variables::MOST_COMPARED;
+    for (index, stage) in stages.stages.iter().enumerate() {
+        habits::judge(&mut case, stage);
+        variables::misspelt(&mut case, index, &mut names_left);
+    }
     for index in shipped {
         let Some(stage) = stages.stages.get(index) else { continue };
         build::judge(&mut case, index, stage);
@@ -55,10 +75,37 @@ pub(super) fn judge(file: &Dockerfile, stages: &Stages<'_>, context: Context<'_>
         start::judge(&mut case, stage);
         user::judge(&mut case, index, stage);
         health::judge(&mut case, stage);
+        present::judge(&mut case, index, stage);
+        script::judge(&mut case, stage);
+        variables::in_exec_form(&mut case, stage);
+        habits::judge_shipped(&mut case, index);
     }
-    // A stage that several are made of is looked at for each.
+    if let Some(target) = target {
+        let behind = stages.behind(target);
+        let begins = |line: u32| stages.stages.iter().rposition(|stage| stage.line <= line);
+        case.findings.retain(|finding| begins(finding.place.line).is_none_or(|at| behind.contains(&at)));
+    }
+    once_each(case.findings)
+}
+
+/// What the builder refuses.
+fn refused(case: &mut Case<'_>) {
+    // A file that is no Dockerfile at all has one in every line.
+    let (file, stages) = (case.file, case.stages);
+    for (line, problem) in file.problems.iter().chain(&stages.problems).take(20) {
+        case.say(&table::NOT_A_DOCKERFILE, *line, problem.clone(), "compare the line with the Dockerfile reference");
+    }
+    for (line, doubtful) in stages.doubtful.iter().take(20) {
+        let mend = "another name, or a / at the end";
+        let finding = Finding::new(&table::NOT_A_DOCKERFILE, Place::line(*line), doubtful.clone(), mend);
+        case.findings.push(finding.at(Severity::Warning));
+    }
+}
+
+/// A stage that several are made of is looked at for each.
+fn once_each(all: Vec<Finding>) -> Vec<Finding> {
     let mut findings: Vec<Finding> = Vec::new();
-    for finding in case.findings {
+    for finding in all {
         let same = |known: &Finding| {
             known.place.line == finding.place.line
                 && known.rule.id == finding.rule.id
@@ -101,7 +148,16 @@ fn argv(started: &Started, state: &State) -> Vec<String> {
 }
 
 fn launch_of(state: &State) -> Option<Launch> {
-    command_line(state).map(|(argv, _)| launch::understand(&argv))
+    command_line(state).map(|(argv, _)| understand(&argv, state))
+}
+
+/// What a command line of this stage starts, with what the stage sets for it.
+fn understand(argv: &[String], state: &State) -> Launch {
+    launch::understand_with(argv, &|name| match state.variables.get(name)? {
+        Value::Text(text) => Some(text.to_string()).filter(|text| !text.is_empty()),
+        Value::Unknown => Some(String::new()),
+        Value::Unset => None,
+    })
 }
 
 /// Which shell runs the shell form, or a script that names it.

@@ -1,10 +1,11 @@
 //! What the final stage has that a server does not need, and what it needs and has not: certificates.
 
-use super::{Case, build, command_line, has_toolchain};
+use super::{Case, build, command_line, launch_of, wrapper};
 use crate::check::docker::effects::installed;
 use crate::check::docker::script::Command;
-use crate::check::docker::stage::{Copied, From, Stage, Step};
-use crate::check::finding::{Finding, Place, Severity};
+use crate::check::docker::stage::{Copied, Stage, Step};
+use crate::check::finding::{Finding, Place};
+use crate::check::launch::{base_name, is_shell};
 use crate::check::table;
 use std::rc::Rc;
 
@@ -40,15 +41,24 @@ pub(super) fn judge(case: &mut Case<'_>, index: usize, stage: &Stage<'_>) {
     let steps = case.stages.chain(index);
     // The last stage of some only tests, a single one may be a toolbox: nothing is started or built.
     let builds_alone = || steps.iter().any(|step| step.commands.iter().any(build::builds));
-    let runs = command_line(&stage.state).is_some() || (case.stages.stages.len() == 1 && builds_alone());
+    let (toolbox, works) = (is_toolbox(case, stage, &steps), runs_go(case, stage));
+    let starts = !toolbox && command_line(&stage.state).is_some();
+    let runs = !works && (starts || (case.stages.stages.len() == 1 && builds_alone()));
+    let toolbox = toolbox || works;
     let mend = "a second stage: FROM scratch, COPY --from=build /server /server";
     if stage.state.base.toolchain && runs {
-        let evidence = format!("the server is shipped in {}, with the toolchain and the sources", stage.state.image);
+        let sources = if builds_alone() { " and the sources" } else { "" };
+        let evidence = format!("the server is shipped in {}, with the toolchain{sources}", stage.state.image);
         case.say(&table::SINGLE_STAGE, stage.line, evidence, mend);
     } else if runs {
         let copied = |step: &&Step<'_>| {
             let sources = step.words.split_last().map(|(_, sources)| sources).unwrap_or_default();
-            sources.iter().any(|source| source.text.trim_end_matches('/') == "/usr/local/go")
+            sources.iter().any(|source| {
+                let path = source.text.trim_end_matches('/');
+                path == "/usr/local/go"
+                    || path.starts_with("/usr/local/go/bin")
+                    || path.starts_with("/usr/local/go/pkg")
+            })
         };
         let builds = |step: &&Step<'_>| {
             let removed = ["apk del", "purge", "remove", "/usr/local/go"];
@@ -61,62 +71,186 @@ pub(super) fn judge(case: &mut Case<'_>, index: usize, stage: &Stage<'_>) {
         } else if let Some(line) = build::sources_come(case, &steps) {
             let evidence = "the whole directory is copied into what is shipped, and it holds a go.mod";
             case.say(&table::SOURCES_SHIPPED, line, evidence, "COPY what the server needs, from the build stage");
+        } else if let Some((line, source)) = build::sources_from_stage(case, &stage.state) {
+            let evidence = format!("{source} of the build stage holds the sources, too");
+            let finding = Finding::new(
+                &table::SOURCES_SHIPPED,
+                Place::line(line).marked(&source),
+                evidence,
+                "COPY --from=build the program alone",
+            );
+            case.findings.push(finding);
         }
     }
+    let uses_vcs = steps.iter().flat_map(|step| &step.commands).any(fetches_sources);
+    let removed = steps.iter().rev().find(|step| step.commands.iter().any(uninstalls));
+    let removed = removed.map_or(0, |step| step.instruction.line);
     for step in &steps {
-        leftovers(case, step, has_toolchain(stage) && stage.state.base.toolchain);
+        // Where everything is in one stage that is the fault, and it is said already.
+        if !stage.state.base.toolchain && !toolbox && step.instruction.line > removed {
+            for_building(case, step, uses_vcs);
+        }
+        leftovers(case, step);
     }
     certificates(case, stage, &steps);
 }
 
-fn leftovers(case: &mut Case<'_>, step: &Step<'_>, builds_here: bool) {
+/// Whether a stage is there for people or jobs to work in: it starts nothing, or a shell that reads what is typed, and has no
+/// program of another stage but the toolchain; or other images are built from it; or no
+/// program comes into it and none is built, but for tools that go install brings.
+fn is_toolbox(case: &Case<'_>, stage: &Stage<'_>, steps: &[&Step<'_>]) -> bool {
+    let started = command_line(&stage.state).map(|(argv, _)| argv).unwrap_or_default();
+    let shell = matches!(started.as_slice(), [program] if is_shell(base_name(program)));
+    let tools = |source: &String| source.starts_with("/usr/local/go") || source.starts_with("/go/");
+    // A stage that only installs tools of others makes no product.
+    let makes = |at: usize| {
+        let steps = case.stages.chain(at);
+        let commands = || steps.iter().flat_map(|step| &step.commands);
+        commands().next().is_some()
+            && (commands().any(build::builds) || !commands().any(|command| build::installs(command).next().is_some()))
+    };
+    let product = |copied: &Rc<Copied>| copied.stage.is_some_and(makes) && !copied.sources.iter().all(tools);
+    let builds = stage.steps.iter().any(|step| step.instruction.keyword == "ONBUILD");
+    let commands = || steps.iter().flat_map(|step| &step.commands);
+    let no_product = !stage.state.copies.iter().any(product) && !commands().any(build::builds);
+    // What is started may be one of them.
+    let program = launch_of(&stage.state).and_then(|launch| launch.argv.into_iter().next()).unwrap_or_default();
+    let is_started = |name: &str| {
+        started.iter().flat_map(|word| word.split_whitespace()).any(|word| base_name(word) == name)
+            || base_name(&program) == name
+    };
+    let installs = |command: &Command| build::installs(command).any(|name| !is_started(name));
+    let serves = || commands().any(|command| build::installs(command).any(is_started));
+    let only_tools = || !serves() && stage.state.copies.iter().all(|copied| copied.sources.iter().all(tools));
+    builds
+        || (started.is_empty() && commands().any(|command| build::installs(command).next().is_some()))
+        || (no_product && (idles(&started) || only_tools() || commands().any(installs)))
+        || ((started.is_empty() || shell) && !stage.state.copies.iter().any(product))
+}
+
+/// Whether nothing is started but what never ends: the image is for whoever comes in.
+pub(super) fn idles(started: &[String]) -> bool {
+    matches!(started, [.., sleep, how] if sleep.ends_with("sleep") && how == "infinity")
+        || started.iter().any(|word| word == "/dev/null")
+}
+
+/// Whether a command fetches sources, which it needs version control for.
+fn fetches_sources(command: &Command) -> bool {
+    let verb = command.words.get(1).map(String::as_str).unwrap_or_default();
+    match command.name() {
+        "git" => matches!(verb, "clone" | "fetch" | "pull" | "checkout" | "submodule"),
+        "svn" | "hg" => true,
+        "go" => matches!(verb, "get" | "install" | "mod" | "build"),
+        "pip" | "pip3" | "npm" => verb == "install",
+        _ => false,
+    }
+}
+
+/// Whether a command removes packages.
+fn uninstalls(command: &Command) -> bool {
+    let verb = |verb: &str| command.words.iter().any(|word| word == verb);
+    (command.name() == "apk" && verb("del")) || verb("purge") || verb("remove") || verb("autoremove")
+}
+
+/// Packages for building that stay.
+fn for_building(case: &mut Case<'_>, step: &Step<'_>, uses_vcs: bool) {
+    let mut names: Vec<&str> = step.commands.iter().flat_map(installed).filter(|name| BUILD.contains(name)).collect();
+    names.dedup();
+    // Some servers run git: it is for the build where a RUN of this stage fetches with it, or something that does.
+    let vcs = ["git", "subversion", "mercurial"];
+    let own = names.iter().any(|name| !vcs.contains(name));
+    if !names.is_empty() && (own || uses_vcs) {
+        let evidence = format!("{} in the final stage", names.join(", "));
+        let mend = "install them in the build stage, and copy only what it makes";
+        let place = Place::line(step.instruction.line).marked(names.first().copied().unwrap_or_default());
+        case.findings.push(Finding::new(&table::BUILD_PACKAGES, place, evidence, mend));
+    }
+}
+
+/// What the package managers of a RUN leave behind.
+fn leftovers(case: &mut Case<'_>, step: &Step<'_>) {
     let line = step.instruction.line;
     let commands = &step.commands;
     let removed = |word: &str| commands.iter().any(|command| removes(command, word));
-    let uninstalled = commands.iter().any(|command| {
-        let verb = |verb: &str| command.words.iter().any(|word| word == verb);
-        (command.name() == "apk" && verb("del")) || verb("purge") || verb("remove") || verb("autoremove")
-    });
-    let mut names: Vec<&str> = commands.iter().flat_map(installed).filter(|name| BUILD.contains(name)).collect();
-    names.dedup();
-    // Where everything is in one stage that is the fault, and it is said already.
-    if !names.is_empty() && !uninstalled && !builds_here {
-        let evidence = format!("{} in the final stage", names.join(", "));
-        let mend = "install them in the build stage, and copy only what it makes";
-        let finding = Finding::new(&table::BUILD_PACKAGES, Place::line(line), evidence, mend);
-        // Some servers do run git.
-        case.findings.push(if names == ["git"] { finding.at(Severity::Note) } else { finding });
-    }
     let mounted =
         |path: &str| step.instruction.flags.iter().any(|(name, value)| name == "mount" && value.contains(path));
-    for command in commands.iter().filter(|command| installed(command).next().is_some()) {
-        let has = |flag: &str| command.words.iter().any(|word| word == flag);
-        let (left, mend) = match command.name() {
-            "apk"
-                if !has("--no-cache")
-                    && !removed("/var/cache/apk")
-                    && !mounted("/var/cache/apk")
-                    && !mounted("/etc/apk/cache") =>
-            {
-                ("apk add keeps its index in /var/cache/apk", "apk add --no-cache …")
-            }
-            "apt-get" | "apt"
-                if !removed("/var/lib/apt/lists") && !mounted("/var/lib/apt") && !mounted("/var/cache/apt") =>
-            {
-                ("apt-get leaves its lists in /var/lib/apt/lists", "… && rm -rf /var/lib/apt/lists/* in the same RUN")
-            }
-            "dnf" | "yum" | "microdnf"
-                if !commands.iter().any(|other| other.words.iter().any(|word| word == "clean"))
-                    && !removed("/var/cache/dnf")
-                    && !removed("/var/cache/yum")
-                    && !mounted("/var/cache") =>
-            {
-                ("the package manager leaves its cache", "… && dnf clean all in the same RUN")
-            }
-            _ => continue,
+    // A script that is not at hand may clean up after them.
+    let scripts = commands.iter().any(|command| cleans_by_script(case, command));
+    // A RUN may have thousands of commands: each manager is looked at once.
+    let mut managers: Vec<&str> = Vec::new();
+    for command in commands {
+        let Some((manager, left)) = leaves(command) else { continue };
+        if managers.contains(&manager) || scripts {
+            continue;
+        }
+        managers.push(manager);
+        let (is_clean, mend) = match manager {
+            "apk" => (
+                removed("/var/cache/apk") || mounted("/var/cache/apk") || mounted("/etc/apk/cache"),
+                "apk add --no-cache …, without apk update",
+            ),
+            "apt" => (
+                removed("/var/lib/apt/lists")
+                    || mounted("/var/lib/apt")
+                    || mounted("/var/cache/apt")
+                    || commands.iter().any(|other| {
+                        let cleans = |word: &String| matches!(word.as_str(), "dist-clean" | "distclean");
+                        matches!(other.name(), "apt-get" | "apt") && other.words.iter().any(cleans)
+                    }),
+                "… && rm -rf /var/lib/apt/lists/* in the same RUN",
+            ),
+            _ => (
+                commands.iter().any(|other| other.words.iter().any(|word| word == "clean"))
+                    || removed("/var/cache/dnf")
+                    || removed("/var/cache/yum")
+                    || mounted("/var/cache"),
+                "… && dnf clean all in the same RUN",
+            ),
         };
-        case.say(&table::PACKAGE_CACHE, line, left, mend);
-        return;
+        if !is_clean {
+            let place = Place::line(line).marked(&command.words.iter().take(2).cloned().collect::<Vec<_>>().join(" "));
+            case.findings.push(Finding::new(&table::PACKAGE_CACHE, place, left, mend));
+            return;
+        }
+    }
+}
+
+/// The package manager that leaves something behind after this command, and what.
+fn leaves(command: &Command) -> Option<(&'static str, &'static str)> {
+    let verb = |verb: &str| command.words.iter().any(|word| word == verb);
+    let installs = installed(command).next().is_some();
+    match command.name() {
+        "apk" if verb("--no-cache") => None,
+        "apk" if verb("update") || verb("-U") || verb("--update-cache") => {
+            Some(("apk", "apk update leaves its index in /var/cache/apk"))
+        }
+        "apk" if installs => Some(("apk", "apk add keeps its index in /var/cache/apk")),
+        "apt-get" | "apt" if installs || verb("update") => {
+            Some(("apt", "apt-get leaves its lists in /var/lib/apt/lists"))
+        }
+        "dnf" | "yum" | "microdnf" if installs => Some(("dnf", "the package manager leaves its cache")),
+        _ => None,
+    }
+}
+
+/// A script that is copied or downloaded: by what it does, where it is at hand, otherwise it may do anything.
+fn cleans_by_script(case: &Case<'_>, command: &Command) -> bool {
+    let own = command.own();
+    let Some(first) = own.first() else { return false };
+    // debian-base's clean-install.
+    if base_name(first).contains("clean") {
+        return true;
+    }
+    let word =
+        if is_shell(base_name(first)) { own.iter().skip(1).find(|word| !word.starts_with('-')) } else { Some(first) };
+    let Some(script) = word.filter(|word| word.contains('/') || word.ends_with(".sh")) else { return false };
+    if ["/bin/", "/usr/bin/", "/sbin/", "/usr/sbin/"].iter().any(|directory| script.starts_with(directory)) {
+        return false;
+    }
+    let name = base_name(script);
+    match case.context.text(name).or_else(|| case.context.text(script.trim_start_matches('/'))) {
+        Some(text) => ["lists", "clean", "/var/cache"].iter().any(|word| text.contains(word)),
+        None => true,
     }
 }
 
@@ -132,12 +266,96 @@ fn removes(command: &Command, path: &str) -> bool {
         })
 }
 
-/// Debian's curl, wget and git recommend the certificates, as do packages that those come with; these do not.
-fn recommends(command: &Command) -> bool {
+/// Whether what is started runs the go command itself, or is there to build with.
+fn runs_go(case: &Case<'_>, stage: &Stage<'_>) -> bool {
+    const NAMES: [&str; 16] = [
+        "hugo",
+        "goproxy",
+        "athens-proxy",
+        "gopls",
+        "golangci-lint",
+        "ocb",
+        "xcaddy",
+        "goreleaser",
+        "ko",
+        "make",
+        // These build again what changes.
+        "air",
+        "CompileDaemon",
+        "reflex",
+        "gow",
+        "wgo",
+        "dlv",
+    ];
+    let is_one = |name: &str| NAMES.contains(&name) || name.contains("build");
+    let started = command_line(&stage.state).map(|(argv, _)| argv).unwrap_or_default();
+    let verb = |words: &[String]| words.get(1).is_some_and(|verb| verb != "run");
+    let inside = |command: &Command| {
+        let own = command.own();
+        own.first().is_some_and(|program| is_one(base_name(program)) || (base_name(program) == "go" && verb(own)))
+    };
+    let program = launch_of(&stage.state).and_then(|launch| launch.argv.into_iter().next()).unwrap_or_default();
+    let behind = |word: &String| !word.starts_with('-') && is_one(base_name(word));
+    let go = started.iter().position(|word| base_name(word) == "go").and_then(|at| started.get(at + 1));
+    if go.is_some_and(|verb| verb != "run") {
+        return true;
+    }
+    is_one(base_name(&program)) || started.iter().take(8).any(behind) || wrapper::runs(case, stage, &inside)
+}
+
+/// Packages that are known to come without certificates, if nothing is installed that is only recommended.
+const WITHOUT: [&str; 40] = [
+    "tzdata",
+    "netbase",
+    "tini",
+    "dumb-init",
+    "gosu",
+    "curl",
+    "wget",
+    "git",
+    "bash",
+    "openssl",
+    "gnupg",
+    "procps",
+    "iproute2",
+    "iputils-ping",
+    "dnsutils",
+    "net-tools",
+    "vim",
+    "nano",
+    "less",
+    "jq",
+    "tar",
+    "gzip",
+    "unzip",
+    "zip",
+    "xz-utils",
+    "bzip2",
+    "sqlite3",
+    "zlib1g",
+    "file",
+    "gcc",
+    "g++",
+    "make",
+    "build-essential",
+    "busybox",
+    "locales",
+    "netcat-openbsd",
+    "socat",
+    "openssh-client",
+    "rsync",
+    "redis-tools",
+];
+
+/// Whether a command may install certificates with what it names: Debian's curl, wget and git recommend them, and whatever
+/// is not known here may depend on them.
+fn may_bring_certificates(command: &Command) -> bool {
     let alone = ["tzdata", "netbase", "tini", "dumb-init", "gosu"];
-    matches!(command.name(), "apt-get" | "apt")
-        && !command.words.iter().any(|word| word == "--no-install-recommends" || word.contains("Install-Recommends="))
-        && installed(command).any(|name| !alone.contains(&name))
+    let recommended =
+        !command.words.iter().any(|word| word == "--no-install-recommends" || word.contains("Install-Recommends="));
+    let known = |name: &str| WITHOUT.contains(&name) || (name.starts_with("lib") && !name.contains("perl"));
+    let brings = |name: &str| !known(name) || (recommended && !alone.contains(&name));
+    matches!(command.name(), "apt-get" | "apt") && installed(command).any(brings)
 }
 
 fn certificates(case: &mut Case<'_>, stage: &Stage<'_>, steps: &[&Step<'_>]) {
@@ -148,12 +366,12 @@ fn certificates(case: &mut Case<'_>, stage: &Stage<'_>, steps: &[&Step<'_>]) {
                 ["cert", "/ssl", "ca-bundle", "/pki", ".crt", ".pem"].iter().any(|part| path.contains(part))
             }) || (!copied.from_context && copied.to.trim_end_matches('/') == "/etc")
         };
-    let recommended = || steps.iter().any(|step| step.commands.iter().any(recommends));
+    let recommended = || steps.iter().any(|step| step.commands.iter().any(may_bring_certificates));
     let installed =
         ["ca-certificates", "ca-certificates-bundle"].iter().any(|name| state.may_have(name)) || recommended();
-    // What only hands files to `docker build --output` runs nowhere; who names another file brings it.
-    let exported = stage.from == From::Scratch && command_line(state).is_none();
-    if exported || ["SSL_CERT_FILE", "SSL_CERT_DIR"].iter().any(|name| state.variables.has(name)) {
+    // What only hands files on, or is there to look around, starts nothing; who names another file brings it.
+    let starts = command_line(state).is_some() && !state.copies.is_empty();
+    if !starts || ["SSL_CERT_FILE", "SSL_CERT_DIR"].iter().any(|name| state.variables.has(name)) {
         return;
     }
     if state.base.certificates == Some(false) && !state.opaque && !installed && !state.copies.iter().any(brings) {

@@ -2,6 +2,7 @@
 
 use super::{Case, command_line, launch_of, shell_of, wrapper};
 use crate::check::docker::base::Shell;
+use crate::check::docker::effects::installed;
 use crate::check::docker::script::{self, Command, End};
 use crate::check::docker::stage::{Form, Stage, Started};
 use crate::check::finding::{Finding, Place, Severity};
@@ -9,8 +10,14 @@ use crate::check::launch;
 use crate::check::table::{self, Rule};
 use crate::json::{Json, Value};
 
+/// Interpreters that a Go server may start; a server of another kind is one itself.
+const INTERPRETERS: [&str; 2] = ["nodejs", "python3"];
+
+/// What is installed to look around with.
+const FOR_PEOPLE: [&str; 7] = ["curl", "jq", "less", "procps", "vim", "nano", "net-tools"];
+
 /// Packages that a server starts as processes of their own.
-const CHILDREN: [&str; 14] = [
+const CHILDREN: [&str; 11] = [
     "ffmpeg",
     "imagemagick",
     "graphicsmagick",
@@ -19,12 +26,9 @@ const CHILDREN: [&str; 14] = [
     "libreoffice",
     "ghostscript",
     "poppler-utils",
-    "openssh-client",
     "texlive",
     "pandoc",
     "tesseract-ocr",
-    "nodejs",
-    "python3",
 ];
 
 pub(super) fn judge(case: &mut Case<'_>, stage: &Stage<'_>) {
@@ -37,24 +41,68 @@ pub(super) fn judge(case: &mut Case<'_>, stage: &Stage<'_>) {
             let evidence = "ENTRYPOINT is in shell form, which takes no arguments: CMD is not read";
             case.say(&table::IGNORED_CMD, cmd.line, evidence, "ENTRYPOINT [\"/server\"] in exec form");
         }
-        if let (Form::Exec(_), Some(Started { line, form: Form::Shell(text) })) = (&entrypoint.form, &state.cmd)
-            && text.starts_with('-')
-        {
-            let evidence = "ENTRYPOINT is not given these words, but /bin/sh, -c and the whole text as one";
-            let mend = in_exec_form(text).unwrap_or_else(|| "[\"--port\", \"8080\"]".to_owned());
-            case.say(&table::SHELL_CMD, *line, evidence, format!("CMD {mend}"));
+        if let (Form::Exec(list), Some(cmd)) = (&entrypoint.form, &state.cmd) {
+            words_of_a_shell(case, stage, list, cmd);
         }
     } else if let Some(cmd) = &state.cmd {
         shell_form(case, stage, cmd, &table::SHELL_CMD);
     }
     wrapper::judge(case, stage);
-    if let (Some((signal, line)), Some(launch)) = (&state.stop, launch_of(state))
-        && let Some(why) = launch::unfit(signal).filter(|_| !launch.rewrites && !signal.is_empty())
+    stop_signal(case, stage);
+    init(case, stage);
+}
+
+/// STOPSIGNAL, against what a Go server does with it and what goward's own options make of it.
+fn stop_signal(case: &mut Case<'_>, stage: &Stage<'_>) {
+    let state = &stage.state;
+    let Some(launch) = launch_of(state) else { return };
+    let given =
+        state.stop.as_ref().map(|(signal, line)| (signal.as_str(), *line)).filter(|(signal, _)| !signal.is_empty());
+    if let Some((signal, line)) = given
+        && let Some(why) = launch::unfit(signal).filter(|_| !launch.rewrites)
     {
         let evidence = format!("{signal} to a Go server {why}");
-        case.say(&table::STOPSIGNAL_UNFIT, *line, evidence, "leave STOPSIGNAL out: SIGTERM is the default");
+        return case.say(&table::STOPSIGNAL_UNFIT, line, evidence, "leave STOPSIGNAL out: SIGTERM is the default");
     }
-    init(case, stage);
+    let line = given.map(|(_, line)| line).or_else(|| state.entrypoint.as_ref().map(|started| started.line));
+    let signal = given.map_or("SIGTERM", |(signal, _)| signal);
+    if let Some(line) = line.filter(|_| !launch.rewrites && launch.stops_not_on(signal)) {
+        let evidence = format!(
+            "docker stop sends {signal}, and goward begins a stop on {} only",
+            launch.stop_on.as_deref().unwrap_or("TERM and INT")
+        );
+        case.say(&table::STOPSIGNAL_UNFIT, line, evidence, format!("goward --stop-on {signal}, or no STOPSIGNAL"));
+    }
+}
+
+/// CMD in shell form behind a program that is no wrapper: it is given /bin/sh, -c and the text as its arguments.
+fn words_of_a_shell(case: &mut Case<'_>, stage: &Stage<'_>, entrypoint: &[String], cmd: &Started) {
+    let Form::Shell(text) = &cmd.form else { return };
+    if is_broken_list(text) {
+        return not_json(case, cmd.line, "CMD", text);
+    }
+    let launch = super::understand(entrypoint, &stage.state);
+    let Some(program) = launch.argv.first().filter(|program| !program.is_empty() && launch.script.is_none()) else {
+        return;
+    };
+    let name = launch::base_name(program);
+    // These start the words that they are given, whatever they are.
+    let wrapper = ["entry", "start", "run", "init", "wrap", "exec"].iter().any(|word| name.contains(word))
+        || name.ends_with(".sh")
+        || launch::is_shell(name)
+        || matches!(
+            name,
+            "gosu" | "su-exec" | "dlv" | "strace" | "sudo" | "nice" | "chamber" | "envconsul" | "doppler" | "time"
+        );
+    let script = wrapper::started(case, stage).is_some_and(|script| script.names_a_shell().is_some());
+    let flags = text.starts_with('-');
+    if (wrapper || script) && !flags {
+        return;
+    }
+    let evidence = format!("{program} is not given these words, but /bin/sh, -c and the whole text as one");
+    let mend = in_exec_form(text).unwrap_or_else(|| "[\"--port\", \"8080\"]".to_owned());
+    let place = Place::line(cmd.line).marked(text);
+    case.findings.push(Finding::new(&table::SHELL_CMD, place, evidence, format!("CMD {mend}")));
 }
 
 /// Of several only the last counts.
@@ -125,9 +173,12 @@ fn shell_form(case: &mut Case<'_>, stage: &Stage<'_>, started: &Started, rule: &
             "the shell of this base becomes the last command itself, another base's (Debian's dash) would not",
             Severity::Note,
         ),
-        Some(Shell::Becoming | Shell::None) => ("the shell stays PID 1 and passes no signal on", rule.severity),
+        Some(Shell::Becoming) => ("the shell stays PID 1 and passes no signal on", rule.severity),
         Some(Shell::Dash) => ("dash, the /bin/sh of this base, stays PID 1 and passes no signal on", rule.severity),
-        None => ("unless /bin/sh is bash or busybox, it stays PID 1 and passes no signal on", rule.severity),
+        // Of a directory that was copied onto / nobody knows which it has.
+        Some(Shell::None) | None => {
+            ("unless /bin/sh is bash or busybox, it stays PID 1 and passes no signal on", rule.severity)
+        }
     };
     case.findings.push(Finding::new(rule, Place::line(started.line), evidence, mend).at(severity));
 }
@@ -141,20 +192,24 @@ pub(crate) fn script_becomes(script: &str, shell_becomes: bool) -> Option<&'stat
 
 /// Whether the shell execs the last command, or one after which only a failed exec is told of; or hands the signals on.
 pub(super) fn execs(commands: &[Command]) -> bool {
-    let told = |command: &&Command| matches!(command.name(), "exit" | "echo" | "printf" | "false" | "return");
-    let mut main = commands.iter().rev().skip_while(told);
+    let mut main = commands.iter().rev().skip_while(|command| tells(command));
     let execs = main.next().is_some_and(|last| {
         last.words.first().is_some_and(|word| word == "exec") && !matches!(last.end, End::Background | End::Pipe)
     });
     (execs && main.next().is_none_or(|before| before.end != End::Pipe)) || wrapper::forwards(commands)
 }
 
-/// Whether bash or ash would become the last command.
+/// Whether a command does no more than to say how it went.
+fn tells(command: &Command) -> bool {
+    matches!(command.name(), "exit" | "echo" | "printf" | "false" | "return")
+}
+
+/// Whether bash or ash would become the last command, and that is the server.
 pub(super) fn becomes(commands: &[Command]) -> bool {
     let piped = commands.iter().rev().nth(1).is_some_and(|before| before.end == End::Pipe);
     // With something in the background it is a shell that waits.
     let waits = commands.iter().any(|command| command.end == End::Background);
-    let last = commands.last().is_some_and(|last| last.end != End::Pipe);
+    let last = commands.last().is_some_and(|last| last.end != End::Pipe && (commands.len() == 1 || !tells(last)));
     last && !waits && !piped && !commands.iter().any(|command| command.name() == "trap")
 }
 
@@ -243,11 +298,43 @@ pub(super) fn go_run(case: &mut Case<'_>, line: u32) {
     );
 }
 
+/// Whether what is started comes from a stage with the Go toolchain.
+fn built_by_go(case: &Case<'_>, stage: &Stage<'_>) -> bool {
+    let program = launch_of(&stage.state).and_then(|launch| launch.argv.into_iter().next()).unwrap_or_default();
+    let built = |at: usize| case.stages.stages.get(at).is_some_and(|stage| stage.state.base.toolchain);
+    stage.state.copies.iter().any(|copied| {
+        let name = launch::base_name(&program);
+        let here = copied.is(&program) || copied.sources.iter().any(|source| launch::base_name(source) == name);
+        here && copied.stage.is_some_and(built)
+    })
+}
+
+/// Whether a package is installed, and not only where a test says so: `[ "$WITH_FFMPEG" = true ] && apk add ffmpeg`.
+fn is_installed(case: &Case<'_>, stage: &Stage<'_>, name: &str) -> bool {
+    let at = case.stages.stages.iter().position(|other| other.line == stage.line);
+    let steps = at.map(|at| case.stages.chain(at)).unwrap_or_default();
+    stage.state.has_package(name)
+        && steps.iter().any(|step| {
+            let before = std::iter::once(None).chain(step.commands.iter().map(Some));
+            before.zip(&step.commands).any(|(before, command)| {
+                let asked = before.is_some_and(|before| matches!(before.name(), "[" | "[[" | "test"));
+                !asked && installed(command).any(|package| package == name)
+            })
+        })
+}
+
 fn init(case: &mut Case<'_>, stage: &Stage<'_>) {
     let Some((_, started)) = command_line(&stage.state) else { return };
     let begins = launch_of(&stage.state).is_some_and(|launch| launch.init.is_some());
-    let has_init = begins || wrapper::names(case, stage, &["tini", "-init", "goward", "catatonit"]);
-    let children: Vec<&str> = CHILDREN.iter().filter(|name| stage.state.has_package(name)).copied().collect();
+    let inits = |command: &Command| {
+        let first = command.own().first().map(|word| launch::base_name(word)).unwrap_or_default();
+        matches!(first, "goward" | "catatonit" | "dumb-init" | "docker-init") || first.starts_with("tini")
+    };
+    let has_init = begins || wrapper::runs(case, stage, &inits);
+    // Among tools for people an interpreter is one more of them.
+    let go = built_by_go(case, stage) && !FOR_PEOPLE.iter().any(|name| stage.state.has_package(name));
+    let names = CHILDREN.iter().chain(INTERPRETERS.iter().filter(|_| go));
+    let children: Vec<&str> = names.filter(|name| is_installed(case, stage, name)).copied().collect();
     if !has_init && !children.is_empty() {
         let evidence = format!("{} is there to be started by the server, which is PID 1 itself", children.join(", "));
         case.say(&table::NO_INIT, started.line, evidence, "ENTRYPOINT [\"/goward\", \"--\", \"/server\"]");

@@ -1,9 +1,10 @@
 //! Who the server is, and what that user may not.
 
-use super::frame::text;
-use super::{Case, command_line, launch_of, wrapper};
+use super::{Case, command_line, launch_of, understand, wrapper};
 use crate::check::docker::base::Base;
-use crate::check::docker::stage::{Stage, State};
+use crate::check::docker::script::Command;
+use crate::check::docker::stage::{From, Stage, State};
+use crate::check::launch::base_name;
 use crate::check::table;
 
 /// Groups of Debian and Alpine that are no users, too.
@@ -12,17 +13,11 @@ const GROUPS: &str = " adm tty disk kmem dialout cdrom floppy tape sudo audio vi
 
 pub(super) fn judge(case: &mut Case<'_>, index: usize, stage: &Stage<'_>) {
     let state = &stage.state;
-    // A stage that starts nothing is a base for others, who will say.
-    let Some((_, started)) = command_line(state) else { return };
-    let launch = launch_of(state).unwrap_or_default();
-    let program = launch.argv.first().map(String::as_str).unwrap_or_default();
-    let tools = ["gosu", "su-exec", "setpriv", "runuser", "--user"];
-    // A script that is not at hand is taken to use what is there for it.
-    let unseen = program.ends_with(".sh") && tools.iter().take(2).any(|tool| state.has_package(tool));
-    let changes = launch.user.is_some()
-        || text(&state.variables, "GOWARD_USER").is_some()
-        || wrapper::names(case, stage, &tools)
-        || unseen;
+    // A stage that starts nothing is a base for others, who will say; one with a port and programs of its own is no base.
+    if command_line(state).is_none() && !serves(stage) {
+        return;
+    }
+    let changes = changes_user(case, stage);
     let user = match &state.user {
         Some((user, _)) if user.unknown => return,
         // Nothing is root; but an unknown base may set the variable.
@@ -31,14 +26,8 @@ pub(super) fn judge(case: &mut Case<'_>, index: usize, stage: &Stage<'_>) {
         None => None,
     };
     let name = user.as_ref().map(|(user, _)| user.split(':').next().unwrap_or_default().to_owned());
-    let is_root = |name: &str| name.is_empty() || name == "root" || name.parse() == Ok(0u32);
-    let group = user.as_ref().and_then(|(user, line)| Some((user.split_once(':')?.1.to_owned(), *line)));
-    if let Some((group, line)) = group.filter(|(group, _)| !group.is_empty() && group.parse::<u32>().is_err())
-        && !GROUPS.contains(&format!(" {group} "))
-        && unknown(case, index, state, &group)
-    {
-        let evidence = format!("there is no group {group} in the image: nothing adds one");
-        case.say(&table::USER_UNKNOWN, line, evidence, "USER 65532:65532, or copy an /etc/group that has it");
+    if let Some((user, line)) = &user {
+        group(case, index, state, user, *line);
     }
     match (&user, name.as_deref()) {
         (Some((user, line)), Some(name)) if is_root(name) && !changes => {
@@ -46,12 +35,7 @@ pub(super) fn judge(case: &mut Case<'_>, index: usize, stage: &Stage<'_>) {
                 "" => "USER is empty, and that is root".to_owned(),
                 _ => format!("USER {user} is the last one"),
             };
-            case.say(
-                &table::USER_ROOT,
-                *line,
-                evidence,
-                "USER 65532:65532, or goward --user 65532:65532 where the start needs root",
-            );
+            case.say(&table::USER_ROOT, *line, evidence, MEND);
         }
         (Some((_, line)), Some(name)) if !is_root(name) && name.parse::<u32>().is_err() => {
             named(case, index, state, name, *line);
@@ -59,29 +43,86 @@ pub(super) fn judge(case: &mut Case<'_>, index: usize, stage: &Stage<'_>) {
         (Some(_), _) => {}
         (None, _) if changes || state.base.user.is_none_or(|user| !is_root(user)) => {}
         (None, _) => {
-            let evidence = "no USER, and the base's user is root";
-            let mend = "USER 65532:65532, or goward --user 65532:65532 where the start needs root";
-            case.say(&table::NO_USER, started.line, evidence, mend);
+            let evidence = match command_line(state) {
+                Some(_) => "no USER, and the base's user is root",
+                None => "no USER, and the base's user is root; nor a CMD: its shell is what is started",
+            };
+            case.say(&table::NO_USER, stage.line, evidence, MEND);
         }
     }
     let root = name.as_deref().map_or_else(|| state.base.user.is_none_or(is_root), is_root) && !changes;
-    let keeps = state
-        .entrypoint
-        .as_ref()
-        .is_some_and(|entrypoint| format!("{:?}", entrypoint.form).contains("net_bind_service"));
-    let granted = case.stages.behind(index).into_iter().filter_map(|at| case.stages.stages.get(at));
-    let granted = granted
-        .flat_map(|stage| &stage.steps)
-        .flat_map(|step| &step.commands)
-        .any(|command| command.name() == "setcap");
-    for (port, line) in state.ports.iter().filter(|(port, _)| *port < 1024 && *port > 0 && !root && !keeps && !granted)
-    {
+    if !root {
+        low_ports(case, index, state);
+    }
+}
+
+/// Without a command of its own: whether it is a server's image all the same.
+fn serves(stage: &Stage<'_>) -> bool {
+    let state = &stage.state;
+    let programs = state.copies.iter().any(|copied| copied.stage.is_some() || copied.to.contains("bin"));
+    let own = !matches!(stage.from, From::Scratch) && !state.base.toolchain;
+    own && programs && (!state.ports.is_empty() || state.health.is_some())
+}
+
+const MEND: &str = "USER 65532:65532, or goward --user 65532:65532 where the start needs root";
+
+fn is_root(name: &str) -> bool {
+    name.is_empty() || name == "root" || name.parse() == Ok(0u32)
+}
+
+/// Whether what is started changes to another user by itself.
+fn changes_user(case: &Case<'_>, stage: &Stage<'_>) -> bool {
+    let state = &stage.state;
+    let launch = launch_of(state).unwrap_or_default();
+    let program = launch.argv.first().map(String::as_str).unwrap_or_default();
+    // A script that is not at hand is taken to use what is there for it.
+    let unseen = program.ends_with(".sh") && ["gosu", "su-exec"].iter().any(|tool| state.has_package(tool));
+    let by_variable = state.variables.has("GOWARD_USER");
+    let changes = |command: &Command| {
+        let own = command.own();
+        let changed = understand(own, state);
+        changed.user.is_some()
+            || (by_variable && changed.init.is_some_and(|init| init == "goward"))
+            || matches!(
+                command.name(),
+                "runuser" | "chroot" | "s6-setuidgid" | "chpst" | "su" | "sudo" | "setpriv" | "gosu" | "su-exec"
+            )
+            || own.first().is_some_and(|first| {
+                matches!(base_name(first), "gosu" | "su-exec" | "setpriv" | "runuser" | "su" | "chpst" | "s6-setuidgid")
+            })
+    };
+    launch.user.is_some() || wrapper::runs(case, stage, &changes) || unseen
+}
+
+/// The group of `USER user:group`, where it is a name that nothing adds.
+fn group(case: &mut Case<'_>, index: usize, state: &State, user: &str, line: u32) {
+    let Some((_, group)) = user.split_once(':') else { return };
+    let is_name = !group.is_empty() && group.parse::<u32>().is_err();
+    if is_name && !GROUPS.contains(&format!(" {group} ")) && unknown(case, index, state, group) {
+        let evidence = format!("there is no group {group} in the image: nothing adds one");
+        case.say(&table::USER_UNKNOWN, line, evidence, "USER 65532:65532, or copy an /etc/group that has it");
+    }
+}
+
+/// Ports that only root may listen on, unless it is given the capability.
+fn low_ports(case: &mut Case<'_>, index: usize, state: &State) {
+    let keeps = launch_of(state).is_some_and(|launch| launch.binds_low);
+    let stages = case.stages.behind(index).into_iter().filter_map(|at| case.stages.stages.get(at));
+    let mut commands = stages.flat_map(|stage| &stage.steps).flat_map(|step| &step.commands);
+    if keeps || commands.any(|command| command.name() == "setcap") {
+        return;
+    }
+    for (port, line) in state.ports.iter().filter(|(port, _)| *port < 1024 && *port > 0) {
         let evidence = format!("EXPOSE {port}, and the server is not root");
         case.say(&table::LOW_PORT, *line, evidence, "listen on 8080, or goward --keep-cap net_bind_service");
     }
 }
 
 fn named(case: &mut Case<'_>, index: usize, state: &State, name: &str, line: u32) {
+    // Of Windows, where users have no numbers.
+    if matches!(name, "ContainerAdministrator" | "ContainerUser") {
+        return;
+    }
     if unknown(case, index, state, name) {
         let evidence = format!("there is no user {name} in the image: nothing adds one");
         case.say(&table::USER_UNKNOWN, line, evidence, "USER 65532:65532, or copy an /etc/passwd that has it");

@@ -1,7 +1,7 @@
 //! A script between PID 1 and the server: where it comes from, and whether the signals get through it.
 
 use super::start::{becomes, execs, go_run, runs_go};
-use super::{Case, command_line, launch_of, shell_of};
+use super::{Case, command_line, launch_of, shell_of, understand};
 use crate::check::docker::base::Shell;
 use crate::check::docker::effects;
 use crate::check::docker::script::{self, Command, End};
@@ -9,13 +9,18 @@ use crate::check::docker::stage::{Form, Stage};
 use crate::check::launch::{self, base_name};
 use crate::check::table;
 
+/// So many files that may be the script are looked for.
+const MOST_ASKED: u32 = 1000;
+
 /// A script that is started.
 pub(super) struct Script {
     /// The file of the context, or where a heredoc writes it.
     pub(super) source: String,
     pub(super) text: String,
     /// A shell is started with it: it needs no first line.
-    by_shell: bool,
+    pub(super) by_shell: bool,
+    /// COPY gives it a mode.
+    pub(super) has_mode: bool,
 }
 
 impl Script {
@@ -36,13 +41,16 @@ pub(super) fn started(case: &Case<'_>, stage: &Stage<'_>) -> Option<Script> {
         true => effects::absolute(stage.state.workdir.as_deref(), path),
         false => path.clone(),
     };
+    let mut left = MOST_ASKED;
     for copied in stage.state.copies.iter().rev() {
         if let Some(text) = copied.written.as_ref().filter(|_| copied.is(&place)) {
-            return Some(Script { source: place, text: text.clone(), by_shell });
+            let has_mode = copied.has_mode;
+            return Some(Script { source: place, text: text.clone(), by_shell, has_mode });
         }
         for source in copied.origins(&place) {
-            if let Some(text) = (case.context)(&source) {
-                return Some(Script { source, text, by_shell });
+            left = left.checked_sub(1)?;
+            if let Some(text) = case.context.text(&source) {
+                return Some(Script { source, text, by_shell, has_mode: copied.has_mode });
             }
         }
         if copied.is(&place) {
@@ -55,7 +63,7 @@ pub(super) fn started(case: &Case<'_>, stage: &Stage<'_>) -> Option<Script> {
 pub(super) fn judge(case: &mut Case<'_>, stage: &Stage<'_>) {
     let state = &stage.state;
     let Some((argv, started_by)) = command_line(state) else { return };
-    let launch = launch::understand(&argv);
+    let launch = understand(&argv, state);
     let written_as_list = matches!(started_by.form, Form::Exec(_));
     let inside = launch.script.as_ref().map(|(_, script)| script::commands(script)).unwrap_or_default();
     let runs = Command { words: launch.argv.clone(), ..Command::default() };
@@ -64,6 +72,9 @@ pub(super) fn judge(case: &mut Case<'_>, stage: &Stage<'_>) {
     }
     if launch.to_group {
         return;
+    }
+    if let Some(evidence) = left_behind(&inside).filter(|_| !has_init(&launch)) {
+        return case.say(&table::NO_INIT, started_by.line, evidence, ONE_EACH);
     }
     if let Some((shell, _)) = launch.script {
         let becomes = shell_of(state, &shell) == Some(Shell::Becoming) && becomes(&inside);
@@ -77,10 +88,31 @@ pub(super) fn judge(case: &mut Case<'_>, stage: &Stage<'_>) {
     let Some(script) = started(case, stage).filter(|script| script.by_shell || script.names_a_shell().is_some()) else {
         return;
     };
-    if !passes_on(&script::commands(&script.text)) {
+    let commands = script::commands(&script.text);
+    if let Some(evidence) = left_behind(&commands).filter(|_| !has_init(&launch)) {
+        return case.say(&table::NO_INIT, started_by.line, format!("{}: {evidence}", script.source), ONE_EACH);
+    }
+    if !passes_on(&commands) && starts_server(&commands, &script.text, stage) {
         let evidence = format!("{} starts the server without exec, and stays in between", script.source);
         case.say(&table::NO_EXEC, started_by.line, evidence, "exec \"$@\" or exec /server as its last line");
     }
+}
+
+const ONE_EACH: &str = "a container for each; or an init: ENTRYPOINT [\"/goward\", \"--\", …]";
+
+fn has_init(launch: &launch::Launch) -> bool {
+    launch.init.is_some()
+}
+
+/// `a & exec b`: b is PID 1 then, with a child that it knows nothing of.
+fn left_behind(commands: &[Command]) -> Option<String> {
+    let (last, before) = commands.split_last()?;
+    let execs = last.words.first().is_some_and(|word| word == "exec") && !last.own().is_empty();
+    let background = before.iter().find(|command| command.end == End::Background && !command.words.is_empty())?;
+    let (behind, server) = (background.words.first()?, last.own().first()?);
+    execs.then(|| {
+        format!("{behind} runs in the background of {server}, which is PID 1, and neither stops it nor waits for it")
+    })
 }
 
 /// Whether a script becomes the server somewhere in it, or hands the signals to it. Of what it reads in, nobody knows.
@@ -103,9 +135,46 @@ pub(super) fn forwards(commands: &[Command]) -> bool {
     commands.iter().any(traps) && commands.iter().any(|command| command.end == End::Background)
 }
 
-/// Whether the script or the text for a shell that is started names one of these.
-pub(super) fn names(case: &Case<'_>, stage: &Stage<'_>, tools: &[&str]) -> bool {
+/// Whether the script or the text for a shell that is started runs one of these programs. A comment runs nothing.
+pub(super) fn runs(case: &Case<'_>, stage: &Stage<'_>, is_one: &dyn Fn(&Command) -> bool) -> bool {
     let given = launch_of(&stage.state).and_then(|launch| launch.script);
     let text = given.map(|(_, text)| text).or_else(|| started(case, stage).map(|script| script.text));
-    text.is_some_and(|text| tools.iter().any(|tool| text.contains(tool)))
+    text.is_some_and(|text| script::commands(&text).iter().any(is_one))
+}
+
+/// Whether a script starts a server in its end: what it was given, or a program of the image. A script that goes on after its
+/// last program, and only tells of it, is a batch, and so is one that runs it for one thing after the other. What a function of
+/// its own does in the end is not told.
+fn starts_server(commands: &[Command], text: &str, stage: &Stage<'_>) -> bool {
+    let state = &stage.state;
+    let ended = |command: &&Command| matches!(command.name(), "exit" | "return" | "wait" | "fi" | "done");
+    let Some(last) = commands.iter().rev().find(|command| !ended(command) && !command.words.is_empty()) else {
+        return false;
+    };
+    let defines = |line: &str| {
+        let rest = line.trim_start_matches("function ").strip_prefix(last.name());
+        rest.is_some_and(|rest| rest.trim_start().starts_with("()") || line.starts_with("function "))
+    };
+    if last.repeated || text.lines().map(str::trim).any(defines) {
+        return false;
+    }
+    let words: Vec<&str> = last.own().iter().map(String::as_str).collect();
+    let given = words.iter().any(|word| matches!(*word, "$@" | "$*" | "$1"));
+    let program = words.iter().find(|word| !word.starts_with('-')).copied().unwrap_or_default();
+    let own = program.contains('/')
+        || state
+            .copies
+            .iter()
+            .any(|copied| copied.is(program) || copied.sources.iter().any(|source| base_name(source) == program));
+    if matches!(base_name(program), "tail" | "sleep") {
+        return false;
+    }
+    let serves = !state.ports.is_empty() || state.health.is_some();
+    // Words of programs that do one thing and end.
+    let once = words
+        .iter()
+        .skip(1)
+        .any(|word| matches!(*word, "migrate" | "up" | "down" | "dump" | "backup" | "restore" | "seed" | "version"));
+    let tells = matches!(program, "echo" | "printf" | "cat" | "sleep" | "rm" | "date");
+    given || (own && (serves || !once)) || (serves && !tells)
 }

@@ -1,21 +1,28 @@
 //! cgo: whether it is on, whether what turns it off reaches the build, and whether the image has the libc for it.
 
 use super::super::Case;
+use super::facts::Facts;
 use super::found::Build;
 use super::says;
 use crate::check::docker::base::Libc;
 use crate::check::docker::effects::installed;
 use crate::check::docker::script::Command;
 use crate::check::docker::stage::{Stage, Step};
-use crate::check::finding::{Finding, Place, Severity};
+use crate::check::finding::{Finding, Severity};
 use crate::check::table;
 
-pub(super) fn judge(case: &mut Case<'_>, build: &Build<'_>, index: usize, shipped: &Stage<'_>) {
+pub(super) fn judge(
+    case: &mut Case<'_>,
+    build: &Build<'_>,
+    facts: &Facts<'_>,
+    shipped: &Stage<'_>,
+    brings_loader: &dyn Fn() -> bool,
+) {
     let stages = case.stages;
     let Some(stage) = stages.stages.get(build.stage).filter(|_| !build.unclear) else { return };
     let lost = if build.lost && build.value("CGO_ENABLED") != Some("0") {
         Some("CGO_ENABLED=0 is set before && or ; and not exported: go build does not see it")
-    } else if build.value("CGO_ENABLED").is_none() && exported_elsewhere(stage, build.line) {
+    } else if build.value("CGO_ENABLED").is_none() && facts.exports_elsewhere(build.line) {
         Some("CGO_ENABLED=0 is exported in another RUN, and ends with that")
     } else {
         None
@@ -24,9 +31,12 @@ pub(super) fn judge(case: &mut Case<'_>, build: &Build<'_>, index: usize, shippe
         let mend = "CGO_ENABLED=0 go build …, in one command, or ENV CGO_ENABLED=0";
         case.say(&table::CGO_NOT_SET, build.line, evidence, mend);
     }
-    let Some((how, severity)) = is_on(build, stage, &stages.chain(build.stage)) else { return };
+    let Some((how, severity)) = is_on(build, stage, facts) else { return };
     let (Some(here), Some(there)) = (stage.state.base.libc, shipped.state.base.libc) else { return };
-    if here == there || is_static(build) || brings_loader(shipped, &stages.chain(index)) {
+    if here == there {
+        return newer(case, build, stage, shipped, how);
+    }
+    if is_static(build) || brings_loader() {
         return;
     }
     let tags = build.flag("tags").unwrap_or_default();
@@ -46,12 +56,24 @@ pub(super) fn judge(case: &mut Case<'_>, build: &Build<'_>, index: usize, shippe
     };
     let evidence =
         format!("{how}: the program needs the loader of {}, and the final stage has {}", name(here), name(there));
-    let finding = Finding::new(&table::CGO_WITHOUT_LIBC, Place::line(build.line), evidence, "CGO_ENABLED=0 go build …");
+    let finding = Finding::new(&table::CGO_WITHOUT_LIBC, build.place(), evidence, "CGO_ENABLED=0 go build …");
     case.findings.push(finding.at(severity));
 }
 
+/// The loader of glibc refuses what asks for a newer version of a function than it has. Since 2.34 every program does.
+fn newer(case: &mut Case<'_>, build: &Build<'_>, stage: &Stage<'_>, shipped: &Stage<'_>, how: &str) {
+    let (Some(here), Some(there)) = (stage.state.base.glibc, shipped.state.base.glibc) else { return };
+    // Not of the machine's own: the image of the build is another one.
+    if here < 34 || there >= 34 || is_static(build) || shipped.state.opaque {
+        return;
+    }
+    let evidence = format!("{how}: the build has glibc 2.{here}, and the final stage 2.{there}");
+    let mend = "CGO_ENABLED=0 go build …, or build and ship on the same release";
+    case.findings.push(Finding::new(&table::GLIBC_NEWER, build.place(), evidence, mend));
+}
+
 /// How cgo comes to be on, if it is known to be, and how bad that is.
-fn is_on(build: &Build<'_>, stage: &Stage<'_>, steps: &[&Step<'_>]) -> Option<(&'static str, Severity)> {
+fn is_on(build: &Build<'_>, stage: &Stage<'_>, facts: &Facts<'_>) -> Option<(&'static str, Severity)> {
     let default = Some(("cgo is on by default, as there is a C compiler", Severity::Error));
     let known = |name: &str| build.value(name).filter(|value| !value.contains('$'));
     let arch = known("GOARCH");
@@ -61,7 +83,7 @@ fn is_on(build: &Build<'_>, stage: &Stage<'_>, steps: &[&Step<'_>]) -> Option<(&
     match build.value("CGO_ENABLED") {
         Some(value) if value == "0" || value.contains('$') => return None,
         Some(_) => return Some(("cgo is on", Severity::Error)),
-        None if build.variables.has("CGO_ENABLED") || !has_compiler(stage, steps) => return None,
+        None if build.variables.has("CGO_ENABLED") || !facts.compiler => return None,
         None => {}
     }
     // Building for another architecture turns it off.
@@ -76,7 +98,7 @@ fn is_on(build: &Build<'_>, stage: &Stage<'_>, steps: &[&Step<'_>]) -> Option<(&
     }
 }
 
-fn has_compiler(stage: &Stage<'_>, steps: &[&Step<'_>]) -> bool {
+pub(super) fn has_compiler(stage: &Stage<'_>, steps: &[&Step<'_>]) -> bool {
     const COMPILERS: [&str; 6] = ["gcc", "build-base", "alpine-sdk", "build-essential", "clang", "g++"];
     match stage.state.base.compiler {
         None => false,
@@ -111,7 +133,7 @@ fn is_static(build: &Build<'_>) -> bool {
 }
 
 /// Whether a loader comes into the image by other ways than its base.
-fn brings_loader(shipped: &Stage<'_>, steps: &[&Step<'_>]) -> bool {
+pub(super) fn brings_loader(shipped: &Stage<'_>, steps: &[&Step<'_>]) -> bool {
     let state = &shipped.state;
     let mut sources = state.copies.iter().flat_map(|copied| &copied.sources);
     let copied = sources.any(|source| source.contains("/lib") || source.contains("ld-"));
@@ -122,9 +144,7 @@ fn brings_loader(shipped: &Stage<'_>, steps: &[&Step<'_>]) -> bool {
     copied || compat || state.opaque || steps.iter().any(made)
 }
 
-/// `RUN export CGO_ENABLED=0` as an instruction of its own.
-fn exported_elsewhere(stage: &Stage<'_>, line: u32) -> bool {
-    let exports =
-        |command: &Command| command.name() == "export" && command.words.iter().any(|word| word == "CGO_ENABLED=0");
-    stage.steps.iter().any(|step| step.instruction.line != line && step.commands.iter().any(exports))
+/// `export CGO_ENABLED=0`
+pub(super) fn exports(command: &Command) -> bool {
+    command.name() == "export" && command.words.iter().any(|word| word == "CGO_ENABLED=0")
 }

@@ -2,12 +2,16 @@
 
 use super::super::frame::text;
 use super::super::has_toolchain;
+use super::order;
 use crate::check::docker::script::{Command, End};
 use crate::check::docker::stage::{Stage, Step, Variables};
 use crate::check::docker::words::{self, Expanded, Value};
+use crate::check::finding::Place;
 
 /// So many builds nobody has: each is compared with all that is copied.
 const MOST: usize = 256;
+/// Nor so many variables set for one: of more nothing is known.
+const MOST_SET: usize = 100;
 
 /// A variable and what it is set to.
 type Set<'a> = (&'a str, &'a str);
@@ -38,6 +42,11 @@ fn value_of<'a>(word: &'a str, name: &str) -> Option<&'a str> {
 }
 
 impl Build<'_> {
+    /// Its words in its line.
+    pub(super) fn place(&self) -> Place {
+        Place::line(self.line).marked(if self.installs { "go install" } else { "go build" })
+    }
+
     /// A variable as this command sees it.
     pub(super) fn value(&self, name: &str) -> Option<&str> {
         let set = self.set.iter().rev().find(|(set, _)| *set == name).map(|(_, value)| *value);
@@ -97,6 +106,25 @@ impl Build<'_> {
         (plain && !matches!(name, "." | ".." | "..." | "std")).then_some(name)
     }
 
+    /// All of its packages are of other modules, as far as their names tell: `go install golang.org/x/crypto/ssh` before the
+    /// sources are there. `module` is the own one, where that is known.
+    pub(super) fn is_of_others(&self, module: Option<&str>) -> bool {
+        let packages = || self.arguments.iter().filter(|(word, valued)| !valued && !word.starts_with('-'));
+        let foreign = |word: &str| {
+            let host = word.split('/').next().unwrap_or_default();
+            let own = module.is_some_and(|module| {
+                word.strip_prefix(module).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            });
+            host.contains('.') && !host.starts_with('.') && word.contains('/') && !own
+        };
+        packages().next().is_some() && packages().all(|(word, _)| foreign(word))
+    }
+
+    /// `go build main.go`: no package of the module.
+    pub(super) fn is_of_files(&self) -> bool {
+        self.arguments.last().is_some_and(|(last, valued)| !valued && last.ends_with(".go"))
+    }
+
     /// `./...` and std: only looks whether all compiles.
     pub(super) fn is_all(&self) -> bool {
         self.arguments.last().is_some_and(|(last, _)| last.ends_with("...") || *last == "std")
@@ -104,7 +132,7 @@ impl Build<'_> {
 
     pub(super) fn lookup(&self, name: &str) -> Value {
         match self.value(name) {
-            Some(value) => Value::Text(value.to_owned()),
+            Some(value) => Value::Text(value.into()),
             None => self.variables.get(name).cloned().unwrap_or(Value::Unknown),
         }
     }
@@ -142,22 +170,36 @@ impl<'a> Shell<'a> {
             // Assigning to what is exported already does reach the build.
             let known = variables.has(name) || self.exported.iter().any(|(exported, _)| *exported == name);
             if self.exports || known {
-                self.exported.push((name, value));
+                self.set((name, value));
                 continue;
             }
             self.lost |= name == "CGO_ENABLED" && value == "0" && end != End::Background;
-            self.alone.push((name, value));
+            self.unclear |= self.alone.len() >= MOST_SET;
+            if !self.unclear {
+                self.alone.push((name, value));
+            }
         }
     }
 
     fn export(&mut self, words: &[&'a str]) {
         for word in words {
             match word.split_once('=') {
-                Some(set) => self.exported.push(set),
+                Some(set) => self.set(set),
                 // export $(cat .env)
                 None if word.starts_with(['$', '`']) => self.unclear = true,
-                None => self.exported.extend(self.alone.iter().filter(|(name, _)| name == word)),
+                None => {
+                    if let Some(set) = self.alone.iter().rfind(|(name, _)| name == word) {
+                        self.set(*set);
+                    }
+                }
             }
+        }
+    }
+
+    fn set(&mut self, set: Set<'a>) {
+        self.unclear |= self.exported.len() >= MOST_SET;
+        if !self.unclear {
+            self.exported.push(set);
         }
     }
 }
@@ -168,14 +210,23 @@ pub(super) struct Other {
     pub(super) what: String,
     /// Of a script only its name is known.
     pub(super) is_script: bool,
+    /// Where the context was copied last before it; u32::MAX where all of it was.
+    pub(super) copied: u32,
+    /// It is asked for a program.
+    pub(super) makes: bool,
+    pub(super) stage: usize,
 }
 
 /// The builds of a stage, and the tools that may build there.
 pub(super) fn find<'a>(stage: &'a Stage<'_>, at: usize, builds: &mut Vec<Build<'a>>, others: &mut Vec<Other>) {
     // `go env -w` is kept for the RUNs that follow; `export` is not.
     let mut kept: Vec<Set<'_>> = Vec::new();
+    let mut copied = 0;
     for step in &stage.steps {
-        let mut shell = Shell { exported: kept.clone(), ..Shell::default() };
+        if step.place.is_some() && step.instruction.flag("from").is_none() {
+            copied = if copied == u32::MAX || order::takes_all(step) { u32::MAX } else { step.instruction.line };
+        }
+        let mut shell = Shell { exported: kept.clone(), unclear: kept.len() >= MOST_SET, ..Shell::default() };
         for command in &step.commands {
             let (set, words) = bare(command);
             match words.as_slice() {
@@ -188,8 +239,12 @@ pub(super) fn find<'a>(stage: &'a Stage<'_>, at: usize, builds: &mut Vec<Build<'
                 // What these set, nobody knows.
                 ["." | "source" | "eval", ..] => shell.unclear = true,
                 ["go", "env", "-w", rest @ ..] => {
-                    kept.extend(rest.iter().filter_map(|word| word.split_once('=')));
-                    shell.exported.extend(&kept);
+                    for set in rest.iter().filter_map(|word| word.split_once('=')) {
+                        if kept.len() < MOST_SET {
+                            kept.push(set);
+                        }
+                        shell.set(set);
+                    }
                 }
                 [go, verb @ ("build" | "install"), rest @ ..] if is_go(go) => {
                     if builds.len() < MOST && is_program(verb, rest) {
@@ -202,6 +257,9 @@ pub(super) fn find<'a>(stage: &'a Stage<'_>, at: usize, builds: &mut Vec<Build<'
                         line: step.instruction.line,
                         what,
                         is_script,
+                        copied,
+                        makes: makes(rest),
+                        stage: at,
                     }));
                 }
             }
@@ -251,19 +309,16 @@ fn is_go(word: &str) -> bool {
 pub(super) fn bare(command: &Command) -> (Vec<Set<'_>>, Vec<&str>) {
     let mut set: Vec<Set<'_>> = Vec::new();
     set.extend(command.assigned.iter().map(|(name, value)| (name.as_str(), value.as_str())));
-    let mut words: Vec<&str> = command.words.iter().map(String::as_str).collect();
-    while let Some(first) = words.first().copied() {
-        match first {
-            "env" | "time" | "nice" | "exec" | "command" | "sudo" => {
-                words.remove(0);
-            }
-            word if word.contains('=') && !word.starts_with('-') && !set.is_empty() | !command.words.is_empty() => {
-                set.extend(word.split_once('='));
-                words.remove(0);
-            }
+    let mut rest = command.words.as_slice();
+    while let Some((first, after)) = rest.split_first() {
+        match first.as_str() {
+            "env" | "time" | "nice" | "exec" | "command" | "sudo" => {}
+            word if word.contains('=') && !word.starts_with('-') => set.extend(word.split_once('=')),
             _ => break,
         }
+        rest = after;
     }
+    let mut words: Vec<&str> = rest.iter().map(String::as_str).collect();
     // Wherever it is, and whatever directory it goes to first.
     if words.first().is_some_and(|first| is_go(first) && first.ends_with("/go")) {
         words.splice(..1, ["go"]);
@@ -276,6 +331,14 @@ pub(super) fn bare(command: &Command) -> (Vec<Set<'_>>, Vec<&str>) {
         }
     }
     (set, words)
+}
+
+/// Whether what a tool is asked for sounds like a program: `make`, `make build`, not `make generate` or `make test`.
+fn makes(arguments: &[&str]) -> bool {
+    let mut goals = arguments.iter().filter(|word| !word.starts_with('-') && !word.contains('=')).peekable();
+    let aside = |goal: &&str| ["clean", "test", "lint", "check"].iter().any(|word| goal.starts_with(word));
+    let builds = |goal: &&str| ["build", "release", "binar", "linux", "server"].iter().any(|word| goal.contains(word));
+    goals.peek().is_none() || goals.any(|goal| *goal == "all" || builds(goal) && !aside(goal))
 }
 
 /// A tool or a script that may build the program, and whether it is a script.

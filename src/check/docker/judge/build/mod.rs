@@ -1,17 +1,23 @@
 //! How the program is built: cgo, flags, the order of copying, what the context sends.
 
 mod cgo;
+mod facts;
 mod found;
 mod order;
 mod shipped;
 
-pub(super) use order::sources_come;
+pub(super) use order::{sources_come, sources_from_stage};
 
-use super::Case;
+use super::packages::idles;
+use super::{Case, command_line};
+use crate::check::docker::ignorefile::Patterns;
+use crate::check::docker::parse::Instruction;
 use crate::check::docker::script::Command;
 use crate::check::docker::stage::{From, Stage, Step};
+use crate::check::finding::{Finding, Severity};
 use crate::check::table;
 use found::{Build, Other, bare};
+use std::cell::LazyCell;
 
 pub(super) fn judge(case: &mut Case<'_>, index: usize, shipped: &Stage<'_>) {
     let stages = case.stages;
@@ -34,14 +40,79 @@ pub(super) fn judge(case: &mut Case<'_>, index: usize, shipped: &Stage<'_>) {
             order::judge(case, stage, &stages.chain(at));
         }
     }
-    shipped::keep(stages, index, &behind, &mut builds);
+    let facts = facts::All::of(stages, builds.iter().map(|build| build.stage));
+    let module = case.context.text("go.mod");
+    let module = module.as_deref().and_then(|text| text.lines().find_map(|line| line.trim().strip_prefix("module ")));
+    shipped::keep(stages, &facts, index, &behind, module.map(str::trim), &mut builds);
+    // Of a stage to work in, that starts nothing, no program is shipped.
+    let starts = command_line(&shipped.state).is_some_and(|(argv, _)| !idles(&argv));
+    others.retain(|other| starts || !shipped::begins_with(stages, index, other.stage));
     if builds.is_empty() {
         cannot_tell(case, &others);
     }
+    vendor(case, &builds);
+    embedded(case, &builds);
+    let brings_loader = LazyCell::new(|| cgo::brings_loader(shipped, &stages.chain(index)));
     for build in &builds {
-        cgo::judge(case, build, index, shipped);
-        flags(case, build);
-        target(case, build);
+        let Some(of_stage) = facts.get(build.stage) else { continue };
+        cgo::judge(case, build, of_stage, shipped, &|| *brings_loader);
+        flags(case, build, &facts);
+        target(case, build, &facts, shipped);
+    }
+}
+
+/// `-mod=vendor`, and .dockerignore leaves the directory out.
+fn vendor(case: &mut Case<'_>, builds: &[Build<'_>]) {
+    let build = builds.iter().find(|build| build.flag("mod").is_some_and(|flag| flag.text == "vendor"));
+    let patterns = case.context.text(".dockerignore").map(|text| Patterns::read(&text));
+    let Some(build) = build.filter(|_| patterns.is_some_and(|patterns| patterns.leave_out("vendor/modules.txt")))
+    else {
+        return;
+    };
+    let evidence = "go build -mod=vendor, and a pattern of .dockerignore leaves vendor out";
+    case.findings.push(Finding::new(&table::COPY_IGNORED, build.place(), evidence, "!vendor in .dockerignore"));
+}
+
+/// `//go:embed`, and .dockerignore leaves out what it names.
+fn embedded(case: &mut Case<'_>, builds: &[Build<'_>]) {
+    let Some(patterns) = case.context.text(".dockerignore").map(|text| Patterns::read(&text)) else { return };
+    // What another stage or a tool makes may be what is missing.
+    let plain = |build: &&Build<'_>| {
+        let from_elsewhere = |stage: &Stage<'_>| stage.state.copies.iter().any(|copied| !copied.from_context);
+        let chain = case.stages.chain(build.stage);
+        let mut commands = chain.iter().flat_map(|step| &step.commands);
+        let known = |command: &Command| {
+            let generates = command.words.iter().any(|word| word == "generate");
+            matches!(bare(command).1.first(), Some(&("go" | "apk" | "apt-get" | "cd" | "mkdir" | "git"))) && !generates
+        };
+        case.stages.stages.get(build.stage).is_some_and(|stage| !from_elsewhere(stage)) && commands.all(known)
+    };
+    let Some(build) = builds.iter().find(plain) else { return };
+    let mut left_out: Option<(String, String)> = None;
+    let context = case.context;
+    context.each_go_file(&mut |file, text| {
+        let directory = file.rsplit_once('/').map_or("", |(directory, _)| directory);
+        for name in text.lines().filter_map(|line| line.strip_prefix("//go:embed ")).flat_map(str::split_whitespace) {
+            let name = name.trim_matches(['"', '`']).trim_start_matches("all:");
+            // Of a pattern the directories before it.
+            let fixed = name.split('/').take_while(|part| !part.contains(['*', '?', '[', '\\']));
+            let parts = directory.split('/').chain(fixed).filter(|part| !matches!(*part, "" | "."));
+            let path =
+                parts.fold(String::new(), |path, part| if path.is_empty() { path + part } else { path + "/" + part });
+            if path != directory
+                && context.has(&path)
+                && patterns.leave_out(&path)
+                && !patterns.may_take_back_below(&path)
+                && !patterns.leave_out(file)
+            {
+                left_out.get_or_insert_with(|| (file.to_owned(), path));
+            }
+        }
+    });
+    if let Some((file, path)) = left_out {
+        let evidence = format!("{file} embeds {path}, and a pattern of .dockerignore leaves that out");
+        let finding = Finding::new(&table::COPY_IGNORED, build.place(), evidence, format!("!{path} in .dockerignore"));
+        case.findings.push(finding.at(Severity::Warning));
     }
 }
 
@@ -57,9 +128,12 @@ fn mounts(step: &Step<'_>, kind: &str) -> bool {
     step.instruction.flags.iter().any(|(name, value)| name == "mount" && value.contains(kind))
 }
 
-/// Without a build of the program another tool makes it: rather make than a script, which may install something only.
+/// Without a build of the program another tool makes it: rather make than a script, which may install something only, and
+/// rather when all sources are there than before, when make builds what was downloaded.
 fn cannot_tell(case: &mut Case<'_>, others: &[Other]) {
-    let Some(other) = others.iter().find(|other| !other.is_script).or(others.last()) else { return };
+    // Of several that are as good the first.
+    let tools = others.iter().rev().filter(|other| !other.is_script);
+    let Some(other) = tools.max_by_key(|other| (other.copied, other.makes)).or(others.last()) else { return };
     let evidence = format!("{} may build the program, and what that does is not written here", other.what);
     let mend = "goward check in the image looks at the program itself: RUN [\"/goward\", \"check\", \"/server\"]";
     case.say(&table::CANNOT_TELL, other.line, evidence, mend);
@@ -71,35 +145,94 @@ pub(super) fn builds(command: &Command) -> bool {
     matches!(words.as_slice(), ["go" | "xx-go", "build" | "install", rest @ ..] if !rest.iter().any(|word| word.contains('@')))
 }
 
-fn flags(case: &mut Case<'_>, build: &Build<'_>) {
+/// The programs of others that a command installs: `go install example.com/cmd/tool@v1`.
+pub(super) fn installs(command: &Command) -> impl Iterator<Item = &str> {
+    let (_, words) = bare(command);
+    let is_install = matches!(words.as_slice(), ["go" | "xx-go", "install" | "get", ..]);
+    let packages = words.into_iter().filter(move |_| is_install).filter_map(|word| word.split_once('@'));
+    packages.map(|(package, _)| package.rsplit('/').next().unwrap_or_default())
+}
+
+fn flags(case: &mut Case<'_>, build: &Build<'_>, facts: &facts::All<'_>) {
     let ldflags = build.flag("ldflags").unwrap_or_default();
     if ldflags.unknown || build.hides_flags() {
         return;
     }
     let stripped = ldflags.text.split_whitespace().any(|word| word.trim_matches(['"', '\'']) == "-s");
-    let stripped_later = case.stages.stages.get(build.stage).is_some_and(|stage| {
-        let strips = |command: &Command| matches!(command.name(), "strip" | "upx" | "llvm-strip");
-        stage.steps.iter().any(|step| step.commands.iter().any(strips))
-    });
-    if !stripped && !stripped_later {
+    let stripped_later = facts.runs(build.stage, &["strip", "upx", "llvm-strip"]);
+    // What is built for a debugger must not be stripped.
+    let debugged = build.flag("gcflags").is_some_and(|flags| flags.text.contains("-N"));
+    if !stripped && !stripped_later && !debugged {
         let mend = "go build -trimpath -ldflags=\"-s -w\" …";
-        case.say(&table::NOT_STRIPPED_BUILD, build.line, "no -s in -ldflags", mend);
+        case.findings.push(Finding::new(&table::NOT_STRIPPED_BUILD, build.place(), "no -s in -ldflags", mend));
     }
-    if !ldflags.text.contains("-X") {
+    if !ldflags.text.contains("-X") && !is_stamped(case, build) {
         let mend = "ARG VERSION, and -ldflags=\"-X main.version=${VERSION}\"";
-        case.say(&table::NO_VERSION_BUILD, build.line, "no -X in -ldflags", mend);
+        case.findings.push(Finding::new(&table::NO_VERSION_BUILD, build.place(), "no -X in -ldflags", mend));
     }
 }
 
+/// Whether go build itself finds the version in the repository: since 1.24, where git is there and .git is.
+fn is_stamped(case: &Case<'_>, build: &Build<'_>) -> bool {
+    let Some(state) = case.stages.stages.get(build.stage).map(|stage| &stage.state) else { return false };
+    let knows_git = state.may_have("git") || (state.base.toolchain && state.base.compiler == Some(true));
+    let asked = build.flag("buildvcs").is_none_or(|flag| !matches!(flag.text.as_str(), "false" | "0"));
+    if !knows_git || !asked || state.base.go.is_some_and(|go| go < 24) || build.is_of_files() {
+        return false;
+    }
+    let chain = case.stages.chain(build.stage);
+    let before = || chain.iter().filter(|step| step.instruction.line <= build.line);
+    let clones =
+        |command: &Command| command.name() == "git" && command.words.get(1).is_some_and(|word| word == "clone");
+    before().any(|step| step.commands.iter().any(clones))
+        || (case.context.has(".git")
+            && order::lets_git_through(case.context)
+            && before().any(|step| order::takes_all(step) || binds_all(step) || says(step, &["/.git"])))
+}
+
+/// Whether the whole context is mounted: `--mount=target=.`
+fn binds_all(step: &Step<'_>) -> bool {
+    step.instruction.flags.iter().filter(|(name, _)| name == "mount").any(|(_, mount)| {
+        mount.split(',').all(|part| match part.split_once('=') {
+            Some(("type", kind)) => kind == "bind",
+            Some(("source" | "src", source)) => matches!(source, "." | "/" | "./"),
+            Some((name, _)) => name != "from",
+            None => true,
+        })
+    })
+}
+
 /// A toolchain of the build machine builds for it, unless told otherwise.
-fn target(case: &mut Case<'_>, build: &Build<'_>) {
+fn target(case: &mut Case<'_>, build: &Build<'_>, facts: &facts::All<'_>, shipped: &Stage<'_>) {
     let Some(stage) = case.stages.stages.get(build.stage) else { return };
     let foreign = stage.platform.as_deref().is_some_and(|platform| platform.contains("BUILDPLATFORM"));
+    // GOARCH=amd64 in an image for arm64, or for whatever the build is asked for.
+    let linux = build.value("GOOS").is_none_or(|os| os == "linux" || os.contains('$'));
+    let fixed = build.value("GOARCH").filter(|arch| linux && !arch.contains('$') && !build.unclear);
+    let platform = shipped.platform.as_deref();
+    let own = platform.filter(|platform| !platform.contains('$')).and_then(|platform| platform.split('/').nth(1));
+    if let Some((fixed, own)) = fixed.zip(own).filter(|(fixed, own)| fixed != own) {
+        let evidence = format!("GOARCH={fixed}, and the final stage is for {own}");
+        let mend = format!("GOARCH={own} go build …");
+        case.findings.push(Finding::new(&table::WRONG_ARCHITECTURE_BUILD, build.place(), evidence, mend));
+        return;
+    }
+    // An ARG is what it is by default only.
+    let asked = |instruction: &Instruction| {
+        instruction.keyword == "ARG" && instruction.rest.split_whitespace().any(|word| word.starts_with("GOARCH"))
+    };
+    let given = case.file.instructions.iter().any(asked);
+    if let Some(fixed) = fixed.filter(|_| foreign && own.is_none() && !given) {
+        let evidence = format!("GOARCH={fixed} whatever the target is, in a stage that is there to build for several");
+        let mend = "ARG TARGETOS TARGETARCH, and GOOS=$TARGETOS GOARCH=$TARGETARCH go build …";
+        case.findings.push(Finding::new(&table::WRONG_ARCHITECTURE_BUILD, build.place(), evidence, mend));
+        return;
+    }
     let told = build.has("GOARCH") || build.unclear;
-    let xx = stage.steps.iter().flat_map(|step| &step.commands).any(|command| command.name().starts_with("xx-"));
-    if foreign && !told && !xx && !shipped::is_run(case.stages, build) {
+    let xx = facts.get(build.stage).is_some_and(facts::Facts::runs_xx);
+    if foreign && !told && !xx && !shipped::is_run(facts, build) {
         let evidence = "the stage runs on the build machine's platform, and GOARCH is not set";
         let mend = "ARG TARGETOS TARGETARCH, and GOOS=$TARGETOS GOARCH=$TARGETARCH go build …";
-        case.say(&table::WRONG_ARCHITECTURE_BUILD, build.line, evidence, mend);
+        case.findings.push(Finding::new(&table::WRONG_ARCHITECTURE_BUILD, build.place(), evidence, mend));
     }
 }

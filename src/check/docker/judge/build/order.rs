@@ -1,9 +1,9 @@
 //! The order of copying: modules before the source, go.sum with go.mod, a .dockerignore for COPY.
 
-use super::super::{Case, has_toolchain};
+use super::super::{Case, Context, has_toolchain};
 use super::found::bare;
 use super::mounts;
-use crate::check::docker::stage::{Stage, Step, Variables};
+use crate::check::docker::stage::{Stage, State, Step, Variables};
 use crate::check::docker::words::{Expanded, Value};
 use crate::check::finding::{Finding, Place, Severity};
 use crate::check::table;
@@ -11,10 +11,13 @@ use crate::check::table;
 /// Where the sources are copied with everything else, unless .dockerignore says what may come.
 pub(in super::super) fn sources_come(case: &Case<'_>, steps: &[&Step<'_>]) -> Option<u32> {
     let step = steps.iter().find(|step| takes_all(step))?;
-    let picks =
-        |text: &str| text.lines().any(|line| matches!(line.trim().trim_matches('/'), "*" | "**" | "*.go" | "**/*.go"));
-    (case.context)("go.mod")?;
-    (!(case.context)(".dockerignore").is_some_and(|text| picks(&text))).then_some(step.instruction.line)
+    case.context.text("go.mod").filter(|_| case.context.rival().is_none())?;
+    (!case.context.text(".dockerignore").is_some_and(|text| picks(&text))).then_some(step.instruction.line)
+}
+
+/// Whether .dockerignore says what may come, or leaves the sources out.
+fn picks(text: &str) -> bool {
+    text.lines().any(|line| matches!(line.trim().trim_matches('/'), "*" | "**" | "*.go" | "**/*.go"))
 }
 
 /// The files of the context that a COPY takes.
@@ -53,7 +56,7 @@ fn module(case: &Case<'_>, step: &Step<'_>) -> Option<String> {
     let [source] = sources(step) else { return None };
     let directory = source.text.trim_matches('/');
     let plain = !source.unknown && source.text.ends_with('/') && !directory.split('/').any(|part| part == "..");
-    if plain { (case.context)(&format!("{directory}/go.mod")) } else { None }
+    if plain { case.context.text(&format!("{directory}/go.mod")) } else { None }
 }
 
 /// A cache of the module cache, or of a directory above it.
@@ -78,8 +81,44 @@ fn holds_modules(mount: &str, variables: &Variables) -> bool {
 }
 
 /// Whether it copies all of the context.
-fn takes_all(step: &Step<'_>) -> bool {
-    sources(step).iter().any(|source| is_everything(&source.text))
+pub(super) fn takes_all(step: &Step<'_>) -> bool {
+    sources(step).iter().any(|source| !source.unknown && is_everything(&source.text))
+}
+
+/// A COPY of a directory of the build stage that the sources are in.
+pub(in super::super) fn sources_from_stage(case: &Case<'_>, state: &State) -> Option<(u32, String)> {
+    let stages = case.stages;
+    let picks = case.context.text(".dockerignore").is_some_and(|text| picks(&text));
+    // Each looks through all that made the other stage.
+    let from_stages = state.copies.iter().filter(|copied| copied.stage.is_some() && !copied.unknown && !picks);
+    from_stages.take(MOST_COPIES).find_map(|copied| {
+        let chain = stages.chain(copied.stage?);
+        let builds = chain.iter().any(|step| step.commands.iter().any(super::builds));
+        let places: Vec<&str> = chain
+            .iter()
+            .filter(|step| sources(step).iter().any(|source| !source.unknown && holds_sources(&source.text)))
+            .filter_map(|step| step.place.as_deref())
+            .collect();
+        let removed = chain.iter().flat_map(|step| &step.commands).any(|command| command.name() == "rm");
+        let source = copied.sources.iter().filter(|_| builds && !removed).find(|source| {
+            let path = source.trim_end_matches(['*', '/', '.']);
+            places.iter().any(|place| {
+                let place = place.trim_end_matches(['/', '.']);
+                place.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+                    && !path.is_empty()
+            })
+        })?;
+        Some((copied.line, source.clone()))
+    })
+}
+
+/// So many copies from a stage no image has.
+const MOST_COPIES: usize = 64;
+
+/// Everything, or what has Go sources by its name.
+fn holds_sources(source: &str) -> bool {
+    let first = source.trim_start_matches("./").split('/').next().unwrap_or_default();
+    is_everything(source) || source.ends_with(".go") || matches!(first, "cmd" | "internal" | "pkg")
 }
 
 /// Where one of these commands is run first.
@@ -89,29 +128,48 @@ fn line_of(steps: &[&Step<'_>], wanted: &[&[&str]]) -> Option<u32> {
     step.map(|step| step.instruction.line)
 }
 
+/// A cache that holds the modules is mounted.
+fn is_cached(step: &Step<'_>) -> bool {
+    step.instruction
+        .flags
+        .iter()
+        .any(|(name, value)| name == "mount" && value.contains("type=cache") && holds_modules(value, &step.variables))
+}
+
+/// The module cache comes from another stage.
+fn brings_modules(step: &Step<'_>) -> bool {
+    let modules = |source: &Expanded| {
+        let path = source.text.trim_end_matches('/');
+        let gopath = matches!(path, "/go" | "/go/pkg" | "/root/go" | "/root/go/pkg");
+        gopath || path.contains("/pkg/mod") || path.contains("GOMODCACHE")
+    };
+    let copied = step.words.split_last().map(|(_, sources)| sources).unwrap_or_default();
+    step.instruction.flag("from").is_some() && copied.iter().any(modules)
+}
+
 pub(super) fn judge(case: &mut Case<'_>, stage: &Stage<'_>, steps: &[&Step<'_>]) {
     let whole = steps.iter().copied().find(|step| takes_all(step));
     if let Some(step) = whole {
         ignore_file(case, step.instruction.line);
     }
     let says = |wanted: &[&str]| steps.iter().any(|step| super::says(step, wanted));
-    let vendored = (case.context)("vendor/modules.txt").is_some() || says(&["-mod=vendor", "-mod vendor"]);
+    let vendored = case.context.text("vendor/modules.txt").is_some() || says(&["-mod=vendor", "-mod vendor"]);
     if vendored || !has_toolchain(stage) {
         return;
     }
-    let download = line_of(steps, &[&["go", "mod", "download"]]);
-    let Some(first) = download.or_else(|| line_of(steps, &[&["go", "build"], &["go", "install"]])) else { return };
-    let before: Vec<&Step<'_>> = steps.iter().copied().filter(|step| step.instruction.line < first).collect();
-    let cached = |step: &&Step<'_>| {
-        let holds = |(name, value): &(String, String)| {
-            name == "mount" && value.contains("type=cache") && holds_modules(value, &step.variables)
-        };
-        step.instruction.flags.iter().any(holds)
-    };
-    if !steps.iter().any(cached) {
-        source_first(case, download.is_some(), &before);
+    let fetches: [&[&str]; 3] = [&["go", "mod", "download"], &["go", "mod", "tidy"], &["go", "mod", "vendor"]];
+    let (download, which) = fetches.iter().find_map(|words| Some((line_of(steps, &[words])?, words.join(" ")))).unzip();
+    // A tool of others needs none of them; and a module that is made here has no go.mod to copy.
+    let builds = || steps.iter().find(|step| step.commands.iter().any(super::builds));
+    let Some(first) = download.or_else(|| builds().map(|step| step.instruction.line)) else { return };
+    if line_of(steps, &[&["go", "mod", "init"]]).is_some() {
+        return;
     }
-    let requires = (case.context)("go.mod").map(|module| module.contains("require"));
+    let before: Vec<&Step<'_>> = steps.iter().copied().filter(|step| step.instruction.line < first).collect();
+    if !steps.iter().any(|step| is_cached(step)) && !before.iter().any(|step| brings_modules(step)) {
+        source_first(case, which.as_deref(), &before);
+    }
+    let requires = case.context.text("go.mod").map(|module| module.contains("require"));
     let copied = |file: &str| before.iter().any(|step| names(step, file));
     let bound = stage.steps.iter().any(|step| mounts(step, "type=bind"));
     let makes = |step: &&Step<'_>| {
@@ -125,7 +183,8 @@ pub(super) fn judge(case: &mut Case<'_>, stage: &Stage<'_>, steps: &[&Step<'_>])
         Some(_) => "go.mod was copied, and go.sum was not",
         // Nothing else may bring it, and there is one.
         None if requires.is_none()
-            || (case.context)("go.sum").is_none()
+            || case.context.text("go.sum").is_none()
+            || !imports_modules(case.context)
             || before.iter().any(|step| step.instruction.flag("from").is_some())
             || says(&["-mod=mod", "-mod mod"]) =>
         {
@@ -133,15 +192,35 @@ pub(super) fn judge(case: &mut Case<'_>, stage: &Stage<'_>, steps: &[&Step<'_>])
         }
         None => "go.mod was copied, and go.sum was not: go build ends with missing go.sum entry",
     };
-    case.say(&table::NO_GO_SUM, first, evidence, "COPY go.mod go.sum ./");
+    let copy = before.iter().rev().find(|step| sources(step).iter().any(|source| source.text.ends_with("go.mod")));
+    let line = copy.map_or(first, |step| step.instruction.line);
+    let finding =
+        Finding::new(&table::NO_GO_SUM, Place::line(line).marked("go.mod"), evidence, "COPY go.mod go.sum ./");
+    case.findings.push(finding);
+}
+
+/// Whether what is built needs other modules: go.sum may be for the tests alone, and go build asks for it only where it loads one.
+fn imports_modules(context: Context<'_>) -> bool {
+    let module = context.text("go.mod").unwrap_or_default();
+    let module = module.lines().find_map(|line| line.trim().strip_prefix("module ")).unwrap_or_default().trim();
+    let foreign = |path: &str| {
+        let own = path.strip_prefix(module).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        !own && path.split('/').next().is_some_and(|host| host.contains('.'))
+    };
+    let mut imports = false;
+    context.each_go_file(&mut |_, text| {
+        let head = text.lines().map(str::trim).take_while(|line| !line.starts_with("func "));
+        imports |= head.filter_map(|line| line.split('"').nth(1)).any(foreign);
+    });
+    imports
 }
 
 /// Modules are downloaded after everything was copied, and no cache holds them.
-fn source_first(case: &mut Case<'_>, is_download: bool, before: &[&Step<'_>]) {
+fn source_first(case: &mut Case<'_>, download: Option<&str>, before: &[&Step<'_>]) {
     let by_name =
         |source: &Expanded| source.unknown || is_named(source.text.rsplit('/').next().unwrap_or_default(), "go.mod");
     let (step, module) = match before.iter().find(|step| takes_all(step)) {
-        Some(step) => (step, (case.context)("go.mod")),
+        Some(step) => (step, case.context.text("go.mod")),
         // Other modules are copied for a go.mod that comes by its own name.
         None if before.iter().any(|step| sources(step).iter().any(by_name)) => return,
         None => {
@@ -155,27 +234,36 @@ fn source_first(case: &mut Case<'_>, is_download: bool, before: &[&Step<'_>]) {
         return;
     }
     let what = sources(step).last().map(|source| source.text.as_str()).unwrap_or_default();
-    let than = if is_download { "go mod download" } else { "go build, which downloads the modules" };
+    let than = download.unwrap_or("go build, which downloads the modules");
     let evidence = format!("COPY {what} stands before {than}");
     let mend = "COPY go.mod go.sum ./ and RUN go mod download first, then COPY . .";
     case.say(&table::SOURCE_FIRST, step.instruction.line, evidence, mend);
 }
 
+/// Whether no line of .dockerignore leaves .git out.
+pub(super) fn lets_git_through(context: Context<'_>) -> bool {
+    let git = |line: &str| {
+        let line = line.trim().trim_start_matches("./").trim_matches('/');
+        let line = line.strip_suffix("/**").or_else(|| line.strip_suffix("/*")).unwrap_or(line);
+        matches!(line, "*" | "**" | ".git" | "**/.git" | ".*" | ".git*" | "**/.*")
+    };
+    !context.text(".dockerignore").is_some_and(|text| text.lines().any(git))
+}
+
 fn ignore_file(case: &mut Case<'_>, line: u32) {
-    match (case.context)(".dockerignore") {
+    let elsewhere = case.context.rival().is_some_and(|rival| rival.has(".dockerignore"));
+    match case.context.text(".dockerignore") {
+        None if elsewhere => {}
         None => {
-            let evidence = "the whole directory is copied, and there is no .dockerignore beside the Dockerfile";
+            let evidence = "the whole directory is copied, and there is no .dockerignore in the build context";
             let mend = ".dockerignore: * and then !go.mod !go.sum !cmd !internal, or at least .git and .env";
             case.say(&table::NO_DOCKERIGNORE, line, evidence, mend);
         }
-        Some(text) => {
-            let lines = || text.lines().map(str::trim);
-            let git = |line: &str| {
-                let line = line.trim_start_matches("./").trim_matches('/');
-                let line = line.strip_suffix("/**").or_else(|| line.strip_suffix("/*")).unwrap_or(line);
-                matches!(line, "*" | "**" | ".git" | "**/.git" | ".*" | ".git*" | "**/.*")
-            };
-            if !lines().any(git) {
+        // A directory of a repository has none, nor the other one that may be the context.
+        Some(_) if case.context.rival().is_some_and(|rival| !rival.has(".git") && case.context.has(".git")) => {}
+        Some(_) if !case.context.has(".git") && (1..8).any(|up| case.context.has(&("../".repeat(up) + ".git"))) => {}
+        Some(_) => {
+            if lets_git_through(case.context) {
                 let finding = Finding::new(
                     &table::DOCKERIGNORE_GAPS,
                     Place::line(line),

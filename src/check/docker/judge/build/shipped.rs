@@ -1,9 +1,10 @@
 //! Which of the builds are for the image: those whose programs are copied into it, if that can be told.
 
+use super::facts::All;
 use super::found::Build;
 use super::mounts;
 use crate::check::docker::stage::{From, Stages};
-use crate::check::docker::words::{self, Expanded};
+use crate::check::docker::words;
 use crate::check::launch::base_name;
 
 /// Where a build writes its program; None is not known.
@@ -36,12 +37,11 @@ impl Output {
         Output { path: directory.map(whole), name }
     }
 
-    /// Whether a source of a COPY is or holds it; None if that cannot be told.
-    fn is_in(&self, source: &Expanded) -> Option<bool> {
-        let from = path(&source.text);
-        let last = base_name(&from);
+    /// Whether a source of a COPY is or holds it; None if that cannot be told. `from`: where the source is, from the root.
+    fn is_in(&self, from: &str, unknown: bool) -> Option<bool> {
+        let last = base_name(from);
         let named = self.name.as_deref() == Some(last);
-        let Some(own) = self.path.as_deref().filter(|_| !source.unknown) else {
+        let Some(own) = self.path.as_deref().filter(|_| !unknown) else {
             // server.conf is none of it; anything else may be a directory.
             return if named { Some(true) } else { last.contains('.').then_some(false) };
         };
@@ -50,7 +50,7 @@ impl Output {
         };
         let matches = from.split_once('*').is_some_and(|(begin, _)| own.starts_with(begin));
         // `-o /out` may mean a directory.
-        if matches || within(&from, own) || within(own, &from) {
+        if matches || within(from, own) || within(own, from) {
             return Some(true);
         }
         // It may have been moved, or the name is not known.
@@ -65,11 +65,11 @@ fn path(text: &str) -> String {
 }
 
 /// Whether one of these sources of COPY is or holds the program; None if that cannot be told.
-fn is_copied(build: &Build<'_>, sources: &[&Expanded]) -> Option<bool> {
+fn is_copied(build: &Build<'_>, sources: &[(String, bool)]) -> Option<bool> {
     let output = Output::of(build);
     let mut all = Some(false);
-    for source in sources {
-        match output.is_in(source) {
+    for (from, unknown) in sources {
+        match output.is_in(from, *unknown) {
             Some(true) => return Some(true),
             Some(false) => {}
             None => all = None,
@@ -79,15 +79,34 @@ fn is_copied(build: &Build<'_>, sources: &[&Expanded]) -> Option<bool> {
 }
 
 /// Only those that are for the image stay.
-pub(super) fn keep(stages: &Stages<'_>, index: usize, behind: &[usize], builds: &mut Vec<Build<'_>>) {
-    let mut sources: Vec<&Expanded> = Vec::new();
+pub(super) fn keep(
+    stages: &Stages<'_>,
+    facts: &All<'_>,
+    index: usize,
+    behind: &[usize],
+    module: Option<&str>,
+    builds: &mut Vec<Build<'_>>,
+) {
+    let mut sources: Vec<(String, bool)> = Vec::new();
     let mut mounted = false;
     for step in behind.iter().filter_map(|at| stages.stages.get(*at)).flat_map(|stage| &stage.steps) {
         mounted |= mounts(step, "from=");
         if let (Some(_), Some((_, copied))) = (step.instruction.flag("from"), step.words.split_last()) {
-            sources.extend(copied);
+            sources.extend(copied.iter().map(|source| (path(&source.text), source.unknown)));
         }
     }
+    // A build that another one writes over, and one of libraries that only fills the cache.
+    let mut written: Vec<(usize, String)> = Vec::new();
+    let local = builds.iter().any(|build| !build.is_of_others(module));
+    let mut kept: Vec<bool> = Vec::new();
+    for build in builds.iter().rev() {
+        let output = build.written("o").map(|output| (build.stage, output.to_owned()));
+        let again = output.as_ref().is_some_and(|output| written.contains(output));
+        written.extend(output.filter(|_| written.len() < 64));
+        let filler = local && build.is_of_others(module);
+        kept.push(!(again || filler));
+    }
+    builds.retain(|_| kept.pop().unwrap_or(true));
     let fates: Vec<Option<bool>> = builds.iter().map(|build| is_copied(build, &sources)).collect();
     let certain = fates.contains(&Some(true));
     let mut fates = fates.into_iter();
@@ -98,16 +117,16 @@ pub(super) fn keep(stages: &Stages<'_>, index: usize, behind: &[usize], builds: 
             return fate == Some(true);
         }
         // What is in the stage stays there, and what is mounted or moved may come in other ways.
-        let moved = || ["cp", "mv", "ln", "install", "upx", "tar"].iter().any(|name| ran(stages, build, name));
+        let moved = || facts.runs(build.stage, &["cp", "mv", "ln", "install", "upx", "tar"]);
         let elsewhere = fate == Some(false) && !mounted && !begins_with(stages, index, build.stage) && !moved();
         // A generator, or `go build ./...`.
-        let aside = several && (is_run(stages, build) || build.is_all());
+        let aside = several && (is_run(facts, build) || build.is_all());
         !elsewhere && !aside
     });
 }
 
 /// Whether a stage is another one, or begins with it.
-fn begins_with(stages: &Stages<'_>, mut index: usize, wanted: usize) -> bool {
+pub(super) fn begins_with(stages: &Stages<'_>, mut index: usize, wanted: usize) -> bool {
     while index != wanted {
         match stages.stages.get(index).map(|stage| &stage.from) {
             Some(From::Stage(from)) => index = *from,
@@ -117,14 +136,7 @@ fn begins_with(stages: &Stages<'_>, mut index: usize, wanted: usize) -> bool {
     true
 }
 
-/// Whether the build's stage runs a program of that name.
-fn ran(stages: &Stages<'_>, build: &Build<'_>, name: &str) -> bool {
-    let stage = stages.stages.get(build.stage);
-    let mut commands = stage.iter().flat_map(|stage| &stage.steps).flat_map(|step| &step.commands);
-    commands.any(|command| command.name() == name)
-}
-
 /// A generator runs where it is built.
-pub(super) fn is_run(stages: &Stages<'_>, build: &Build<'_>) -> bool {
-    Output::of(build).name.is_some_and(|name| ran(stages, build, &name))
+pub(super) fn is_run(facts: &All<'_>, build: &Build<'_>) -> bool {
+    Output::of(build).name.is_some_and(|name| facts.runs(build.stage, &[&name]))
 }

@@ -1,0 +1,3 @@
+module example.com/goward-rolling
+
+go 1.25

@@ -1,0 +1,172 @@
+//! What works, and is better done otherwise: forms of instructions, packages, downloads, modes.
+
+use super::Case;
+use crate::check::docker::effects::installed;
+use crate::check::docker::script::{Command, End};
+use crate::check::docker::stage::{Stage, Step};
+use crate::check::finding::{Finding, Place, Severity};
+use crate::check::launch;
+use crate::check::table;
+
+/// What is looked at in every stage.
+pub(super) fn judge(case: &mut Case<'_>, stage: &Stage<'_>) {
+    for step in &stage.steps {
+        old_env(case, step);
+        plain_add(case, step);
+        for command in &step.commands {
+            any_version(case, step, command);
+        }
+        piped(case, step);
+    }
+}
+
+/// And in what is shipped: all that made it.
+pub(super) fn judge_shipped(case: &mut Case<'_>, index: usize) {
+    let stages = case.stages;
+    let mut told = false;
+    for step in stages.chain(index) {
+        let line = step.instruction.line;
+        told |= configures_apt(step);
+        if !told && step.commands.iter().any(installs_recommended) {
+            let place = Place::line(line).marked("install");
+            let evidence = "apt-get install without --no-install-recommends";
+            case.findings.push(Finding::new(
+                &table::RECOMMENDED,
+                place,
+                evidence,
+                "apt-get install -y --no-install-recommends …",
+            ));
+        }
+        if let Some(word) = step.commands.iter().find_map(opens).or_else(|| opens_copied(step)) {
+            let place = Place::line(line).marked(word);
+            let mend = "chmod 0755, and chown to the user that writes there; 1777 for a directory that all share";
+            case.findings.push(Finding::new(
+                &table::OPEN_MODE,
+                place,
+                format!("chmod {word}: everybody can write"),
+                mend,
+            ));
+        }
+    }
+}
+
+/// The mode that COPY gives.
+fn opens_copied<'a>(step: &Step<'a>) -> Option<&'a str> {
+    step.instruction.flag("chmod").filter(|mode| is_open(mode))
+}
+
+fn old_env(case: &mut Case<'_>, step: &Step<'_>) {
+    let instruction = step.instruction;
+    let (name, value) = instruction.rest.split_once(char::is_whitespace).unwrap_or((&instruction.rest, ""));
+    if instruction.keyword == "ENV" && !name.contains('=') && !value.trim().is_empty() {
+        let value = value.trim();
+        // One word is one in the other form, too. Where quotes stand between, somebody has to say what was meant.
+        let word = ['"', '\''].iter().any(|quote| {
+            let inside = value.strip_prefix(*quote).and_then(|rest| rest.strip_suffix(*quote));
+            inside.is_some_and(|inside| !inside.contains([*quote, '\\']))
+        });
+        let value = match () {
+            () if word || !value.contains(char::is_whitespace) => value.to_owned(),
+            () if value.contains(['"', '\'', '\\']) => "\"…\"".to_owned(),
+            () => format!("\"{value}\""),
+        };
+        let evidence = format!("ENV {name} and a blank: all that follows is the value");
+        let place = Place::line(instruction.line).marked(name);
+        case.findings.push(Finding::new(&table::OLD_ENV, place, evidence, format!("ENV {name}={value}")));
+    }
+}
+
+fn plain_add(case: &mut Case<'_>, step: &Step<'_>) {
+    let Some((_, sources)) = step.words.split_last().filter(|_| step.instruction.keyword == "ADD") else { return };
+    let plain = |text: &str| {
+        let packed =
+            [".tar", ".gz", ".tgz", ".xz", ".bz2", ".zst", ".txz", ".tbz"].iter().any(|end| text.contains(end));
+        !packed && !text.contains("://") && !text.starts_with("git@") && !text.contains('*') && !text.ends_with(".git")
+    };
+    if !sources.is_empty() && sources.iter().all(|source| !source.unknown && plain(&source.text)) {
+        let line = step.instruction.line;
+        let evidence = "no archive and no URL: ADD copies it";
+        let rest = step.instruction.rest.trim();
+        let flags: String = step.instruction.flags.iter().map(|(name, value)| format!("--{name}={value} ")).collect();
+        let place = Place::line(line).marked("ADD");
+        case.findings.push(Finding::new(&table::PLAIN_ADD, place, evidence, format!("COPY {flags}{rest}")));
+    }
+}
+
+/// `go install tool@latest`, `go run tool@main`, `go get module@upgrade`.
+fn any_version(case: &mut Case<'_>, step: &Step<'_>, command: &Command) {
+    let verb = command.words.get(1).map(String::as_str).unwrap_or_default();
+    if command.name() != "go" || !matches!(verb, "install" | "run" | "get") {
+        return;
+    }
+    let moving = |word: &&String| {
+        word.rsplit_once('@').is_some_and(|(_, version)| {
+            matches!(version, "latest" | "upgrade" | "main" | "master" | "HEAD" | "head" | "dev" | "develop")
+        })
+    };
+    if let Some(word) = command.words.iter().skip(2).find(moving) {
+        let (path, _) = word.rsplit_once('@').unwrap_or((word, ""));
+        let place = Place::line(step.instruction.line).marked(word);
+        let evidence = format!("go {verb} {word} takes what is newest on the day of the build");
+        case.findings.push(Finding::new(&table::ANY_VERSION, place, evidence, format!("go {verb} {path}@v1.2.3")));
+    }
+}
+
+/// `curl … | sh`, and `curl … | tar`.
+fn piped(case: &mut Case<'_>, step: &Step<'_>) {
+    let pairs = step.commands.iter().zip(step.commands.iter().skip(1));
+    let found = pairs.filter(|(from, _)| from.end == End::Pipe && fetches(from)).find_map(|(_, to)| {
+        let passed = |word: &&String| matches!(word.as_str(), "sudo" | "env") || word.contains('=');
+        let name = launch::base_name(to.own().iter().find(|word| !passed(word))?);
+        let runs = launch::is_shell(name) || matches!(name, "python" | "python3" | "perl" | "node");
+        (runs || matches!(name, "tar" | "bsdtar" | "gunzip" | "dpkg")).then_some((name.to_owned(), runs))
+    });
+    let verified = || {
+        step.commands.iter().any(|command| {
+            command.name().ends_with("sum") || matches!(command.name(), "gpg" | "gpgv" | "cosign" | "minisign")
+        })
+    };
+    let Some((name, runs)) = found.filter(|(_, runs)| *runs || !verified()) else { return };
+    let place = Place::line(step.instruction.line).marked(&format!("| {name}"));
+    let evidence = match runs {
+        true => format!("{name} runs what comes from the network, whatever it is that day"),
+        false => format!("{name} unpacks what comes from the network, and nothing compares it with a checksum"),
+    };
+    let mend = "ADD --checksum=sha256:… URL, or download to a file, sha256sum -c, and then use it";
+    let finding = Finding::new(&table::PIPED_DOWNLOAD, place, evidence, mend);
+    case.findings.push(if runs { finding } else { finding.at(Severity::Note) });
+}
+
+fn fetches(command: &Command) -> bool {
+    let remote = command
+        .words
+        .iter()
+        .any(|word| word.starts_with("http://") || word.starts_with("https://") || word.contains('$'));
+    matches!(command.name(), "curl" | "wget") && remote
+}
+
+/// Whether apt may be told for all that follows: in a file that is written or copied.
+fn configures_apt(step: &Step<'_>) -> bool {
+    let says = |text: &String| text.contains("Install-Recommends");
+    let heredocs = || step.instruction.heredocs.iter().map(|heredoc| &heredoc.content);
+    let writes = step.commands.iter().any(|command| command.name() != "apt-get" && command.words.iter().any(says));
+    writes || heredocs().any(says) || step.place.as_deref().is_some_and(|place| place.starts_with("/etc/apt/apt.conf"))
+}
+
+fn installs_recommended(command: &Command) -> bool {
+    // Whoever asks for them has thought of it.
+    let told = |word: &String| word.ends_with("install-recommends") || word.contains("Install-Recommends");
+    matches!(command.name(), "apt-get" | "apt")
+        && installed(command).next().is_some()
+        && !command.words.iter().any(told)
+}
+
+/// The mode that lets everybody write.
+fn opens(command: &Command) -> Option<&str> {
+    let mode = command.words.iter().skip(1).find(|word| !word.starts_with('-'))?;
+    (command.name() == "chmod" && is_open(mode)).then_some(mode.as_str())
+}
+
+fn is_open(mode: &str) -> bool {
+    matches!(mode, "777" | "0777" | "666" | "0666" | "a+rwx" | "ugo+rwx" | "o+w" | "a+w")
+}

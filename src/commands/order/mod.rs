@@ -1,0 +1,18 @@
+//! What `goward stop`, `restart`, `reload` and `signal` have in common: they tell the init of this container to do something.
+
+mod entry;
+pub mod options;
+mod settings;
+
+pub use entry::run;
+pub use settings::{Settings, parse, parse_signal};
+
+/// What the help of those that may be waited for ends with.
+pub const WAITING_NOTES: &[&str] = &[
+    "Exit code: 0 goward accepted it, and with --wait it is done; 1 it did not, or was not done in time; 125 wrong usage. goward answers its own user and root; see docs/control.md.",
+];
+
+/// What the help of those that are done at once ends with.
+pub const AT_ONCE_NOTES: &[&str] = &[
+    "Exit code: 0 goward accepted it; 1 it did not; 125 wrong usage. goward answers its own user and root; see docs/control.md.",
+];

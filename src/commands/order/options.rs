@@ -1,0 +1,62 @@
+//! The options of the commands that tell an init to do something. They have no variables.
+
+use crate::cli::table::{Opt, Options, Take, set};
+use crate::cli::values::{count, positive};
+use std::time::Duration;
+
+/// What the command line said.
+#[derive(Debug, Default)]
+pub struct OrderWords {
+    pub(super) wait: bool,
+    pub(super) timeout: Option<Duration>,
+    pub(super) pid: Option<u32>,
+    pub(super) quiet: bool,
+}
+
+const GROUP: &str = "Options";
+
+/// Of those that may be waited for.
+pub const WAITING: Options<OrderWords> = Options {
+    variables: false,
+    all: &[
+        Opt {
+            name: "wait",
+            short: Some('w'),
+            take: Take::Switch(|words| words.wait = true),
+            default: None,
+            help: "wait until it is done: until goward has ended, the server has been restarted and is ready, or it has reloaded (with --notify)",
+            group: GROUP,
+        },
+        Opt {
+            name: "timeout",
+            short: Some('t'),
+            take: Take::Value("TIME", set!(timeout, positive)),
+            default: Some("60s"),
+            help: "how long --wait waits",
+            group: GROUP,
+        },
+        PID,
+        QUIET,
+    ],
+};
+
+/// Of those that are done at once.
+pub const AT_ONCE: Options<OrderWords> = Options { variables: false, all: &[PID, QUIET] };
+
+const PID: Opt<OrderWords> = Opt {
+    name: "pid",
+    short: None,
+    take: Take::Value("PID", set!(pid, |text| count(text, i32::MAX as u32))),
+    default: Some("the one of this container"),
+    help: "the goward to talk to",
+    group: GROUP,
+};
+
+const QUIET: Opt<OrderWords> = Opt {
+    name: "quiet",
+    short: Some('q'),
+    take: Take::Switch(|words| words.quiet = true),
+    default: None,
+    help: "print nothing, only set the exit code",
+    group: GROUP,
+};

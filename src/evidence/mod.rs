@@ -1,0 +1,148 @@
+//! A process's goroutines as they are now: its memory opened, or the reason why it cannot be; read, grouped and diagnosed.
+//! Never in PID 1 itself: a parser, and a file that may hang, belong into a process that can be ended.
+
+mod access;
+
+pub use access::{Access, Unreadable, candidates};
+
+use crate::goroutines::{self, Finding, Frame, Group, Kept, Summary, diagnose};
+use crate::live::{self, Core, Program, Proof, Source};
+use crate::sys::{clock, file};
+use std::path::{Path, PathBuf};
+
+/// The goroutines of a process, and what is to be said of them.
+#[derive(Clone, Debug)]
+pub struct Evidence {
+    /// In groups.
+    pub summary: Summary,
+    /// What holds up a shutdown.
+    pub findings: Vec<Finding>,
+    /// What does not fit, in a sentence.
+    pub notes: Vec<String>,
+}
+
+impl Evidence {
+    /// Leaves only the groups that have this text in their state, a function or a file. Of the others nothing is said.
+    pub fn only(&mut self, text: &str) {
+        let has = |frame: &Frame| frame.function.contains(text) || frame.file.contains(text);
+        let is_wanted =
+            |group: &Group| group.state.contains(text) || group.frames.iter().chain(&group.creator).any(has);
+        self.summary.groups.retain(is_wanted);
+        let count = |system: bool| -> u64 {
+            self.summary.groups.iter().filter(|group| group.system == system).map(|group| group.count).sum()
+        };
+        (self.summary.user, self.summary.system, self.summary.ungrouped) = (count(false), count(true), 0);
+        self.findings.clear();
+    }
+}
+
+impl Access {
+    /// Reads what is needed to see goroutines, and does with it what is to be done.
+    ///
+    /// # Errors
+    /// A sentence: it is no Go program, it is not understood, or its memory can no longer be read.
+    pub fn look<T>(&self, work: impl FnOnce(&Program<'_>) -> Result<T, String>) -> Result<T, String> {
+        let maps = file::read_all(&self.maps, MOST_MAPS)
+            .map_err(|errno| format!("its maps cannot be read: {}", errno.desc()))?;
+        let maps = live::parse_maps(&maps);
+        if maps.is_empty() {
+            return Err(GONE.to_owned());
+        }
+        let memory = |address: u64, buffer: &mut [u8]| file::read_some_at(&self.memory, buffer, address).unwrap_or(0);
+        let source = Source { memory: &memory, maps: &maps, now: Some(clock::now().as_nanos() as u64) };
+        let mut read_file = |offset: u64, buffer: &mut [u8]| file::read_exact_at(&self.file, buffer, offset).is_ok();
+        let looked = Program::open(&source, &mut read_file).and_then(|program| work(&program));
+        // What does not fit is no fault of a program that has ended meanwhile.
+        let is_there = || file::read_some_at(&self.maps, &mut [0], 0).is_ok_and(|read| read > 0);
+        looked.map_err(|why| if is_there() { why } else { GONE.to_owned() })
+    }
+
+    /// Its goroutines in groups, with a diagnosis. `signal` is the one it was asked to stop by.
+    ///
+    /// # Errors
+    /// As [`Access::look`].
+    pub fn evidence(&self, signal: Option<String>) -> Result<Evidence, String> {
+        let kept = self.keeps(signal.as_deref());
+        self.look(|program| gather(program, format!("pid {}", self.pid), (signal, kept), None))
+    }
+}
+
+/// Groups, findings and what is to be said beside them. With the signal that the program was asked to stop by, and what keeps it from
+/// the program.
+///
+/// # Errors
+/// A sentence: the memory can no longer be read.
+pub fn gather(
+    program: &Program<'_>,
+    whose: String,
+    (signal, kept): (Option<String>, Option<Kept>),
+    proof: Option<&Proof>,
+) -> Result<Evidence, String> {
+    let about = goroutines::Program { module: program.build.module.clone(), signal, kept };
+    let collected = live::collect(program, format!("{whose}, {}", program.build.go), &about, proof)?;
+    let findings = diagnose(&collected.summary, &about);
+    let mut notes = Vec::new();
+    if program.is_newer_than_known() {
+        notes.push(format!(
+            "{} is none of the versions that are known; it was read as they are, and passed the same checks",
+            program.build.go
+        ));
+    }
+    if collected.broken > 0 {
+        notes.push(format!("{} of the stacks could not be followed to their beginning", collected.broken));
+    }
+    if let Some(proof) = proof {
+        let leaked = collected.summary.groups.iter().filter(|group| group.leaked).map(|group| group.count).sum();
+        notes.push(told(proof, leaked));
+    }
+    Ok(Evidence { summary: collected.summary, findings, notes })
+}
+
+/// How a proof was found.
+fn told(proof: &Proof, leaked: u64) -> String {
+    let meanwhile = match (proof.ran, leaked) {
+        (0, _) => "nothing ran meanwhile",
+        (_, 0) => "others ran meanwhile",
+        (_, _) => "others ran meanwhile, and it came out the same twice",
+    };
+    let searched = proof.searched.div_ceil(1 << 20);
+    format!(
+        "{leaked} goroutines are leaked, by a search of {searched} MiB that may refer to what they wait on; {meanwhile}"
+    )
+}
+
+/// A core dump, and the program that it is of: what is not in the one is in the other.
+///
+/// # Errors
+/// A sentence: a file cannot be read, is none of these, or the two do not belong together.
+pub fn look_at_core<T>(
+    core: &Path,
+    program: Option<&Path>,
+    work: impl FnOnce(&Program<'_>) -> Result<T, String>,
+) -> Result<T, String> {
+    let open =
+        |path: &Path| file::regular(path).map_err(|error| format!("{}: {}", path.display(), file::reason(&error)));
+    let dump = open(core)?;
+    let core_of = |offset: u64, buffer: &mut [u8]| file::read_exact_at(&dump, buffer, offset).is_ok();
+    let known = Core::read(&mut { core_of }).map_err(|why| format!("{}: {why}", core.display()))?;
+    let path = known.files.first().map(|first| first.path.clone()).unwrap_or_default();
+    let program = program.map(Path::to_owned).or_else(|| Some(PathBuf::from(&path)).filter(|_| !path.is_empty()));
+    let program = program.ok_or("the core dump does not say which program it is of: --program")?;
+    let binary = open(&program)?;
+    let memory = |address: u64, buffer: &mut [u8]| {
+        let (from, (offset, left)) = match (known.place(address), known.place_in_file(address, &path)) {
+            (Some(place), _) => (&dump, place),
+            (None, Some(place)) => (&binary, place),
+            (None, None) => return 0,
+        };
+        let count = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
+        file::read_some_at(from, buffer.get_mut(..count).unwrap_or_default(), offset).unwrap_or(0)
+    };
+    let source = Source { memory: &memory, maps: &known.maps, now: None };
+    let mut read_file = |offset: u64, buffer: &mut [u8]| file::read_exact_at(&binary, buffer, offset).is_ok();
+    work(&Program::open(&source, &mut read_file).map_err(|why| format!("{}: {why}", core.display()))?)
+}
+
+const GONE: &str = "its memory can no longer be read: it has ended, or has started another program";
+/// A process with 65,536 mappings, and long names.
+const MOST_MAPS: usize = 16 << 20;

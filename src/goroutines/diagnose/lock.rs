@@ -1,0 +1,504 @@
+//! Mutexes: who waits for the same one, who may hold it, and circles of them.
+//!
+//! A dump does not tell who holds a mutex. But whoever locked it did so in a method of the object that it belongs to, or
+//! further up in the same function, and that frame is still on its stack. Arguments tell which object it was.
+
+use super::node::{Indices, Node, is_written, receiver};
+use super::words::{at, count, describe, last, list};
+use super::{Evidence, Found, is_address};
+use crate::goroutines::wait::Wait;
+use crate::goroutines::{Cause, Frame, UNSURE, order};
+
+/// So many groups are compared with all others.
+const LARGEST: usize = 16;
+/// No object is larger, of those that have a mutex beside their first fields.
+const OBJECT: u64 = 4096;
+
+/// What one goroutine waits for.
+#[derive(Clone, Copy)]
+struct Wanted {
+    /// The address of the mutex, or of the semaphore in it.
+    lock: Option<u64>,
+    /// The address of the object that it belongs to, as far as an argument of who called Lock is that.
+    owner: Option<u64>,
+}
+
+/// How sure it is that a frame is of the same object.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Same {
+    /// It has another address.
+    No,
+    /// Its type alone tells.
+    Type,
+    /// It has the same address.
+    Address,
+}
+
+/// A frame that may have locked what another waits for.
+#[derive(Clone, Copy)]
+struct Holder<'a> {
+    node: Node<'a>,
+    frame: &'a Frame,
+    same: Same,
+}
+
+impl<'a> Evidence<'a> {
+    /// All who wait for the same mutex.
+    fn sharing(&self, node: &Node<'a>) -> Vec<Node<'a>> {
+        self.select(&|other| other.index == node.index || other.wait == Wait::Lock && share(node, other))
+    }
+
+    /// Locks for which others wait too, or whose holder is seen, that are not among those that were told; the most wanted
+    /// first.
+    pub(super) fn contended(&self, told: &Indices) -> Vec<Found<'a>> {
+        let waiting = self.select(&|node| matches!(node.wait, Wait::Lock | Wait::Once) && node.own.is_some());
+        let mut told = told.clone();
+        let mut found = Vec::new();
+        // The largest groups come first.
+        let numbered = waiting.iter().take(LARGEST).map(|node| (count(&self.sharing(node)), *node)).collect();
+        let by_number: Vec<_> =
+            order::by(numbered, |(number, node): &(_, Node<'_>)| [order::most(*number), node.index as u64, 0]);
+        for (number, node) in by_number {
+            if told.has(node.index) {
+                continue;
+            }
+            let knot = self.lock(node);
+            if !self.is_small() && self.may_pass(&node, &knot) {
+                continue;
+            }
+            if number > 1
+                || knot.cause != Cause::Mutex
+                || knot.nodes.first().is_some_and(|first| first.index != node.index)
+            {
+                knot.nodes.iter().for_each(|node| told.add(node.index));
+                found.push(knot.after(&node.to_string()));
+            }
+        }
+        found
+    }
+
+    /// A mutex that is much in demand has always somebody who waits and somebody who works.
+    fn may_pass(&self, node: &Node<'a>, knot: &Found<'a>) -> bool {
+        if node.is_unlocked() {
+            return true;
+        }
+        let works =
+            |node: &Node<'a>| node.own.is_some() && matches!(node.wait, Wait::Sleep | Wait::Running | Wait::Syscall);
+        let brief = knot.cause == Cause::Mutex && knot.nodes.iter().all(|node| node.minutes.1 == 0);
+        let held = knot.nodes.iter().any(|node| node.wait != Wait::Lock);
+        let of_itself = !held && knot.place != node.place();
+        let working = if held {
+            knot.nodes.iter().all(|node| node.wait == Wait::Lock || works(node))
+        } else {
+            self.all.iter().any(works)
+        };
+        brief && !of_itself && working
+    }
+
+    /// Who may hold the mutex for which `node` waits.
+    pub(super) fn lock(&self, node: Node<'a>) -> Found<'a> {
+        let mut found = node.alone();
+        if node.wait == Wait::Once {
+            return self.once(node);
+        }
+        let Some((_, taker)) = node.taker() else { return found };
+        let waiting = self.sharing(&node);
+        let many = match count(&waiting) {
+            many if many == node.count => String::new(),
+            many => format!("{many} goroutines wait for this mutex. "),
+        };
+        found.nodes.extend(waiting.iter().filter(|other| other.index != node.index));
+        let by_address = |methods: bool| waiting.iter().find_map(|waiter| self.twice(waiter, Same::Address, methods));
+        // A function that only hands the object on is less likely to have locked it than another goroutine.
+        if let Some(twice) = by_address(true) {
+            return self.taken_twice(found, &many, twice, &waiting);
+        }
+        if let Some(circle) = self.circle(node) {
+            return circle;
+        }
+        let others = waiting.iter().filter(|other| other.index != node.index).take(LARGEST);
+        if let Some((other, circle)) = others.into_iter().find_map(|other| Some((other, self.circle(*other)?))) {
+            return circle.after(&format!("{many}One of them is {}", describe(other)));
+        }
+        if self.held(&mut found, &many, node, &waiting) {
+            return found;
+        }
+        if let Some(twice) = by_address(false) {
+            return self.taken_twice(found, &many, twice, &waiting);
+        }
+        let known = waiting.iter().any(|waiter| self.twice(waiter, Same::Type, true).is_some());
+        if !known && self.held_by_the_only_one(&mut found, &many, &waiting) {
+            return found;
+        }
+        if let Some(twice) = waiting.iter().find_map(|waiter| self.twice(waiter, Same::Type, true)) {
+            return self.taken_twice(found, &many, twice, &waiting);
+        }
+        let stopper = self.stopper.or(self.main);
+        if let Some(others) = self.crossed(taker) {
+            found.cause = Cause::LockOrder;
+            found.text = format!(
+                "{others} goroutines wait at this line for different mutexes: if one holds the other's, none goes on."
+            );
+            found.advice = "Take several mutexes always in the same order, for example by an id.";
+        } else if let Some(holder) = stopper.and_then(|stopper| self.holding(stopper, &node, Same::Type)) {
+            found.text = format!("{many}It may be held by {} while it waits.", at(holder.frame));
+            found.place = Some(holder.frame);
+            found.advice = "Hold no mutex during Shutdown or Wait that a handler or worker needs.";
+        } else if let Some(frame) = waiting.iter().find_map(above) {
+            found.text = format!(
+                "{many}Further up the same stack is {}: if that holds the mutex, it waits for itself.",
+                at(frame)
+            );
+            found.place = Some(frame);
+            found.advice = "A Go mutex cannot be taken twice, not even for reading: let the inner function expect that it is held.";
+        } else if node.state == "sync.RWMutex.Lock" {
+            found.text = format!(
+                "{many}Nobody else in the dump is seen to hold it: a way out may lack its Unlock or RUnlock, or the writer itself reads already."
+            );
+        } else {
+            found.text = format!("{many}Nobody in the dump is seen to hold it: a way out may lack its Unlock.");
+        }
+        found
+    }
+
+    /// What is known of the mutex that one waits for, if that is more than that it waits.
+    pub(super) fn knot(&self, node: Node<'a>) -> Option<Found<'a>> {
+        let found = matches!(node.wait, Wait::Lock | Wait::Once).then(|| self.lock(node))?;
+        let known = !matches!(found.cause, Cause::Mutex | Cause::Once) || found.place != node.place();
+        known.then_some(found)
+    }
+
+    /// Names those that may hold it, if there are any.
+    fn held(&self, found: &mut Found<'a>, many: &str, node: Node<'a>, waiting: &[Node<'a>]) -> bool {
+        let mut indices = Indices::new(self.summary);
+        waiting.iter().for_each(|node| indices.add(node.index));
+        let stopper = self.stopper.or(self.main).map(|node| node.index);
+        let others = self.select(&|other| {
+            !matches!(other.wait, Wait::Accept | Wait::Printer)
+                && !indices.has(other.index)
+                && Some(other.index) != stopper
+        });
+        let mut holders: Vec<Holder<'a>> =
+            others.into_iter().filter_map(|other| self.holding(other, &node, Same::Type)).collect();
+        let best = holders.iter().map(|holder| holder.same).max().unwrap_or(Same::No);
+        holders.retain(|holder| holder.same == best);
+        // Who waits for anything else holds it longer than who runs.
+        if holders.iter().any(|holder| holder.node.wait != Wait::Running) {
+            holders.retain(|holder| holder.node.wait != Wait::Running);
+        }
+        let nodes: Vec<Node<'a>> = holders.iter().map(|holder| holder.node).collect();
+        let Some(&first) = nodes.first() else { return false };
+        if nodes.iter().all(|other| other.place() == first.place() && other.wait == first.wait) {
+            let readers = waiting.iter().any(is_reader);
+            let writer = waiting.iter().find(|other| readers && !is_reader(other));
+            let writer = writer.map_or(String::new(), |writer| {
+                format!(" A writer waits too, which holds up new readers: {}.", describe(writer))
+            });
+            found.text = format!("{many}It may be held by {}.{writer}", list(&nodes));
+            found.place = first.place().or(found.place);
+            found.advice = "Wait for nothing while holding a mutex: take what is needed, unlock, then wait.";
+            nodes.iter().rev().for_each(|node| found.nodes.insert(0, *node));
+            if first.wait == Wait::Lock {
+                self.beyond(found, first);
+            } else if first.wait == Wait::Once && node.is_in("sync.(*Once).doSlow") {
+                found.cause = Cause::LockOrder;
+                found.text +=
+                    " The sync.Once may be the one whose function waits for the mutex: each waits for the other.";
+                found.advice =
+                    "Call nobody who locks while Once.Do runs, or nobody who calls Do while holding the mutex.";
+            }
+        } else {
+            found.text = format!("{many}It may be held by one of these: {}.", list(&nodes));
+            found.nodes.extend(nodes);
+        }
+        true
+    }
+
+    /// In something small the only other one that waits for a channel, and has not started them, may hold it.
+    fn held_by_the_only_one(&self, found: &mut Found<'a>, many: &str, waiting: &[Node<'a>]) -> bool {
+        let on_channel = |node: &Node<'a>| {
+            let channel = matches!(node.wait, Wait::Send | Wait::Receive | Wait::Select | Wait::Cond | Wait::PipeWrite);
+            channel && node.own.is_some() && node.group.creator.is_some() && !node.is_in("testing.(*M).Run")
+        };
+        let started = |node: &Node<'a>| waiting.iter().any(|waiter| self.has_started(node, waiter));
+        let test = |node: &Node<'a>| node.group.frames.iter().any(|frame| frame.function == "testing.tRunner");
+        match self.select(&|node| on_channel(node) && !started(node) && !test(node))[..] {
+            [only] if self.is_small() => {
+                found.text = format!(
+                    "{many}Nobody is seen to hold it. The only other one that waits is this, which may: {}.",
+                    describe(&only)
+                );
+                found.place = only.place().or(found.place);
+                found.advice = "Wait for nothing while holding a mutex: take what is needed, unlock, then wait.";
+                found.nodes.insert(0, only);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// The holder waits for another mutex, which somebody may hold.
+    fn beyond(&self, found: &mut Found<'a>, holder: Node<'a>) {
+        let waiting = self.sharing(&holder);
+        let mut next = holder.alone();
+        let mut indices = Indices::new(self.summary);
+        found.nodes.iter().for_each(|node| indices.add(node.index));
+        if waiting.iter().all(|node| indices.has(node.index)) {
+            let others =
+                self.select(&|other| !indices.has(other.index) && !matches!(other.wait, Wait::Accept | Wait::Lock));
+            let holders: Vec<_> = others
+                .into_iter()
+                .filter_map(|other| self.holding(other, &holder, Same::Address))
+                .map(|holder| holder.node)
+                .collect();
+            if let Some(first) = holders.first() {
+                next.place = first.place();
+                found.text = format!("{} What that waits for may be held by {}.", found.text, list(&holders));
+                found.place = next.place.or(found.place);
+                found.nodes.extend(holders);
+            }
+        }
+    }
+
+    /// Somebody locks what a frame further up its own stack has locked.
+    fn taken_twice(&self, mut found: Found<'a>, many: &str, twice: Holder<'a>, waiting: &[Node<'a>]) -> Found<'a> {
+        let inner = twice.node.taker().map_or("Lock", |(_, taker)| last(&taker.function));
+        let readers =
+            |node: &&Node<'a>| node.state.starts_with("sync.RWMutex.R") || node.is_in("sync.(*RWMutex).RLock");
+        let reader = readers(&&twice.node);
+        let writer = waiting.iter().find(|node| reader && !readers(node));
+        let same = match (twice.same, Self::outermost(&twice)) {
+            (Same::Address, None) => "both have the same object, so ".to_owned(),
+            (Same::Address, Some(caller)) => format!("both have the same object, as has {}, so ", at(caller)),
+            (Same::Type | Same::No, _) => String::new(),
+        };
+        let text = match writer {
+            Some(writer) => format!(
+                "{} calls {inner}, which reads it again: {same}if it reads already, it waits for the writer that waits for it: {}.",
+                at(twice.frame),
+                describe(writer)
+            ),
+            None => {
+                format!("{} calls {inner}: {same}if it has the mutex already, it waits for itself.", at(twice.frame))
+            }
+        };
+        found.text = format!("{many}{text}");
+        found.place = Some(twice.frame);
+        found.advice =
+            "A Go mutex cannot be taken twice, not even for reading: let the inner function expect that it is held.";
+        if !found.nodes.is_empty() && twice.node.index != found.nodes.first().map_or(usize::MAX, |node| node.index) {
+            found.nodes.insert(0, twice.node);
+        }
+        found
+    }
+
+    /// A frame further up the stack of one that waits, which may have locked the same.
+    fn twice(&self, node: &Node<'a>, least: Same, methods: bool) -> Option<Holder<'a>> {
+        let (position, taker) = node.taker()?;
+        let frames = node.group.frames.iter().enumerate().skip(position + 1);
+        for (at, frame) in frames.filter(|(_, frame)| is_written(frame)) {
+            if methods && receiver(&frame.function).is_none() {
+                continue;
+            }
+            let of_type = receiver(&frame.function).is_some() && receiver(&frame.function) == receiver(&taker.function);
+            let same = same_object(node, Some(at), node, of_type);
+            // By its type alone only who calls it itself: anything else may be another object.
+            let near = at == position + 1 && of_type && same == Same::Type && inlined(node, at, position);
+            if same == Same::Address && at > position || least == Same::Type && near {
+                return Some(Holder { node: *node, frame, same });
+            }
+        }
+        None
+    }
+
+    /// The outermost frame beyond that which has the same object too: any of them may have locked it.
+    fn outermost(twice: &Holder<'a>) -> Option<&'a Frame> {
+        let node = twice.node;
+        let from = node.group.frames.iter().position(|frame| std::ptr::eq(frame, twice.frame))?;
+        let frames = node.group.frames.iter().enumerate().skip(from + 1);
+        let mut outer = frames
+            .filter(|(at, frame)| is_written(frame) && same_object(&node, Some(*at), &node, false) == Same::Address);
+        outer.next_back().map(|(_, frame)| frame)
+    }
+
+    /// Two who wait for different mutexes, and each may hold the other's.
+    fn circle(&self, node: Node<'a>) -> Option<Found<'a>> {
+        let waiting = self.select(&|other| other.wait == Wait::Lock && !self.is_same_lock(&node, other));
+        let pair = |other: &Node<'a>| {
+            let (here, there) = (self.holding(node, other, Same::Type)?, self.holding(*other, &node, Same::Type)?);
+            Some((here.same.min(there.same), here, there, *other))
+        };
+        let pairs = waiting.iter().take(LARGEST).filter_map(pair);
+        let (_, here, there, other) = pairs.max_by_key(|(same, ..)| *same)?;
+        let mut found = node.alone();
+        found.cause = Cause::LockOrder;
+        found.text = format!(
+            "Another one is {}. Each may hold the mutex for which the other waits, since {} and since {}: two mutexes that are taken in different order.",
+            describe(&other),
+            at(here.frame),
+            at(there.frame)
+        );
+        found.advice = "Take several mutexes always in the same order, and call nobody who locks while holding one.";
+        found.nodes = vec![node, other];
+        Some(found)
+    }
+
+    fn is_same_lock(&self, one: &Node<'a>, other: &Node<'a>) -> bool {
+        one.index == other.index || share(one, other)
+    }
+
+    /// The frame of `other` that may have locked what `node` waits for.
+    fn holding(&self, other: Node<'a>, node: &Node<'a>, least: Same) -> Option<Holder<'a>> {
+        let (_, taker) = node.taker()?;
+        let kind = receiver(&taker.function);
+        // Of one that waits for a mutex itself, what is above its Lock; of itself not that call.
+        let first = other.taker.unwrap_or(0);
+        let frames = other.group.frames.iter().enumerate().skip(first);
+        let mut best: Option<Holder<'a>> = None;
+        for (at, frame) in frames.filter(|(_, frame)| is_written(frame)) {
+            let beyond = frame.function == taker.function && frame.line > taker.line;
+            let of_type =
+                beyond || frame.function != taker.function && kind.is_some() && receiver(&frame.function) == kind;
+            let same = same_object(&other, Some(at), node, of_type);
+            let possible = of_type
+                || same == Same::Address && frame.function != taker.function
+                || other.index != node.index && same == Same::Address && frame.line != taker.line;
+            if possible && same >= least && best.is_none_or(|best| same > best.same) {
+                best = Some(Holder { node: other, frame, same });
+            }
+        }
+        best.filter(|holder| holder.same != Same::No)
+    }
+
+    /// How many wait at one line for different mutexes.
+    fn crossed(&self, taker: &Frame) -> Option<u64> {
+        let same = self.select(&|node| node.taker().is_some_and(|(_, other)| other == taker));
+        let mut mutexes = same.iter().flat_map(|node| node.group.objects.iter().map(|(address, _)| *address));
+        let first = mutexes.next()?;
+        mutexes.any(|other| other != first).then(|| count(&same))
+    }
+
+    /// sync.Once holds a mutex while the function runs that it was given.
+    fn once(&self, node: Node<'a>) -> Found<'a> {
+        let mut found = node.alone();
+        let calls = node.group.frames.iter().filter(|frame| frame.function == "sync.(*Once).doSlow").count();
+        let inside = |other: &Node<'a>| {
+            let call = other.group.frames.iter().rposition(|frame| frame.function == "sync.(*Once).doSlow");
+            call.is_some_and(|call| call > 0 && other.group.own.is_some_and(|own| own < call))
+        };
+        let others = self.select(&|other| other.index != node.index && other.wait != Wait::Once && inside(other));
+        if calls > 1 {
+            found.text =
+                "The function that was given to Once.Do calls Do again: if it is the same Once, it waits for itself."
+                    .to_owned();
+        } else if let Some(first) = others.first().filter(|first| first.wait == Wait::Lock) {
+            let lock = self.lock(*first);
+            found.text =
+                format!("The function that was given to Once.Do may be this one: {}. {}", describe(first), lock.text);
+            (found.cause, found.place, found.advice) = (lock.cause, lock.place, lock.advice);
+            found.nodes.extend(lock.nodes);
+        } else if let Some(first) = others.first() {
+            found.text = format!("The function that was given to Once.Do may be this one: {}.", list(&others));
+            found.place = first.place().or(found.place);
+            found.nodes.extend(others);
+        }
+        found
+    }
+}
+
+/// A method of the same type further up the stack, where arguments do not tell that it is of another object.
+fn above<'a>(node: &Node<'a>) -> Option<&'a Frame> {
+    let (position, taker) = node.taker()?;
+    let kind = receiver(&taker.function)?;
+    let mut frames = node.group.frames.iter().enumerate().skip(position + 1);
+    let is_of_type = |at: usize, frame: &Frame| {
+        is_written(frame)
+            && receiver(&frame.function) == Some(kind)
+            && same_object(node, Some(at), node, true) != Same::No
+    };
+    frames.find(|(at, frame)| is_of_type(*at, frame)).map(|(_, frame)| frame)
+}
+
+/// Whether what it waits for is an RWMutex; its writers wait for a Mutex in it.
+fn is_of_rwmutex(node: &Node<'_>) -> bool {
+    let calls = node.group.frames.get(..node.taker.unwrap_or(0)).unwrap_or_default();
+    node.state.starts_with("sync.RWMutex") || calls.iter().any(|frame| frame.function.starts_with("sync.(*RWMutex)."))
+}
+
+/// Whether it waits to read what an RWMutex guards.
+fn is_reader(node: &Node<'_>) -> bool {
+    node.state.starts_with("sync.RWMutex.R") || node.is_in("sync.(*RWMutex).RLock")
+}
+
+/// What the goroutines of a group wait for, of those that are known.
+fn wanted(node: &Node<'_>) -> Vec<Wanted> {
+    let Some((position, taker)) = node.taker() else { return Vec::new() };
+    let is_lock = |frame: &&Frame| frame.function.starts_with("sync.") || frame.function.starts_with("internal/sync.");
+    let calls: Vec<usize> = node
+        .group
+        .frames
+        .iter()
+        .enumerate()
+        .take(position)
+        .filter(|(_, frame)| is_lock(frame))
+        .map(|(at, _)| at)
+        .collect();
+    let each = node.group.samples.iter().map(|sample| {
+        let argument =
+            |at: &usize| sample.arguments.get(*at).map(|[first, _]| *first).filter(|address| is_address(*address));
+        let lock = calls.iter().rev().find_map(argument);
+        let arguments = sample.arguments.get(position).copied().unwrap_or_default();
+        let objects =
+            || arguments.into_iter().map(|argument| argument & !UNSURE).filter(|address| is_address(*address));
+        let owner = match lock {
+            Some(lock) => {
+                objects().filter(|object| lock >= *object && lock - object < OBJECT).min_by_key(|object| lock - object)
+            }
+            None => objects().next().filter(|first| receiver(&taker.function).is_some() && *first == arguments[0]),
+        };
+        Wanted { lock, owner }
+    });
+    each.collect()
+}
+
+/// Whether a frame has the object of the mutex that another waits for.
+fn same_object(other: &Node<'_>, frame: Option<usize>, node: &Node<'_>, of_type: bool) -> Same {
+    let Some(frame) = frame else { return Same::No };
+    let wanted = wanted(node);
+    let arguments: Vec<[u64; 2]> = other.arguments(frame).collect();
+    let has = |address: u64| {
+        let mut all = arguments.iter().flatten().map(|argument| argument & !UNSURE);
+        all.any(|argument| is_address(argument) && (argument == address || argument + 4 == address))
+    };
+    let itself = other.index != node.index || other.group.samples.len() == 1;
+    if itself && wanted.iter().any(|wanted| wanted.owner.is_some_and(has) || wanted.lock.is_some_and(has)) {
+        return Same::Address;
+    }
+    // Of a method the receiver tells that it is another object. What the runtime is not sure of may be something else.
+    let known = arguments.iter().any(|[first, _]| *first != 0 && *first & UNSURE == 0)
+        && wanted.iter().any(|wanted| wanted.owner.is_some());
+    if of_type && !known { Same::Type } else { Same::No }
+}
+
+/// Whether the compiler left no arguments of one of the frames.
+fn inlined(node: &Node<'_>, one: usize, other: usize) -> bool {
+    let unknown = |at| node.arguments(at).all(|[first, _]| first == 0);
+    unknown(one) || unknown(other)
+}
+
+/// Whether they wait for the same mutex. What is told is the address of a semaphore: a Mutex has one, an RWMutex three, side
+/// by side. Where none is told, the object decides, or else the type.
+pub(super) fn share(one: &Node<'_>, other: &Node<'_>) -> bool {
+    if is_of_rwmutex(one) != is_of_rwmutex(other) {
+        return false;
+    }
+    if one.objects.is_empty() || other.objects.is_empty() {
+        let kind = |node: &Node<'_>| node.taker().and_then(|(_, frame)| receiver(&frame.function)).map(str::to_owned);
+        let owners = |node: &Node<'_>| wanted(node).iter().filter_map(|wanted| wanted.owner).collect::<Vec<_>>();
+        let (mine, others) = (owners(one), owners(other));
+        let same = mine.is_empty() || others.is_empty() || mine.iter().any(|owner| others.contains(owner));
+        return same && kind(one).is_some() && kind(one) == kind(other);
+    }
+    let apart = if [one, other].iter().any(|node| node.state.starts_with("sync.RWMutex")) { 16 } else { 4 };
+    one.objects.iter().any(|(a, _)| other.objects.iter().any(|(b, _)| a.abs_diff(*b) <= apart))
+}

@@ -1,0 +1,168 @@
+//! A shutdown: who began it, whom it waits for, and why it did not begin.
+
+use super::node::{Node, is_handler, is_stopper, outer};
+use super::words::{at, count, last, list, place_of, time};
+use super::{Evidence, Found, WITHOUT_EFFECT};
+use crate::goroutines::order;
+use crate::goroutines::wait::Wait;
+use crate::goroutines::{Cause, Frame, Kept, Kind};
+
+const DEADLINE: &str = "Give Shutdown a context with a deadline, and call server.Close when it has passed.";
+const DEADLINE_OF_GRPC: &str = "Call GracefulStop in a goroutine, and server.Stop when its time has passed.";
+
+const STOP_OF_GRPC: &str = "google.golang.org/grpc.(*Server).GracefulStop";
+
+impl<'a> Evidence<'a> {
+    /// Nobody listens to signals at all, or those who do were not told of this one.
+    pub(super) fn deaf(&self, signal: &str) -> Option<Found<'a>> {
+        let main = self.main.filter(|_| self.stopper.is_none() && self.is_asked())?;
+        let harmless = WITHOUT_EFFECT.contains(&signal);
+        let listens = !self.is_whole() || self.is_anyone_in("os/signal.signal_recv");
+        // Who listened may have heard it, and ignore what comes after; then it no longer waits for it.
+        let waits = matches!(main.wait, Wait::Receive | Wait::Select | Wait::Never | Wait::Accept);
+        let mut heard = "was not heard";
+        let why = if self.kept == Some(Kept::Blocked) {
+            "it was sent and waits, for the program was started with it blocked"
+        } else if self.kept == Some(Kept::Ignored) && (waits || !listens) {
+            heard = if listens { "may not have been heard" } else { heard };
+            match signal {
+                "SIGHUP" | "SIGINT" => "the program ignores it, by signal.Ignore or because who started it did",
+                _ => "the program ignores it, by signal.Ignore",
+            }
+        } else if !listens {
+            match harmless {
+                true => "the program listens to no signal, and by default this one does nothing to a Go program",
+                false => "the program listens to no signal, so this one was ignored or never came",
+            }
+        } else if harmless && self.is_anyone_in("os/signal.NotifyContext.func1") {
+            "signal.NotifyContext still waits, for another one"
+        } else {
+            return None;
+        };
+        Some(Found {
+            cause: Cause::Deaf,
+            text: format!("{signal} {heard}: {why}. {main}."),
+            place: main.place(),
+            advice: "List the signal in signal.NotifyContext or signal.Notify, or have goward send one that is (--stop-signal).",
+            nodes: vec![main],
+        })
+    }
+
+    pub(super) fn unheeded(&self, main: Node<'a>, signal: &str, serving: &[Node<'a>]) -> Found<'a> {
+        let mut nodes = vec![main];
+        nodes.extend(serving.iter().filter(|node| node.index != main.index));
+        let server = nodes.get(1).and_then(|node| node.place());
+        let server = server.map_or(String::new(), |frame| format!(" ({})", place_of(frame)));
+        Found {
+            cause: Cause::Unheeded,
+            text: format!(
+                "The program lives on after {signal} and still accepts connections{server}; nothing is in Shutdown. {main}."
+            ),
+            place: main.place(),
+            advice: "When the signal comes, call server.Shutdown with a deadline, and let main wait for Shutdown, not for Serve.",
+            nodes,
+        }
+    }
+
+    /// Only runtime.Goexit ends goroutine 1 and lets the process live.
+    pub(super) fn main_gone(&self) -> Option<Found<'a>> {
+        let left = self.select(&|node| node.own.is_some());
+        let started = |by_main: bool| {
+            let mut by = left.iter().filter(|node| (outer(node.started_by()) == "main.main") == by_main);
+            by.next()?.group.creator.as_ref()
+        };
+        (!self.all.is_empty() && self.is_whole() && self.summary.kind != Kind::Unknown).then(|| Found {
+            cause: Cause::MainGone,
+            text: format!(
+                "Goroutine 1 is gone (runtime.Goexit in main), so nothing ends the process. Still there: {}.",
+                list(&left)
+            ),
+            place: started(true).or(started(false)),
+            advice: "Let main return, or call os.Exit: a process without goroutine 1 lives until its last goroutine ends.",
+            nodes: left.clone(),
+        })
+    }
+
+    /// A handler that calls Shutdown of its own server waits for itself.
+    pub(super) fn stopped_by_a_handler(&self, stopper: Node<'a>) -> Found<'a> {
+        let call = stopper.frames.iter().position(is_stopper).unwrap_or_default();
+        let caller = stopper.group.frames.get(call + 1).or(stopper.place());
+        let who = caller.map_or("A handler".to_owned(), at);
+        let what = stopper.group.frames.get(call).map_or("Shutdown", |frame| last(&frame.function));
+        Found {
+            cause: Cause::Handlers,
+            text: format!(
+                "{who} is in a handler and calls {what}, which waits until no handler runs: if it is the same server, it waits for itself."
+            ),
+            place: caller,
+            advice: "Call Shutdown in a goroutine of its own, or let the handler only tell main to do it.",
+            nodes: vec![stopper],
+        }
+    }
+
+    /// Whoever is in Shutdown waits for handlers, and they for something.
+    pub(super) fn handlers(&self, stopper: Node<'a>, found: &mut Vec<Found<'a>>) {
+        let call = stopper.frames.iter().position(is_stopper).unwrap_or_default();
+        let name = stopper.group.frames.get(call).map_or("Shutdown", |frame| last(&frame.function));
+        let call = stopper.group.frames.get(call + 1).or(stopper.place());
+        let id = stopper.ids.first().copied().unwrap_or_default();
+        let who = format!(
+            "Goroutine {id} is in {name}{}{}",
+            call.map_or(String::new(), |frame| format!(" ({})", place_of(frame))),
+            time(stopper.group)
+        );
+
+        let mut nodes = vec![stopper];
+        // Shutdown does not wait for what was hijacked.
+        let handlers = self.select(&|node| is_handler(node) && node.wait != Wait::Hijacked);
+        let mut handlers = order::by(handlers, |node| [order::most(node.count), 0, 0]);
+        let all = count(&handlers);
+        let Some(&first) = handlers.first() else {
+            found.push(self.connections(&who, call, nodes));
+            return;
+        };
+        let many = if all == 1 { "a handler".to_owned() } else { format!("{all} handlers") };
+        let locked = self.select(&|node| is_handler(node) && node.wait == Wait::Lock);
+        let Some(&locked) = locked.first().filter(|_| count(&locked) * 2 >= all) else {
+            let end = self.follow(first);
+            nodes.extend(&handlers);
+            let advice = if end.nodes.len() > 1 { end.advice } else { first.wait.advice_in_handler() };
+            let end = Found { cause: Cause::Handlers, nodes, advice, ..end };
+            found.push(end.after(&format!("{who} and waits for {many}: {}", list(&handlers))));
+            return;
+        };
+        // The mutex is a matter of its own. First comes the handler that may hold it.
+        let lock = self.lock(locked);
+        if let Some(at) = handlers.iter().position(|node| Some(node.index) == lock.nodes.first().map(|node| node.index))
+        {
+            handlers.get_mut(..=at).unwrap_or_default().rotate_right(1);
+        }
+        nodes.extend(&handlers);
+        let text = format!("{who} and waits for {many}: {}.", list(&handlers));
+        found.push(Found { cause: Cause::Handlers, text, place: lock.place, advice: lock.advice, nodes });
+        found.push(lock.after(&locked.to_string()));
+    }
+
+    /// Shutdown waits, but not for a handler.
+    fn connections(&self, who: &str, call: Option<&'a Frame>, mut nodes: Vec<Node<'a>>) -> Found<'a> {
+        let begun = ["net/http.(*conn).readRequest", "crypto/tls.(*Conn).HandshakeContext"];
+        let silent =
+            self.select(&|node| node.is_in("net/http.(*conn).serve") && begun.iter().any(|name| node.is_in(name)));
+        let hijacked = self.select(&|node| is_handler(node) && node.wait == Wait::Hijacked);
+        let deadline = match nodes.first().is_some_and(|node| node.is_in(STOP_OF_GRPC)) {
+            true => DEADLINE_OF_GRPC,
+            false => DEADLINE,
+        };
+        let (what, advice) = match (count(&silent), &hijacked[..]) {
+            (0, []) => ("waits, but no goroutine in the dump is in a handler".to_owned(), deadline),
+            (0, _) => (format!("waits, though not for the hijacked connections: {}", list(&hijacked)), deadline),
+            (many, _) => (
+                format!("waits for connections that sent no whole request yet ({many}): net/http gives them 5 s"),
+                "Set Server.ReadHeaderTimeout below the time to stop, and have the orchestrator wait longer than 6 s.",
+            ),
+        };
+        nodes.extend(silent);
+        nodes.extend(hijacked);
+        Found { cause: Cause::Handlers, text: format!("{who} and {what}."), place: call, advice, nodes }
+    }
+}

@@ -1,0 +1,217 @@
+//! Whose lines are whose, and what is no dump. One dump in every form: tests/goroutines/forms.rs.
+
+use super::*;
+use crate::goroutines::Kind;
+use proptest::prelude::*;
+
+fn dumps(text: &str) -> Vec<Dump> {
+    let mut dumps = Vec::new();
+    let mut reader = LogReader::new(&Program::default());
+    reader.feed(text.as_bytes(), &mut |dump| dumps.push(dump));
+    reader.finish(&mut |dump| dumps.push(dump));
+    dumps
+}
+
+/// The functions in a dump, by goroutine.
+fn functions(dump: &Dump) -> Vec<&str> {
+    dump.summary.groups.iter().flat_map(|group| &group.frames).map(|frame| &frame.function[..]).collect()
+}
+
+fn stack(id: u64, function: &str) -> String {
+    format!("goroutine {id} [select]:\nmain.{function}(0x{id})\n\t/src/main.go:{id} +0x1\n")
+}
+
+#[test]
+fn a_header_in_words_is_no_dump() {
+    for text in [
+        "it said goroutine 7 [running]: and then\nnothing\n",
+        "goroutine 7 [running]\nmain.main()\n",
+        "see \"goroutine 7 [select]:\" in the docs\n\n\nand on\n",
+        "a: b goroutine 7 [select]: c\n",
+    ] {
+        assert!(dumps(text).is_empty(), "{text}");
+    }
+}
+
+#[test]
+fn stacks_in_records_are_dumps_of_their_own() {
+    let record = |id| format!("{{\"level\":\"error\",\"stack\":{}}}\n", serde_json::json!(stack(id, "f")));
+    let found = dumps(&[record(7), "{\"level\":\"info\"}\n".to_owned(), record(8)].concat());
+    let lines: Vec<_> = found.iter().map(|dump| dump.summary.groups[0].frames[0].line).collect();
+    assert_eq!(lines, [7, 8]);
+}
+
+#[test]
+fn why_a_stack_was_printed() {
+    let panicked = "goroutine 7 [running]:\nmain.f.func1()\n\t/m.go:1 +0x1\npanic({0x1, 0x2})\n\t/p.go:1 +0x1\nmain.f()\n\t/m.go:2 +0x1\n";
+    let before = format!("2026/11/23 05:55:22 http: panic serving [::1]:1: boom\n{panicked}");
+    assert_eq!(dumps(&before)[0].summary.reason, "http: panic serving [::1]:1: boom");
+    let same_line = format!("2026/11/23 05:55:22 recovered: boom {panicked}");
+    assert_eq!(dumps(&same_line)[0].summary.reason, "recovered: boom");
+    let field = serde_json::json!({"msg": "recovered", "panic": "boom", "stack": panicked}).to_string();
+    assert_eq!(dumps(&field)[0].summary.reason, "boom");
+    // A near miss: a stack that nobody panicked for.
+    assert_eq!(dumps(&format!("all is well\n{}", stack(7, "f")))[0].summary.reason, "");
+}
+
+#[test]
+fn a_profile_with_counts() {
+    let text = "goroutine profile: total 12\n10 @ 0x1 0x2\n# labels: {\"a\":\"b\"}\n#\t0x1\tmain.work+0x5d\t/src/a b/main.go:52\n\n2 @ 0x3\n#\t0x3\tmain.main+0x1\t/src/main.go:19\n\nan end\n";
+    let found = dumps(text);
+    let [dump] = &found[..] else { panic!("{found:?}") };
+    assert_eq!((dump.summary.kind, dump.summary.user), (Kind::Profile, 12));
+    let group = &dump.summary.groups[0];
+    assert_eq!((group.count, group.frames[0].line, &group.frames[0].file[..]), (10, 52, "/src/a b/main.go"));
+    assert_eq!(group.labels.as_deref(), Some("{\"a\":\"b\"}"));
+    let leaked = dumps(&text.replace("goroutine profile", "goroutineleak profile"));
+    assert!(leaked[0].summary.groups.iter().all(|group| group.leaked));
+}
+
+#[test]
+fn what_goward_said_is_evidence() {
+    let text = format!("2026-11-23T05:55:22Z INFO goward: SIGTERM from outside the container\n{}", stack(1, "main"));
+    assert_eq!(dumps(&text)[0].signal.as_deref(), Some("SIGTERM"));
+    let quit =
+        format!("WARN goward: the server still runs: sending SIGQUIT for a goroutine dump\n{}", stack(1, "main"));
+    assert_eq!(dumps(&quit)[0].signal, None);
+}
+
+#[test]
+fn prefixes_of_others_do_not_matter() {
+    let text = "web-1  | goroutine 1 [select]:\nweb-1  | main.main()\ndb-1   | main.other()\nweb-1  | \t/m.go:3 +0x1\n";
+    let found = dumps(text);
+    assert_eq!(found.iter().map(functions).collect::<Vec<_>>(), [["main.main"]]);
+}
+
+#[test]
+fn what_is_no_dump_is_named() {
+    let mut core = vec![0x7f, b'E', b'L', b'F', 2, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0];
+    let cases: &[(&[u8], Option<Foreign>)] = &[
+        (b"", Some(Foreign::Empty)),
+        (b"all is well\n", None),
+        (b"==================\nWARNING: DATA RACE\nRead at 0x00c000 by goroutine 7:\n  main.f()\n      /m.go:1 +0x1\n", Some(Foreign::Race)),
+        (b"Full thread dump OpenJDK 64-Bit Server VM\n\n\"main\" #1 prio=5 tid=0x1 nid=0x2 waiting\n", Some(Foreign::Java)),
+        (b"Traceback (most recent call last):\n  File \"a.py\", line 1\n", Some(Foreign::Python)),
+        (b"Thread 0x00007f (most recent call first):\n", Some(Foreign::Python)),
+        (b"* Goroutine 1 - User: ./main.go:12 main.main (0x49)\n  Goroutine 2 - User: ./p.go:1 runtime.gopark (0x43)\n", Some(Foreign::Delve)),
+        (b"heap profile: 1: 2 [3: 4] @ heap/1048576\n", Some(Foreign::OtherProfile)),
+        (b"[pid 7] futex(0xc000, FUTEX_WAIT_PRIVATE, 0, NULL <unfinished ...>\n[pid 8] read(3, \"\", 1) = 0\nclose(3) = 0\n", Some(Foreign::Strace)),
+        (b"#0  0x0000000000403ce3 in runtime.futex () at sys_linux_amd64.s:557\n#1  0x000000000040 in runtime.futexsleep (a=1)\n", Some(Foreign::Gdb)),
+        (b"\x0a\x04\x08\x01\x10\x02\x12\x80goroutine\n", Some(Foreign::Profile)),
+        (b"go 1.27 trace\0\0\0", Some(Foreign::Trace)),
+        (b"\x28\xb5\x2f\xfd\x24", Some(Foreign::Compressed)),
+        (b"{\"level\":\"error\",\"stacktrace\":\"main.f\\n\\t/src/main.go:7\"}\n", Some(Foreign::LoggedStack)),
+        (&core.clone(), Some(Foreign::Core)),
+    ];
+    let told = |bytes: &[u8]| {
+        let mut reader = LogReader::new(&Program::default());
+        reader.feed(bytes, &mut |dump| panic!("{dump:?}"));
+        reader.finish(&mut |dump| panic!("{dump:?}"));
+        reader.foreign()
+    };
+    for (bytes, foreign) in cases {
+        assert_eq!(told(bytes), *foreign, "{}", String::from_utf8_lossy(bytes));
+    }
+    core[16] = 2;
+    assert_eq!(told(&core), Some(Foreign::Program));
+}
+
+/// What lines are made of, good and bad.
+const FRAGMENTS: &[&str] = &[
+    "goroutine 1 [running]:",
+    "goroutine 7 [select, 3 minutes]:",
+    "main.main()",
+    "\t/src/main.go:7 +0x1",
+    "created by main.f in goroutine 1",
+    "SIGQUIT: quit",
+    "PC=0x1 m=0 sigcode=0",
+    "panic: boom",
+    "\n",
+    "\n",
+    "\n",
+    "\n\n",
+    "web-1  | ",
+    "cart-1 | ",
+    "2026-11-23T05:55:22.1Z ",
+    "stderr P ",
+    "stderr F ",
+    "{\"log\":\"",
+    "\"}",
+    "\\n",
+    "\\t",
+    "\"",
+    "\"\"",
+    "[",
+    "{",
+    "]",
+    "}",
+    ":",
+    ",",
+    "    ",
+    "<br>",
+    "&lt;",
+    "\u{1b}[31m",
+    "\u{1b}[",
+    "#012",
+    "goroutine profile: total 3",
+    "3 @ 0x1 0x2",
+    "#\t0x1\tmain.f+0x1\t/a.go:1",
+    "12:",
+    "13-",
+    "> ",
+    "MESSAGE=",
+    "[103,111,114,111,117,116,105,110,101]",
+    "\\ud83d",
+    "\\x",
+    "\\0",
+    "goroutine ",
+    "é",
+    "\u{a0}",
+    "...",
+    "\r\n",
+    "\0",
+];
+
+/// All that is said of a log that comes in pieces of a size.
+fn said(bytes: &[u8], size: usize) -> String {
+    let mut text = String::new();
+    let mut reader = LogReader::new(&Program::default());
+    bytes.chunks(size).for_each(|piece| reader.feed(piece, &mut |dump| text.push_str(&format!("{dump:?}\n"))));
+    reader.finish(&mut |dump| text.push_str(&format!("{dump:?}\n")));
+    // Of one with a dump nobody asks what it is.
+    if text.is_empty() { format!("{:?}", reader.foreign()) } else { text }
+}
+
+/// Lines that look like the runtime's own, but for what is in the middle or at the end.
+#[test]
+fn lines_that_are_nearly_plain_are_read_alike_in_any_size() {
+    for line in [
+        "created by main.f in goroutine 1SIGQUIT: quit",
+        "\n\ngoroutine 1 [running]:<br>goroutine 1 [running]:",
+        "\n\ngoroutine 1 [running]:#012:",
+        "main.f(0x1)<br>main.g(0x2)",
+        "\t/a.go:1<br>\t/b.go:1f",
+        "main.f(0x1)\u{1b}[31mmain.g(0x2)",
+        "main.f(0x1)\\nmain.g(0x2)",
+        "main.f(0x1&gt;)",
+    ] {
+        let log = format!("goroutine 1 [running]:\r\n\n{line}\n");
+        assert_eq!(said(log.as_bytes(), 1), said(log.as_bytes(), usize::MAX), "{line:?}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(3000))]
+
+    /// Whatever comes, it comes to an end, and how it is cut into reads changes nothing.
+    #[test]
+    fn reads_of_any_size_say_the_same(parts in proptest::collection::vec(0..FRAGMENTS.len(), 0..60), size in 1..40usize) {
+        let text: String = parts.iter().map(|at| FRAGMENTS[*at]).collect();
+        prop_assert_eq!(said(text.as_bytes(), size), said(text.as_bytes(), usize::MAX));
+    }
+
+    #[test]
+    fn any_bytes_say_the_same(bytes in proptest::collection::vec(any::<u8>(), 0..200), size in 1..20usize) {
+        prop_assert_eq!(said(&bytes, size), said(&bytes, usize::MAX));
+    }
+}

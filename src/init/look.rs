@@ -1,0 +1,142 @@
+//! What is done in a process of its own: a program with goroutines is chosen, and handed over or read.
+
+use super::evidence::{FAILED, NO_GOROUTINES};
+use crate::config::LogFormat;
+use crate::evidence::{self, Access, Evidence as Goroutines, Unreadable, candidates};
+use crate::goroutines::{Style, json_pieces, table};
+use crate::live::{self, Program};
+use crate::log;
+use crate::sys::rights::{self, Stream};
+use crate::sys::{clock, file, process};
+use nix::errno::Errno;
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::time::Duration;
+
+/// The memory that a look may have: a server with 100,000 goroutines takes a few megabytes.
+const MEMORY: u64 = 64 << 20;
+/// Longer lines of a log are torn by other writers.
+const LONGEST_LINE: usize = 4096;
+/// How long to wait until stderr takes something again, where it does not wait itself.
+const AGAIN: Duration = Duration::from_millis(5);
+
+/// A process whose goroutines may be meant, and its memory, or why that cannot be opened.
+pub(super) type Candidate = (i32, nix::Result<OwnedFd>);
+
+/// What only PID 1 can open: under Yama (ptrace_scope 1) an ancestor may, and a sister process may not. Elsewhere nothing: who
+/// opens a process's memory waits for an exec of it.
+pub(super) fn opened_by_ancestor(server: i32) -> Vec<Candidate> {
+    let scope = file::read("/proc/sys/kernel/yama/ptrace_scope", 8);
+    if scope.is_ok_and(|scope| !scope.starts_with(b"0")) { candidates(server) } else { Vec::new() }
+}
+
+/// In a process of its own: opens the rest, chooses, sends.
+pub(super) fn give(connection: &Stream, server: i32, opened: Vec<Candidate>) -> Vec<u8> {
+    let candidates = if opened.is_empty() { candidates(server) } else { opened };
+    let sent = match Access::choose(candidates) {
+        Ok(access) => {
+            let head = format!("+{}", access.pid);
+            rights::send_with(connection, head.as_bytes(), &access.parts().map(AsRawFd::as_raw_fd))
+        }
+        Err(Unreadable::Refused(why) | Unreadable::NotGo(why)) => {
+            rights::send_with(connection, format!("-{why}").as_bytes(), &[])
+        }
+    };
+    // Who does not read has lost it.
+    let _ = sent;
+    Vec::new()
+}
+
+/// How goroutines are to be shown, and where they are kept.
+pub(super) struct Wanted<'a> {
+    pub(super) format: LogFormat,
+    /// The signal that the server was asked to stop by.
+    pub(super) signal: Option<String>,
+    pub(super) file: Option<&'a File>,
+    /// The server prints them itself.
+    pub(super) only_file: bool,
+}
+
+/// In a process of its own: reads the goroutines, and writes them to stderr. Returns the exit code, and why.
+pub(super) fn show(server: i32, opened: Vec<Candidate>, wanted: &Wanted<'_>) -> (u8, Vec<u8>) {
+    process::be_expendable(MEMORY);
+    let candidates = if opened.is_empty() { candidates(server) } else { opened };
+    let access = match Access::choose(candidates) {
+        Ok(access) => access,
+        Err(Unreadable::NotGo(why)) => return (NO_GOROUTINES, why.into_bytes()),
+        Err(Unreadable::Refused(why)) => return (FAILED, why.into_bytes()),
+    };
+    let whose = format!("pid {}", access.pid);
+    let shown = access.look(|program| {
+        // First: where stderr is a full pipe, this is what remains.
+        let kept = wanted.file.map_or(Ok(()), |file| keep(program, file));
+        if wanted.only_file {
+            return kept;
+        }
+        let heard = (wanted.signal.clone(), access.keeps(wanted.signal.as_deref()));
+        let mut goroutines = evidence::gather(program, whose, heard, None)?;
+        goroutines.notes.extend(kept.err());
+        write(lines(&goroutines, wanted.format))
+    });
+    shown.map_or_else(|why| (FAILED, why.into_bytes()), |()| (0, Vec::new()))
+}
+
+/// All goroutines, as Go prints them, instead of those of the last time.
+fn keep(program: &Program<'_>, file: &File) -> Result<(), String> {
+    let cannot = |why: String| format!("cannot write the dump file: {why}");
+    file::truncate(file, 0).map_err(|errno| cannot(errno.desc().to_owned()))?;
+    let mut out = io::BufWriter::with_capacity(64 << 10, file);
+    let mut result = Ok(());
+    live::print(program, None, &mut |goroutine| {
+        if result.is_ok() {
+            result = out.write_all(goroutine.as_bytes());
+        }
+    })?;
+    result.and_then(|()| out.flush()).map_err(|error| cannot(error.to_string()))
+}
+
+/// What the log gets: each piece is written at once.
+fn lines(goroutines: &Goroutines, format: LogFormat) -> Vec<String> {
+    let Goroutines { summary, findings, notes } = goroutines;
+    let mut lines = match format {
+        LogFormat::Text => vec![table(summary, findings, &Style::default())],
+        LogFormat::Json => {
+            let pieces = json_pieces(summary, findings).into_iter();
+            let line = |(name, value): (&str, String)| {
+                let line = |value: &str| log::event_line("the server's goroutines", name, value);
+                let whole = line(&value);
+                // Names can be made as long as one likes.
+                if whole.len() > LONGEST_LINE {
+                    line(&format!(r#"{{"bytes_left_out":{}}}"#, value.len()))
+                } else {
+                    whole
+                }
+            };
+            pieces.map(line).collect()
+        }
+    };
+    for note in notes {
+        lines.push(match format {
+            LogFormat::Text => format!("{note}\n"),
+            LogFormat::Json => log::event_line(note, "goroutines", "{}"),
+        });
+    }
+    lines
+}
+
+/// To stderr, however long that takes: whoever has started this process ends it when it takes too long.
+fn write(lines: Vec<String>) -> Result<(), String> {
+    let stderr = io::stderr();
+    for line in lines {
+        let mut rest = line.as_bytes();
+        while !rest.is_empty() {
+            match nix::unistd::write(&stderr, rest) {
+                Ok(written) => rest = rest.get(written..).unwrap_or_default(),
+                Err(Errno::EAGAIN | Errno::EINTR) => clock::nap(AGAIN),
+                Err(errno) => return Err(format!("they cannot be written to stderr: {}", errno.desc())),
+            }
+        }
+    }
+    Ok(())
+}

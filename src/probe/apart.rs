@@ -1,0 +1,99 @@
+//! An exchange in a process of its own: to look a name up takes as long as the name servers like, and TLS takes time and memory
+//! and reads what strangers send. Neither is for PID 1.
+
+use super::exchange::Exchange;
+use super::{Notice, Outcome, Progress, Stage};
+use crate::config::Probe;
+use crate::signal::Signal;
+use crate::supervisor::Status;
+use crate::sys::helper::{Helper, Inside};
+use crate::sys::{names, process};
+use crate::target::Endpoint;
+
+/// The exit codes of such a process.
+const WELL: u8 = 0;
+const UNCONNECTED: u8 = 1;
+const NO_RESPONSE: u8 = 2;
+const NOT_WELL: u8 = 3;
+
+#[derive(Debug)]
+pub(super) struct Apart {
+    helper: Helper,
+    is_tls: bool,
+}
+
+impl Apart {
+    pub(super) fn start(probe: &Probe) -> Result<Apart, Outcome> {
+        let helper = Helper::tied(NO_RESPONSE, |inside| {
+            let outcome = run(probe, inside);
+            let code = match (outcome.well, outcome.stage) {
+                (true, _) => WELL,
+                (false, Stage::Connection) => UNCONNECTED,
+                (false, Stage::Response) => NO_RESPONSE,
+                (false, Stage::Verdict) => NOT_WELL,
+            };
+            (code, outcome.text.into_bytes())
+        });
+        let is_tls = probe.target.is_tls();
+        helper.map(|helper| Apart { helper, is_tls }).map_err(|refused| Outcome::ill(refused.to_string()))
+    }
+
+    pub(super) fn pid(&self) -> i32 {
+        self.helper.pid()
+    }
+
+    /// The other process says so.
+    pub(super) fn is_connected(&mut self) -> bool {
+        let _ = self.helper.said();
+        self.helper.has_begun()
+    }
+
+    pub(super) fn ended(mut self, status: Status) -> Outcome {
+        let text = String::from_utf8_lossy(self.helper.said()).into_owned();
+        match status {
+            Status::Code(WELL) => Outcome::well(text),
+            Status::Code(UNCONNECTED) => Outcome::unconnected(text),
+            Status::Code(NOT_WELL) => Outcome { stage: Stage::Verdict, ..Outcome::ill(text) },
+            Status::Code(NO_RESPONSE) if !text.is_empty() => Outcome::ill(text),
+            Status::Code(_) | Status::Unstarted(_) => Outcome::ill("the process of the probe has failed"),
+            Status::Signal(signal) => Outcome::ill(format!("the process of the probe was ended by {signal}")),
+        }
+    }
+
+    pub(super) fn give_up(mut self, text: String) -> Outcome {
+        let is_connected = self.is_connected();
+        let _ = process::send(self.pid(), Signal::KILL);
+        // It does not say whether there was one before TLS.
+        let missing = if self.is_tls { "without a connection by TLS" } else { "without a connection" };
+        if is_connected { Outcome::ill(text) } else { Outcome::unconnected(format!("{text}, {missing}")) }
+    }
+}
+
+/// In the process: to the end. Whoever has started it ends it when it takes too long.
+fn run(probe: &Probe, inside: Inside) -> Outcome {
+    let mut probe = probe.clone();
+    if let Some(at) = probe.target.endpoint_mut()
+        && let Endpoint::Name(name, port) = at
+    {
+        match names::addresses(name, *port) {
+            Ok(addresses) => *at = Endpoint::Tcp(addresses),
+            Err(why) => return Outcome::unconnected(why),
+        }
+    }
+    let mut exchange = match Exchange::begin(&probe, Notice::None) {
+        Ok(exchange) => exchange,
+        Err(outcome) => return outcome,
+    };
+    let mut is_connected = false;
+    loop {
+        match exchange.advance() {
+            Progress::Over(outcome) => return outcome,
+            Progress::More => {}
+            Progress::Waiting => exchange.wait(),
+        }
+        if !is_connected && exchange.is_connected() {
+            is_connected = true;
+            inside.begins();
+        }
+    }
+}

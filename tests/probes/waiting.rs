@@ -1,0 +1,174 @@
+//! `--wait`, `--connect-timeout` and targets as they are written.
+
+use super::support::{GOWARD, LIMIT, run};
+use super::{probe, says};
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// A port at which nobody listens.
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+#[test]
+fn a_server_that_comes_later_is_waited_for() {
+    let port = free_port();
+    let target = format!("tcp://127.0.0.1:{port}");
+    let server = thread::spawn(move || {
+        thread::sleep(Duration::from_millis(700));
+        TcpListener::bind(("127.0.0.1", port)).unwrap()
+    });
+    let output = probe(&["--wait=30s", &target]);
+    let _listener = server.join().unwrap();
+    assert_eq!(output.code, Some(0), "{output:?}");
+    let waiting =
+        format!("waiting up to 30s for {target}: 127.0.0.1:{port}: connection refused (nothing listens there)\n");
+    assert_eq!(output.stderr, waiting, "one line, and no more");
+    assert!(output.stdout.starts_with(&format!("healthy: {target}: connected, after ")), "{output:?}");
+}
+
+#[test]
+fn waiting_has_an_end() {
+    let port = free_port();
+    let target = format!("http://127.0.0.1:{port}/");
+    let began = Instant::now();
+    let output = probe(&["--wait=1s", &target]);
+    let took = began.elapsed();
+    assert!(took >= Duration::from_secs(1) && took < Duration::from_secs(10), "{took:?}");
+    assert_eq!(output.code, Some(1));
+    assert_eq!(output.stderr.lines().count(), 2, "{output:?}");
+    assert!(output.stderr.contains(&format!("unhealthy: {target}: still after 1s: ")), "{output:?}");
+    assert_eq!(probe(&["--wait=300ms", "-q", &target]).all(), "");
+    // A server that takes the connection and says nothing.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let target = format!("http://{}/", silent.local_addr().unwrap());
+    let began = Instant::now();
+    says(&["--wait=500ms", "--timeout=20s", &target], 1, "no answer within ");
+    assert!(began.elapsed() < Duration::from_secs(10));
+}
+
+/// A server that answers each request by the next of these statuses, and then by the last; and how many it was asked.
+fn statuses(script: &'static [u16]) -> (String, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let target = format!("http://{}/", listener.local_addr().unwrap());
+    let count = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&count);
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let _ = stream.read(&mut [0; 4096]);
+            let at = counted.fetch_add(1, Ordering::SeqCst);
+            let status = script[at.min(script.len() - 1)];
+            let _ = stream.write_all(format!("HTTP/1.1 {status} X\r\nContent-Length: 0\r\n\r\n").as_bytes());
+        }
+    });
+    (target, count)
+}
+
+#[test]
+fn it_must_be_well_as_often_as_was_said() {
+    for (script, options, code, asked, said) in [
+        (&[200][..], &["--success-threshold=3"][..], 0, 3..=3, "healthy: "),
+        (&[200], &[], 0, 1..=1, "healthy: "),
+        // One failure ends it, or begins it again.
+        (&[200, 200, 503, 200], &["--success-threshold=3"], 1, 3..=3, "503"),
+        (&[200, 200, 503, 200], &["--success-threshold=3", "--wait=30s"], 0, 6..=6, "healthy: "),
+        (&[200], &["--success-threshold=100", "--wait=500ms"], 1, 2..=6, "in a row instead of 100"),
+        (&[200, 503], &["--success-threshold=2", "--wait=500ms"], 1, 2..=6, "503"),
+    ] {
+        let (target, count) = statuses(script);
+        says(&[options, &[target.as_str()]].concat(), code, said);
+        let count = count.load(Ordering::SeqCst);
+        assert!(asked.contains(&count), "{script:?} {options:?}: asked {count} times");
+    }
+}
+
+#[test]
+fn a_wait_is_ended_by_a_signal() {
+    let target = format!("tcp://127.0.0.1:{}", free_port());
+    let mut waiting = Command::new(GOWARD).args(["probe", "--wait=60s", "-q", &target]).spawn().unwrap();
+    thread::sleep(Duration::from_millis(300));
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(waiting.id() as i32), nix::sys::signal::Signal::SIGTERM).unwrap();
+    assert_eq!(waiting.wait().unwrap().code(), Some(128 + 15));
+}
+
+/// Answers one request, and returns it.
+fn asked(target: impl Fn(u16) -> String, options: &[&str], env: &[(&str, &str)]) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let server = thread::spawn(move || {
+        let mut stream: TcpStream = listener.accept().unwrap().0;
+        let mut request = Vec::new();
+        while !request.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).unwrap();
+            request.push(byte[0]);
+        }
+        stream.write_all(b"HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n").unwrap();
+        String::from_utf8(request).unwrap()
+    });
+    let target = target(port);
+    let mut command = Command::new(GOWARD);
+    command.arg("probe").args(options).arg(&target).envs(env.iter().copied()).env("PORT", port.to_string());
+    let output = run(&mut command, LIMIT);
+    assert!(output.all().contains(": 401"), "{target}: {output:?}");
+    let wanted = i32::from(!options.iter().any(|option| option.contains("40")));
+    assert_eq!(output.code, Some(wanted), "{options:?}: {output:?}");
+    server.join().unwrap()
+}
+
+#[test]
+fn what_is_asked_is_what_was_written() {
+    let version = env!("CARGO_PKG_VERSION");
+    let plain = |port: u16| format!("http://127.0.0.1:{port}/healthz?a");
+    let request = asked(plain, &[], &[]);
+    assert!(request.starts_with("GET /healthz?a HTTP/1.1\r\nHost: 127.0.0.1:"), "{request}");
+    assert!(request.contains(&format!("\r\nUser-Agent: goward/{version}\r\n")), "{request}");
+    let request = asked(plain, &["--user-agent", "kube-probe/1.31", "--status=200-299,401"], &[]);
+    assert!(request.contains("\r\nUser-Agent: kube-probe/1.31\r\n") && !request.contains("goward"), "{request}");
+    asked(plain, &["--status", "204", "--status", "400-403"], &[]);
+    // An empty host, and variables.
+    for target in ["http://:$PORT/", "http://:${PORT}/", "http://${HOST:-localhost}:${PORT:-1}/", "http://$NAME:$PORT"]
+    {
+        let request = asked(|_| target.to_owned(), &["--status=401"], &[("NAME", "localhost")]);
+        assert!(request.contains("\r\nHost: localhost:"), "{target}: {request}");
+    }
+    let unset = run(Command::new(GOWARD).args(["probe", "tcp://:$NO_SUCH_PORT"]).env_remove("NO_SUCH_PORT"), LIMIT);
+    assert!(unset.code == Some(125) && unset.stderr.contains("the variable NO_SUCH_PORT is not set"), "{unset:?}");
+}
+
+/// Nothing answers at an address of documentation, where packets get lost; where they are refused there is nothing to see.
+#[test]
+fn a_connection_has_a_limit_of_its_own() {
+    // A queue that is full: the kernel drops what comes then.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    nix::sys::socket::listen(&listener, nix::sys::socket::Backlog::new(0).unwrap()).unwrap();
+    let _full: Vec<_> =
+        (0..3).map(|_| thread::spawn(move || TcpStream::connect_timeout(&address, Duration::from_secs(20)))).collect();
+    thread::sleep(Duration::from_millis(300));
+    let target = format!("tcp://{address}");
+    let began = Instant::now();
+    says(&["--connect-timeout=300ms", "--timeout=20s", &target], 1, "no answer within 300ms, without a connection");
+    assert!(began.elapsed() < Duration::from_secs(8));
+    // A connection that stands has all of the time.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let target = format!("http://{}/", silent.local_addr().unwrap());
+    let began = Instant::now();
+    says(&["--connect-timeout=100ms", "--timeout=900ms", &target], 1, "no answer within 900ms\n");
+    assert!(began.elapsed() >= Duration::from_millis(900));
+}
+
+#[cfg(not(feature = "tls"))]
+#[test]
+fn without_tls_that_is_said() {
+    for target in ["https://localhost/", "grpcs://localhost:1"] {
+        let output = probe(&[target]);
+        assert!(output.code == Some(125) && output.stderr.contains("there is no TLS in this goward"), "{output:?}");
+    }
+}
