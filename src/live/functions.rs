@@ -135,7 +135,8 @@ impl Functions {
         Ok(functions)
     }
 
-    /// Whether the trees of inlined calls of the first functions make sense if they are there.
+    /// Whether the trees of inlined calls of the first functions make sense if they are there. Zeros do not, though 0 is the number of
+    /// a name.
     fn has_trees_at(&self, memory: &Reader<'_>, extra: u64) -> bool {
         let mut good = 0;
         for at in 0..self.count().min(SAMPLE) {
@@ -144,12 +145,15 @@ impl Functions {
                 continue;
             };
             let Some(tree) = extra.checked_add(tree.into()) else { return false };
-            let Some((name, parent)) = self.node(memory, tree, 0) else { return false };
+            let Some(Node { name, parent, line, .. }) = self.node(memory, tree, 0) else { return false };
             // The name has a beginning: what is before it is the end of another.
             let begins = name == 0
                 || self.image.names.at(u64::from(name) - 1).and_then(|at| memory.fixed_array::<1>(at)) == Some([0]);
             let text = self.image.names.at(name.into()).and_then(|at| memory.fixed_text(at, LONGEST_NAME));
-            if !begins || !text.is_some_and(|text| text.contains('.')) || parent > 1 << 24 {
+            let within = self.entry(memory, at + 1).and_then(|(next, _)| next.checked_sub(function.entry));
+            let is_within = within.is_some_and(|size| u64::from(parent) < size);
+            let has_line = (1..1 << 24).contains(&line);
+            if !begins || !text.is_some_and(|text| text.contains('.')) || !is_within || !has_line {
                 return false;
             }
             good += 1;
@@ -289,7 +293,7 @@ impl Functions {
         let mut at = symbol;
         if let Some((tree, indices)) = tree.zip(function.pc_table(INLINE_INDEX)) {
             while let Some(index) = self.value(memory, indices, function.entry, at).filter(|index| *index >= 0) {
-                let node = self.node_with_id(memory, tree, u64::try_from(index).ok()?)?;
+                let node = self.node(memory, tree, u64::try_from(index).ok()?)?;
                 (calls.len() < DEEPEST).then_some(())?;
                 calls.push(self.call(memory, function, node.name, at, node.id, true)?);
                 at = function.entry.checked_add(node.parent.into())?;
@@ -344,20 +348,18 @@ impl Functions {
         }
     }
 
-    fn node(&self, memory: &Reader<'_>, tree: u64, index: u64) -> Option<(u32, u32)> {
-        self.node_with_id(memory, tree, index).map(|node| (node.name, node.parent))
-    }
-
     /// An inlined call: whose, and where in the function its caller's code goes on.
-    fn node_with_id(&self, memory: &Reader<'_>, tree: u64, index: u64) -> Option<Node> {
+    fn node(&self, memory: &Reader<'_>, tree: u64, index: u64) -> Option<Node> {
         let at = |size: u64| tree.checked_add(index.checked_mul(size)?);
         if self.image.is_old {
             // parent int16, funcID uint8, file, line, func_, parentPc int32
             let bytes = memory.fixed_array::<20>(at(20)?)?;
-            return Some(Node { id: bytes[2], name: half(&bytes, 12)?, parent: half(&bytes, 16)? });
+            let (line, name, parent) = (half(&bytes, 8)?, half(&bytes, 12)?, half(&bytes, 16)?);
+            return Some(Node { id: bytes[2], name, parent, line });
         }
+        // funcID uint8, nameOff, parentPc, startLine int32
         let bytes = memory.fixed_array::<16>(at(16)?)?;
-        Some(Node { id: bytes[0], name: half(&bytes, 4)?, parent: half(&bytes, 8)? })
+        Some(Node { id: bytes[0], name: half(&bytes, 4)?, parent: half(&bytes, 8)?, line: half(&bytes, 12)? })
     }
 
     /// The function with a `go` statement, and where that is: printcreatedby1 in runtime/traceback.go.
@@ -373,6 +375,8 @@ struct Node {
     id: u8,
     name: u32,
     parent: u32,
+    /// Of the call, or of the function that was inlined: never 0.
+    line: u32,
 }
 
 impl Function {
@@ -457,4 +461,38 @@ pub(super) fn printed(name: &str) -> String {
         }
     }
     if depth == 0 { text } else { name.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::live::memory::Memory;
+    use crate::live::recording::Recording;
+
+    /// In a program without plugins any word of moduledata may point to zeros. 0 is the number of a name too.
+    #[test]
+    fn zeros_are_no_trees_of_inlined_calls() {
+        const ZEROS: u64 = 1 << 46;
+        let recording = Recording::parse(include_bytes!("../../tests/live/recorded/amd64.recording"));
+        let memory = |address: u64, buffer: &mut [u8]| match address >= ZEROS {
+            true => {
+                buffer.fill(0);
+                buffer.len()
+            }
+            false => recording.read(address, buffer),
+        };
+        let found = recording.look_at(&memory, |program| {
+            let Functions { image, architecture, extra, .. } = &program.functions;
+            assert!(memory_text(program, 0).contains('.'), "the first name has to be one that counts");
+            let mut image = image.clone();
+            image.rest.insert(0, ZEROS);
+            Ok((Functions::new(&program.memory, &image, *architecture, Some(27))?.extra, *extra))
+        });
+        let (extra, wanted) = found.unwrap();
+        assert_eq!(extra, wanted);
+    }
+
+    fn memory_text(program: &crate::live::Program<'_>, name: u64) -> String {
+        program.memory.fixed_text(program.functions.image.names.at(name).unwrap(), LONGEST_NAME).unwrap()
+    }
 }
