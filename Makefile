@@ -48,6 +48,8 @@ deny: ## licences, duplicates, sources and known faults of the dependencies (den
 size: release ## check that the binary is below its limit, and that order.ld still matches it
 	@size=$$(stat -c %s $(GOWARD)); echo "$(GOWARD): $$size bytes"; \
 	case $(TARGET) in *musl) test $$size -le 1939865 || { echo 'more than 1.85 MiB'; exit 1; }; \
+		told="one static binary of $$(awk "BEGIN { printf \"%.1f\", $$size / 1048576 }") MiB"; \
+		grep -q "$$told" README.md || { echo "README.md does not say: $$told"; exit 1; }; \
 		for part in start run; do \
 			bytes=$$(readelf -SW $(GOWARD) | sed -n "s/.* \.text\.$$part *PROGBITS *[0-9a-f]* [0-9a-f]* \([0-9a-f]*\).*/\1/p"); \
 			bytes=$$((0x$${bytes:-0})); echo "of these in order.ld, .text.$$part: $$bytes bytes"; \
@@ -59,7 +61,8 @@ size: release ## check that the binary is below its limit, and that order.ld sti
 bare: ## the init alone, with health and status
 	cargo build --release --no-default-features --target $(TARGET) --target-dir $(OUT)/bare
 	@g=$(OUT)/bare/$(TARGET)/release/goward; size=$$(stat -c %s $$g); echo "$$g: $$size bytes"; \
-	case $(TARGET) in *musl) test $$size -le 655360 || { echo 'more than 640 KiB'; exit 1; };; esac; $$g -q -- true && for w in check rehearse dump goroutines; do \
+	case $(TARGET) in *musl) test $$size -le 655360 || { echo 'more than 640 KiB'; exit 1; }; \
+		told="some $$(((size + 5120) / 10240 * 10)) KiB"; grep -q "$$told" README.md || { echo "README.md does not say: $$told"; exit 1; };; esac; $$g -q -- true && for w in check rehearse dump goroutines; do \
 		$$g $$w 2>/dev/null; test $$? = 125 || { echo "$$w is in it"; exit 1; }; done && echo 'bare: it is'
 
 # The arm64 binary, run by an emulator: the exit code is the server's, and SIGTERM gets there.

@@ -33,7 +33,7 @@ pub enum Endpoint {
 /// What a request needs to know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Url {
-    /// For the Host header.
+    /// For the Host header and gRPC's `:authority`, with the port as it was written.
     pub host: String,
     /// The endpoint that it connects to.
     pub at: Endpoint,

@@ -205,8 +205,8 @@ rules! {
         "The build ends with 'not found', or copies an empty directory of the base in its place.";
     NOT_COPIED "GW347" Error "what is started is not in the image"
         "The container ends at once with exit code 127: nothing copies, builds or installs a program of that name there.";
-    NOT_EXPANDED "GW348" Warning "a variable or an operator of the shell in exec form"
-        "No shell reads the list: the program is given $PORT as it stands, or && as an argument.";
+    NOT_EXPANDED "GW348" Warning "a variable, an operator or a command line in exec form"
+        "No shell reads the list: the program is given $PORT as it stands, or && as an argument; 'sleep infinity' is one name.";
     SCRIPT_UNFIT "GW349" Error "a script that cannot be started"
         "The container ends at once: the script's interpreter is not in the image, its first line ends with CR, or it has no x bit.";
     PIPED_DOWNLOAD "GW350" Warning "a download that is used unverified"

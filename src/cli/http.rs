@@ -1,4 +1,5 @@
-//! What `--health-…` and `goward probe` have in common: how a target is asked, and what is the right answer.
+//! What `--health-…`, `--ready-…`, `goward probe` and `goward rehearse` have in common: how a target is asked (method, headers,
+//! TLS), and what is the right answer.
 
 use crate::config::{Probe, Tls};
 use crate::target::Target;

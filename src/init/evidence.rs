@@ -1,6 +1,6 @@
 //! The server's memory, for whoever may look at its goroutines, and for goward itself when the server has missed its time. PID 1
 //! opens it, which an ancestor may where others may not, and does no more: what takes time, or may hang, is done by a process of
-//! its own, which the kernel gives up first when memory is short.
+//! its own (`look.rs`); the kernel gives up first, when memory is short, the one that reads.
 
 use super::Init;
 use super::control::Control;

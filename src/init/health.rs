@@ -210,8 +210,10 @@ impl Init {
         let Some(outcome) = self.health.probing(purpose).fresh.take() else { return };
         let (before, well) = (self.supervisor.verdict_for(purpose), outcome.well);
         let was_ready = self.supervisor.is_ready();
-        self.happened(Event::Probed(purpose, well));
+        // The log has the failure that decides first, and then what was decided.
+        let actions = self.supervisor.handle(clock::now(), Event::Probed(purpose, well));
         self.probed(purpose, outcome);
+        self.carry_out(&actions, None);
         let after = self.supervisor.verdict_for(purpose);
         if before != after && after == Some(Verdict::Healthy) {
             self.say(Note::Well(purpose));

@@ -8,7 +8,7 @@
 //! the PID namespace, and the container does not stay for them. They are told apart once, because their orphans become PID 1's
 //! children like everybody's.
 //!
-//! Another process looks at them: what /proc shows of a process may lie in a file that hangs (its command line), or take as long as
+//! PID 1 itself sends them their signals, SIGKILL last. Another process looks at them: what /proc shows of a process may lie in a file that hangs (its command line), or take as long as
 //! the kernel needs to free a memory of gigabytes.
 
 use super::Init;

@@ -1,4 +1,4 @@
-//! What is done in a process of its own: a program with goroutines is chosen, and handed over or read.
+//! The process that reads the server's goroutines, or hands its memory over: a program with goroutines is chosen, and opened.
 
 use super::evidence::{FAILED, NO_GOROUTINES};
 use crate::config::LogFormat;
@@ -16,6 +16,8 @@ use std::time::Duration;
 
 /// The memory that a look may have: a server with 100,000 goroutines takes a few megabytes.
 const MEMORY: u64 = 64 << 20;
+/// Beside a server that computes it gets a tenth of a processor. With 19 it would be a seventieth, and take seconds.
+const NICE: i32 = 10;
 /// Longer lines of a log are torn by other writers.
 const LONGEST_LINE: usize = 4096;
 /// How long to wait until stderr takes something again, where it does not wait itself.
@@ -60,7 +62,7 @@ pub(super) struct Wanted<'a> {
 
 /// In a process of its own: reads the goroutines, and writes them to stderr. Returns the exit code, and why.
 pub(super) fn show(server: i32, opened: Vec<Candidate>, wanted: &Wanted<'_>) -> (u8, Vec<u8>) {
-    process::be_expendable(MEMORY);
+    process::be_expendable(MEMORY, NICE);
     let candidates = if opened.is_empty() { candidates(server) } else { opened };
     let access = match Access::choose(candidates) {
         Ok(access) => access,

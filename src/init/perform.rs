@@ -4,7 +4,7 @@ use super::personality::Note;
 use super::{Init, last_resort, leftovers};
 use crate::log;
 use crate::signal::Signal;
-use crate::supervisor::{Action, Event, Time};
+use crate::supervisor::{Action, Actions, Event, Time};
 use crate::sys::{clock, process, terminal};
 use nix::errno::Errno;
 use std::time::Duration;
@@ -28,8 +28,13 @@ impl Init {
     }
 
     /// The same, where the signal that comes first has been sent already, and this is what the kernel said.
-    pub(super) fn happened_after(&mut self, event: Event, mut sent: Option<nix::Result<()>>) {
+    pub(super) fn happened_after(&mut self, event: Event, sent: Option<nix::Result<()>>) {
         let actions = self.supervisor.handle(clock::now(), event);
+        self.carry_out(&actions, sent);
+    }
+
+    /// What the supervisor has decided, in its order.
+    pub(super) fn carry_out(&mut self, actions: &Actions, mut sent: Option<nix::Result<()>>) {
         for action in actions.iter() {
             match (action, sent.take()) {
                 (Action::Send(_), Some(result)) => self.performed(action, 0, result),

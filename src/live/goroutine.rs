@@ -160,7 +160,7 @@ impl Program<'_> {
         // One that has moved in each look waits for nothing.
         let reason = self.layout.reason(&words).filter(|_| matches!(status, status::WAITING | status::LEAKED));
         let name = status::NAMES.get(status as usize).copied().unwrap_or("waiting");
-        let since = words[id + 2];
+        let since = words[id + layout::SINCE];
         let waits = matches!(status, status::WAITING | status::SYSCALL) && since != 0;
         let waited = self.now.filter(|_| waits).and_then(|now| now.checked_sub(since)).unwrap_or(0);
         let channels = look.channels.iter().map(|channel| (*channel, true));

@@ -84,6 +84,9 @@ pub(super) struct Extras {
     pub(super) labels: bool,
 }
 
+/// Behind goid: waitsince and waitreason.
+pub(super) const SINCE: usize = 2;
+pub(super) const REASON: usize = 3;
 /// Behind goid: trackingSeq, which counts how often the goroutine has stopped running, and flags that it sets itself.
 pub(super) const RUNS: usize = 4;
 
@@ -130,7 +133,8 @@ impl Layout {
     /// What one that waits waits for, as the runtime names it.
     pub(super) fn reason(&self, words: &[u64; WORDS]) -> Option<&str> {
         let waits = matches!(self.status(words), status::WAITING | status::LEAKED);
-        let reason = self.reasons.get(words[self.id + 3] as usize & 0xff).filter(|reason| waits && !reason.is_empty());
+        let reason =
+            self.reasons.get(words[self.id + REASON] as usize & 0xff).filter(|reason| waits && !reason.is_empty());
         reason.map(String::as_str)
     }
 

@@ -1,4 +1,5 @@
 //! The times of a stop that depend on options: how long after its beginning each step is due, and the default of `--dump-lead`.
+//! What puts a step off while a stop is under way is in `climb.rs`.
 //! Pauses that no option sets are constants in `mod.rs`. Pure.
 
 use std::time::Duration;

@@ -1,4 +1,5 @@
-//! What others may ask the supervisor: where in its life the container is, and how it stands. Nothing here changes anything.
+//! What others may ask the supervisor: where in its life the container is, how it stands, and which orders (`goward stop`, `restart`,
+//! `reload`, `signal`) it refuses at this moment, and why. Nothing here changes anything.
 
 use super::health::Health;
 use super::{

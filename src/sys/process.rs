@@ -1,4 +1,4 @@
-//! Processes: sending signals, and who is there.
+//! Processes: sending signals, who is there, and what this one is worth to the kernel (`be_expendable`).
 #![allow(unsafe_code)]
 
 use super::directory::{self, Directory};
@@ -289,14 +289,13 @@ pub fn look_at(pid: i32) -> Option<Process> {
 }
 
 /// Makes this process the one that is given up first: the kernel's choice when memory is short, behind others for a processor, and
-/// with no more memory of its own than this. As far as the kernel lets it.
-pub fn be_expendable(memory: u64) {
+/// with no more bytes of memory of its own than this. As far as the kernel lets it.
+pub fn be_expendable(memory: u64, nice: i32) {
     if let Ok(fd) = file::open("/proc/self/oom_score_adj", nix::fcntl::OFlag::O_WRONLY) {
         let _ = file::write_all(&fd, b"1000");
     }
-    // Beside a server that computes it gets a tenth of a processor. With 19 it would be a seventieth, and take seconds.
     // SAFETY: numbers only. Of this process alone.
-    unsafe { libc::setpriority(libc::PRIO_PROCESS as _, 0, 10) };
+    unsafe { libc::setpriority(libc::PRIO_PROCESS as _, 0, nice) };
     let _ = nix::sys::resource::setrlimit(nix::sys::resource::Resource::RLIMIT_AS, memory, memory);
 }
 

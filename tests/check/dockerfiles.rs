@@ -104,6 +104,8 @@ fn with_its_context<T>(text: &str, ask: Ask<'_, T>) -> T {
         ("docker/crlf.sh", "#!/bin/sh\r\nexec /server\r\n"),
         ("docker/bare.sh", "exec /server\n"),
         ("new/go.mod", "module x\n\ngo 1.26.3\n"),
+        ("best/go.mod", "module x\n\ngo 1.20 // as before\n\ntoolchain go1.26.3\n"),
+        ("plain/go.mod", "module x\n\ngo 1.26\n"),
         (
             "web/web.go",
             "package web\n\n//go:embed page.html\nvar page string\n\n//go:embed all:static/*.css\nvar files embed.FS\n",

@@ -13,6 +13,8 @@ pub(crate) struct Command {
     pub(crate) uses: Vec<String>,
     /// A `for` loop carries it out for one word after the other.
     pub(crate) repeated: bool,
+    /// It stands in `$(…)`, and comes before the command that its output is a word of.
+    pub(crate) inner: bool,
 }
 
 /// What stands after a command.
@@ -266,7 +268,7 @@ impl Reader<'_> {
         let inside = whole.get(2..whole.len().saturating_sub(1)).unwrap_or_default();
         if self.depth < 4 {
             let inner = Reader { chars: inside, depth: self.depth + 1, ..Reader::default() };
-            self.commands.append(&mut inner.all());
+            self.commands.extend(inner.all().into_iter().map(|command| Command { inner: true, ..command }));
         }
     }
 
@@ -324,6 +326,13 @@ mod tests {
         assert_eq!((all[2].assigned[0].1.as_str(), all[2].end), ("2 3", End::And));
         assert_eq!(all[3].words, ["x", "y=1"]);
         assert_eq!(commands("/usr/local/go/bin/go x")[0].name(), "go");
+    }
+
+    #[test]
+    fn commands_in_words() {
+        let all = commands("a | b $(c | d \"$(e)\"); f");
+        let inner: Vec<(&str, bool)> = all.iter().map(|command| (command.name(), command.inner)).collect();
+        assert_eq!(inner, [("a", false), ("c", true), ("e", true), ("d", true), ("b", false), ("f", false)]);
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! Words of a Dockerfile: where they end, what quotes mean, what variables become. Pure.
+//! Words of a Dockerfile: where they end, what quotes mean, what variables become; the text of a RUN is
+//! split in `script.rs`. Pure.
 
 use std::rc::Rc;
 

@@ -1,4 +1,4 @@
-//! The values of the options of `run`.
+//! How the values of the options of `run` are read: limits, signals, sizes, actions.
 
 use super::options::DumpMode;
 use crate::privilege::Limit;

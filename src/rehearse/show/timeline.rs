@@ -1,5 +1,5 @@
 //! The time line of the page: a bar for each thing that lasted, on the scale of the whole stop timeout, and once more on a scale
-//! of its own where the stop took a small part of that.
+//! of its own where the stop took a small part of that. The colours are in `page.rs`.
 
 use super::page::Page;
 use crate::config::Rehearsal;

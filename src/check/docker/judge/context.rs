@@ -93,6 +93,29 @@ fn version(text: &str) -> Option<(u32, Option<u32>)> {
     Some((minor.get(..digits)?.parse().ok()?, parts.next().and_then(|patch| patch.parse().ok())))
 }
 
+/// Since Go 1.21 go.mod says which Go it needs, `1.21.0`, and which toolchain is best. What is older refuses both, and builds what only
+/// asks for a newer version, `1.21`.
+const TOOLCHAINS: u32 = 21;
+
+/// The Go that a go.mod asks for, and its line that one of this version (minor and patch) refuses; none: it takes it.
+fn too_new(text: &str, own: (u32, Option<u32>)) -> Option<(String, String)> {
+    let lines = || text.lines().map(|line| line.split("//").next().unwrap_or_default().trim());
+    let asked = lines().find_map(|line| line.strip_prefix("go ").map(str::trim))?;
+    let said = format!("go {asked}");
+    if own.0 < TOOLCHAINS {
+        let is_plain = asked.split('.').count() == 2 && asked.chars().all(|c| c.is_ascii_digit() || c == '.');
+        let refused =
+            if is_plain { lines().find(|line| line.starts_with("toolchain ")).map(str::to_owned) } else { Some(said) };
+        return refused.map(|said| (asked.to_owned(), said));
+    }
+    let is_newer = match (own, version(asked)?) {
+        ((own, _), (wanted, _)) if wanted != own => wanted > own,
+        ((_, Some(own)), (_, Some(wanted))) => wanted > own,
+        _ => false,
+    };
+    is_newer.then(|| (asked.to_owned(), said))
+}
+
 /// go.mod of a stage that begins with Docker's golang, which never fetches a newer toolchain.
 fn go_version(case: &mut Case<'_>, stage: &Stage<'_>) {
     let From::Image(image) = &stage.from else { return };
@@ -101,8 +124,8 @@ fn go_version(case: &mut Case<'_>, stage: &Stage<'_>) {
     else {
         return;
     };
-    // Before 1.21 there were no toolchains to choose, and go.mod's version was only said where the build failed.
-    if own.0 < 21 {
+    // Modules came with 1.11.
+    if own.0 < 11 {
         return;
     }
     let changed = stage.state.variables.has("GOTOOLCHAIN")
@@ -112,20 +135,14 @@ fn go_version(case: &mut Case<'_>, stage: &Stage<'_>) {
         });
     let module = stage.steps.iter().find_map(|step| module_of(step));
     let Some(module) = module.filter(|_| !changed) else { return };
-    // What it asks for, if the image is older.
-    let newer = |text: &str| {
-        let asked = text.lines().find_map(|line| line.trim().strip_prefix("go ").map(str::trim))?;
-        let is_newer = match (own, version(asked)?) {
-            ((own, _), (wanted, _)) if wanted != own => wanted > own,
-            ((_, Some(own)), (_, Some(wanted))) => wanted > own,
-            _ => false,
-        };
-        is_newer.then(|| asked.to_owned())
-    };
-    let Some(asked) = case.context.text(&module).and_then(|text| newer(&text)) else { return };
+    let newer = |text: &str| too_new(text, own);
+    let Some((asked, said)) = case.context.text(&module).and_then(|text| newer(&text)) else { return };
     let elsewhere = case.context.rival().and_then(|rival| rival.text(&module));
     if elsewhere.is_none_or(|text| newer(&text).is_some()) {
-        let evidence = format!("{module} says go {asked}, {} has an older one and GOTOOLCHAIN=local", image.text);
+        let evidence = match own.0 < TOOLCHAINS {
+            true => format!("{module} says {said}, which the go command of {} does not understand", image.text),
+            false => format!("{module} says {said}, {} has an older one and GOTOOLCHAIN=local", image.text),
+        };
         let place = Place::line(stage.line).marked(&image.text);
         case.findings.push(Finding::new(&table::GO_TOO_OLD, place, evidence, format!("FROM golang:{asked}")));
     }

@@ -1,4 +1,5 @@
-//! What works, and is better done otherwise: forms of instructions, packages, downloads, modes.
+//! What works, and is better done otherwise: forms of instructions, recommended packages (the caches of package managers are in
+//! `packages.rs`), downloads, modes.
 
 use super::Case;
 use crate::check::docker::effects::installed;
@@ -112,29 +113,98 @@ fn any_version(case: &mut Case<'_>, step: &Step<'_>, command: &Command) {
     }
 }
 
-/// `curl … | sh`, and `curl … | tar`.
+/// `curl … | sh`, `curl … | tar`, and `curl -o install.sh … && sh install.sh`.
 fn piped(case: &mut Case<'_>, step: &Step<'_>) {
-    let pairs = step.commands.iter().zip(step.commands.iter().skip(1));
-    let found = pairs.filter(|(from, _)| from.end == End::Pipe && fetches(from)).find_map(|(_, to)| {
-        let passed = |word: &&String| matches!(word.as_str(), "sudo" | "env") || word.contains('=');
-        let name = launch::base_name(to.own().iter().find(|word| !passed(word))?);
-        let runs = launch::is_shell(name) || matches!(name, "python" | "python3" | "perl" | "node");
-        (runs || matches!(name, "tar" | "bsdtar" | "gunzip" | "dpkg")).then_some((name.to_owned(), runs))
-    });
     let verified = || {
         step.commands.iter().any(|command| {
             command.name().ends_with("sum") || matches!(command.name(), "gpg" | "gpgv" | "cosign" | "minisign")
         })
     };
-    let Some((name, runs)) = found.filter(|(_, runs)| *runs || !verified()) else { return };
-    let place = Place::line(step.instruction.line).marked(&format!("| {name}"));
-    let evidence = match runs {
-        true => format!("{name} runs what comes from the network, whatever it is that day"),
-        false => format!("{name} unpacks what comes from the network, and nothing compares it with a checksum"),
-    };
     let mend = "ADD --checksum=sha256:… URL, or download to a file, sha256sum -c, and then use it";
-    let finding = Finding::new(&table::PIPED_DOWNLOAD, place, evidence, mend);
-    case.findings.push(if runs { finding } else { finding.at(Severity::Note) });
+    let finding = |evidence: String, mark: &str| {
+        Finding::new(&table::PIPED_DOWNLOAD, Place::line(step.instruction.line).marked(mark), evidence, mend)
+    };
+    let found = match piped_to(&step.commands) {
+        Some((name, true)) => {
+            finding(format!("{name} runs what comes from the network, whatever it is that day"), &format!("| {name}"))
+        }
+        _ if verified() => return,
+        Some((name, false)) => {
+            let evidence =
+                format!("{name} unpacks what comes from the network, and nothing compares it with a checksum");
+            finding(evidence, &format!("| {name}")).at(Severity::Note)
+        }
+        None => {
+            let Some(file) = downloaded_and_run(&step.commands) else { return };
+            let evidence = format!("{file} comes from the network and is run, and nothing compares it with a checksum");
+            finding(evidence, file)
+        }
+    };
+    case.findings.push(found);
+}
+
+/// What a download is piped to, and whether that runs it.
+fn piped_to(commands: &[Command]) -> Option<(String, bool)> {
+    commands.iter().enumerate().filter(|(_, from)| from.end == End::Pipe && fetches(from)).find_map(|(at, from)| {
+        // What stands in `$(…)` among the words of the next command comes before it.
+        let to = commands.iter().skip(at + 1).find(|to| from.inner || !to.inner)?;
+        let passed = |word: &&String| matches!(word.as_str(), "sudo" | "env") || word.contains('=');
+        let name = launch::base_name(to.own().iter().find(|word| !passed(word))?);
+        let runs = runs_its_input(name);
+        (runs || matches!(name, "tar" | "bsdtar" | "gunzip" | "dpkg")).then(|| (name.to_owned(), runs))
+    })
+}
+
+fn runs_its_input(name: &str) -> bool {
+    launch::is_shell(name) || matches!(name, "python" | "python3" | "perl" | "node")
+}
+
+/// The file of a download that a later command runs.
+fn downloaded_and_run(commands: &[Command]) -> Option<&str> {
+    commands.iter().enumerate().filter(|(_, from)| fetches(from)).find_map(|(at, from)| {
+        let file = download(from)?;
+        let plain = |word: &str| word.strip_prefix("./").unwrap_or(word) == file.strip_prefix("./").unwrap_or(file);
+        let runs = |command: &Command| {
+            let mut words = command.own().iter().map(String::as_str).skip_while(|word| matches!(*word, "sudo" | "env"));
+            let Some(first) = words.next() else { return false };
+            let by_another = runs_its_input(launch::base_name(first)) || matches!(first, "." | "source");
+            first.contains('/') && plain(first)
+                || by_another && words.find(|word| !word.starts_with('-')).is_some_and(plain)
+        };
+        commands.iter().skip(at + 1).any(runs).then_some(file)
+    })
+}
+
+/// Where curl or wget is told to put what it fetches.
+fn download(command: &Command) -> Option<&str> {
+    let words = || command.words.iter().map(String::as_str);
+    let curl = command.name() == "curl";
+    let letter = if curl { 'o' } else { 'O' };
+    // -o FILE, -fsSLo FILE, -oFILE; --output FILE, --output=FILE.
+    let named = words().zip(words().skip(1)).find_map(|(word, next)| {
+        let long = if curl { "--output" } else { "--output-document" };
+        if word == long {
+            return Some(next);
+        }
+        if let Some(value) = word.strip_prefix(long).and_then(|rest| rest.strip_prefix('=')) {
+            return Some(value);
+        }
+        let letters = word.strip_prefix('-').filter(|rest| !rest.starts_with('-'))?;
+        match letters.split_once(letter)? {
+            (_, "") => Some(next),
+            (before, value) if before.is_empty() => Some(value),
+            _ => None,
+        }
+    });
+    let remote_name = !curl || words().any(|word| matches!(word, "-O" | "--remote-name") || is_flags_with_name(word));
+    let last = || words().find(|word| word.contains("://")).and_then(|url| url.rsplit('/').next());
+    named.or_else(|| last().filter(|_| remote_name)).filter(|file| !file.is_empty() && *file != "-")
+}
+
+/// `-fsSLO`
+fn is_flags_with_name(word: &str) -> bool {
+    word.strip_prefix('-')
+        .is_some_and(|letters| letters.ends_with('O') && letters.chars().all(|c| c.is_ascii_alphabetic()))
 }
 
 fn fetches(command: &Command) -> bool {

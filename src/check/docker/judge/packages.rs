@@ -1,4 +1,5 @@
-//! What the final stage has that a server does not need, and what it needs and has not: certificates.
+//! What the final stage has that a server does not need: packages for building, caches of package managers (`apk add` without
+//! `--no-cache`), the toolchain, the sources; and what it needs and has not: certificates.
 
 use super::{Case, build, command_line, launch_of, wrapper};
 use crate::check::docker::effects::installed;
@@ -90,7 +91,7 @@ pub(super) fn judge(case: &mut Case<'_>, index: usize, stage: &Stage<'_>) {
         if !stage.state.base.toolchain && !toolbox && step.instruction.line > removed {
             for_building(case, step, uses_vcs);
         }
-        leftovers(case, step);
+        caches(case, step);
     }
     certificates(case, stage, &steps);
 }
@@ -168,7 +169,7 @@ fn for_building(case: &mut Case<'_>, step: &Step<'_>, uses_vcs: bool) {
 }
 
 /// What the package managers of a RUN leave behind.
-fn leftovers(case: &mut Case<'_>, step: &Step<'_>) {
+fn caches(case: &mut Case<'_>, step: &Step<'_>) {
     let line = step.instruction.line;
     let commands = &step.commands;
     let removed = |word: &str| commands.iter().any(|command| removes(command, word));

@@ -160,6 +160,15 @@ pub(super) fn in_exec_form(case: &mut Case<'_>, stage: &Stage<'_>) {
         // goward and its probes expand $PORT in what they look at.
         let own = list.first().is_some_and(|program| launch::base_name(program) == "goward");
         let program = launch.argv.first();
+        let whole_line = list.first().filter(|word| Some(*word) == program && is_command_line(word, stage));
+        if let Some(line) = whole_line {
+            let words: Vec<String> = line.split_whitespace().map(|word| format!("\"{word}\"")).collect();
+            let why = format!("a program whose name is '{line}', with the blanks, is looked for");
+            let place = Place::line(started.line).marked(line);
+            let mend = format!("[{}]", words.join(", "));
+            case.findings.push(Finding::new(&table::NOT_EXPANDED, place, why, mend).at(Severity::Error));
+            continue;
+        }
         let wrong = list.iter().enumerate().find_map(|(at, word)| {
             let after_own = own && program.is_some_and(|program| !list.iter().take(at + 1).any(|word| word == program));
             (!after_own).then(|| unread(word, state, at == 0)).flatten().map(|why| (word, why))
@@ -170,6 +179,17 @@ pub(super) fn in_exec_form(case: &mut Case<'_>, stage: &Stage<'_>) {
             case.findings.push(Finding::new(&table::NOT_EXPANDED, place, why, mend).at(severity));
         }
     }
+}
+
+/// `["sleep infinity"]`, `["/server --port 80"]`: words for a shell in one. A file may have blanks in its name, too: `/opt/my server`.
+fn is_command_line(word: &str, stage: &Stage<'_>) -> bool {
+    let mut words = word.split_whitespace();
+    let (Some(program), Some(second)) = (words.next(), words.next()) else { return false };
+    (!program.contains('/') || second.starts_with(['-', '/', '$']))
+        && !stage.steps.iter().any(|step| {
+            step.words.iter().any(|named| named.text.ends_with(word))
+                || step.commands.iter().any(|command| command.words.iter().any(|named| named.ends_with(word)))
+        })
 }
 
 /// What only a shell would have done with a word.
