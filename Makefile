@@ -69,10 +69,10 @@ bare: ## the init alone, with health and status
 .PHONY: arm64
 arm64: ## the arm64 binary, run by an emulator
 	@if rustup -q target add aarch64-unknown-linux-musl 2>/dev/null && command -v qemu-aarch64-static >/dev/null; then \
-		cargo build --release --target aarch64-unknown-linux-musl && \
-		g="qemu-aarch64-static $(OUT)/aarch64-unknown-linux-musl/release/goward -q" && \
+		cargo build --release --target aarch64-unknown-linux-musl --target-dir $(OUT)/arm64 && \
+		g="qemu-aarch64-static $(OUT)/arm64/aarch64-unknown-linux-musl/release/goward -q" && \
 		{ $$g -- sh -c 'exit 7'; test $$? = 7; } && \
-		{ timeout --foreground --preserve-status 1 $$g -- sh -c 'trap "exit 9" TERM; while :; do sleep 0.1; done'; \
+		{ timeout --foreground --preserve-status 5 $$g -- sh -c 'trap "exit 9" TERM; while :; do sleep 0.1; done'; \
 		test $$? = 9; } && echo 'arm64: it runs'; \
 	else echo 'SKIPPED: arm64 (no target or no qemu-aarch64-static)'; test -z "$$CI"; fi
 

@@ -15,8 +15,8 @@ export SKIPPED_TESTS
 logged() { # NAME COMMAND...: runs it; its output is shown and kept. $code is its exit code
     name=$1
     shift
-    { if "$@" 2>&1; then code=0; else code=$?; fi; echo "$code" >"$logs/code"; } | tee "$logs/$name.log"
-    code=$(cat "$logs/code")
+    { if "$@" 2>&1; then code=0; else code=$?; fi; echo "$code" >"$logs/$name.code"; } | tee "$logs/$name.log"
+    code=$(cat "$logs/$name.code")
 }
 
 step() { # SUITE COMMAND...: a suite that passes or fails as a whole. A line "SKIPPED: reason" says that it could not run
@@ -121,8 +121,11 @@ target() { # SUITE TARGET COMMAND...: a target of the Makefile, if these command
 target lint lint 'cargo fmt' 'cargo clippy'
 cargo_test
 once_more
-target fuzz fuzz-smoke c++
-target size size
-target bare bare
-target arm64 arm64
+# The linker's optimization of each of these takes one processor, for a minute: they are built side by side, and shown one by one.
+target fuzz fuzz-smoke c++ >/dev/null &
+target size size >/dev/null &
+target bare bare >/dev/null &
+target arm64 arm64 >/dev/null &
+wait
+for suite in fuzz size bare arm64; do cat "$logs/$suite.log"; done
 verdict

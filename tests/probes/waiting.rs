@@ -2,26 +2,46 @@
 
 use super::support::{GOWARD, LIMIT, run};
 use super::{probe, says};
+use nix::sys::socket::{self, AddressFamily, Backlog, SockFlag, SockProtocol, SockType, SockaddrIn};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// A port at which nobody listens.
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+/// A port at which nobody listens, and which nobody else can take.
+struct Port(OwnedFd);
+
+impl Port {
+    fn new() -> Port {
+        let socket =
+            socket::socket(AddressFamily::Inet, SockType::Stream, SockFlag::SOCK_CLOEXEC, None::<SockProtocol>)
+                .unwrap();
+        socket::bind(socket.as_raw_fd(), &SockaddrIn::new(127, 0, 0, 1, 0)).unwrap();
+        Port(socket)
+    }
+
+    fn number(&self) -> u16 {
+        socket::getsockname::<SockaddrIn>(self.0.as_raw_fd()).unwrap().port()
+    }
+
+    fn listen(self) -> TcpListener {
+        socket::listen(&self.0, Backlog::new(16).unwrap()).unwrap();
+        self.0.into()
+    }
 }
 
 #[test]
 fn a_server_that_comes_later_is_waited_for() {
-    let port = free_port();
+    let free = Port::new();
+    let port = free.number();
     let target = format!("tcp://127.0.0.1:{port}");
     let server = thread::spawn(move || {
         thread::sleep(Duration::from_millis(700));
-        TcpListener::bind(("127.0.0.1", port)).unwrap()
+        free.listen()
     });
     let output = probe(&["--wait=30s", &target]);
     let _listener = server.join().unwrap();
@@ -34,8 +54,8 @@ fn a_server_that_comes_later_is_waited_for() {
 
 #[test]
 fn waiting_has_an_end() {
-    let port = free_port();
-    let target = format!("http://127.0.0.1:{port}/");
+    let port = Port::new();
+    let target = format!("http://127.0.0.1:{}/", port.number());
     let began = Instant::now();
     let output = probe(&["--wait=1s", &target]);
     let took = began.elapsed();
@@ -90,7 +110,8 @@ fn it_must_be_well_as_often_as_was_said() {
 
 #[test]
 fn a_wait_is_ended_by_a_signal() {
-    let target = format!("tcp://127.0.0.1:{}", free_port());
+    let port = Port::new();
+    let target = format!("tcp://127.0.0.1:{}", port.number());
     let mut waiting = Command::new(GOWARD).args(["probe", "--wait=60s", "-q", &target]).spawn().unwrap();
     thread::sleep(Duration::from_millis(300));
     nix::sys::signal::kill(nix::unistd::Pid::from_raw(waiting.id() as i32), nix::sys::signal::Signal::SIGTERM).unwrap();
