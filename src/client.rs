@@ -252,11 +252,11 @@ fn choose(
     match (own.as_slice(), found) {
         ([one], _) => Ok(*one),
         ([], [(one, _), ..]) => {
-            Err(format!("the goward that runs here (pid {one}) is another container's; ask it with --pid"))
+            Err(format!("the goward that runs here (pid {one}) belongs to another container; ask it with --pid"))
         }
         (several, _) => {
             let list: Vec<String> = several.iter().map(ToString::to_string).collect();
-            Err(format!("several gowards run here, pids {}; say which with --pid", list.join(", ")))
+            Err(format!("several goward processes run here, pids {}; choose one with --pid", list.join(", ")))
         }
     }
 }

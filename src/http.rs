@@ -133,7 +133,7 @@ impl Response {
         let head = match head {
             Ok(head) => head?,
             Err(httparse::Error::TooManyHeaders) => return Err("more than 1000 header fields"),
-            Err(_) => return Err("no HTTP/1"),
+            Err(_) => return Err("not HTTP/1"),
         };
         self.kept.clear();
         match head.status {
@@ -215,12 +215,12 @@ fn other_protocol(bytes: &[u8]) -> Result<(), &'static str> {
     };
     let all = |fits: &dyn Fn(usize, u8) -> bool| bytes.iter().enumerate().all(|(at, byte)| fits(at, *byte));
     match (begins_as_tls(bytes), all(&http2), bytes.len()) {
-        (true, _, 2..) => Err("no HTTP/1 but TLS: the server wants https:// there"),
+        (true, _, 2..) => Err("not HTTP/1 but TLS: use https://"),
         (_, true, 9..) => Err(
-            "no HTTP/1 but HTTP/2 alone: for a gRPC server take grpc://; otherwise the server must allow HTTP/1 as well",
+            "not HTTP/1 but HTTP/2 alone: for a gRPC server use grpc://; otherwise the server must allow HTTP/1 as well",
         ),
         (true, ..) | (_, true, _) => Ok(()),
-        (false, false, _) => Err("no HTTP/1"),
+        (false, false, _) => Err("not HTTP/1"),
     }
 }
 
@@ -386,7 +386,7 @@ mod tests {
         assert_eq!(of("Content-Length: 1\r\nTransfer-Encoding: gzip", "ok"), Ok((false, "ok".to_owned())));
         // Section 5.1 and 5.2: no blank before the colon, no line that goes on.
         for wrong in ["A : b", "A: b\r\n c: d", ": b", "A b"] {
-            assert_eq!(of(wrong, ""), Err("no HTTP/1"), "{wrong}");
+            assert_eq!(of(wrong, ""), Err("not HTTP/1"), "{wrong}");
         }
     }
 
@@ -406,13 +406,13 @@ mod tests {
     fn other_protocols_are_named() {
         let settings = b"\0\0\x06\x04\0\0\0\0\0\0\x03\0\0\0\x64";
         for (bytes, wanted) in [
-            (b"\x15\x03\x01\0\x02\x02\x46".as_slice(), "no HTTP/1 but TLS"),
-            (settings, "no HTTP/1 but HTTP/2 alone"),
-            (b"\0\0\0\x04\0\0\0\0\0", "no HTTP/1 but HTTP/2 alone"),
-            (b"\x15\x04", "no HTTP/1"),
-            (b"\0\0\x07\x04\0\0\0\0\0", "no HTTP/1"),
-            (b"\0\0\x06\x05\0\0\0\0\0", "no HTTP/1"),
-            (b"\0\0\x06\x04\0\0\0\0\x01", "no HTTP/1"),
+            (b"\x15\x03\x01\0\x02\x02\x46".as_slice(), "not HTTP/1 but TLS"),
+            (settings, "not HTTP/1 but HTTP/2 alone"),
+            (b"\0\0\0\x04\0\0\0\0\0", "not HTTP/1 but HTTP/2 alone"),
+            (b"\x15\x04", "not HTTP/1"),
+            (b"\0\0\x07\x04\0\0\0\0\0", "not HTTP/1"),
+            (b"\0\0\x06\x05\0\0\0\0\0", "not HTTP/1"),
+            (b"\0\0\x06\x04\0\0\0\0\x01", "not HTTP/1"),
         ] {
             for piece in 1..=bytes.len() {
                 let error = read(bytes, piece).err().unwrap();

@@ -113,19 +113,19 @@ const LOSSES: &[(&str, &[&str], &[Loss], &str)] = &[
         "clone",
         &[],
         &[Loss::Start, Loss::Forwarding, Loss::Code],
-        "There can be no process: a server that has ended is not started again, and the code is that of the last attempt.",
+        "No process can be started: a server that has ended is not started again, and the exit code is that of the last attempt.",
     ),
     (
         "fork",
         &[],
         &[Loss::Start, Loss::Forwarding, Loss::Code],
-        "As `clone`, which makes the first process only; every other one comes by `fork`, which glibc shows as clone.",
+        "As for `clone`, which starts only the first process; all others are started by `fork`, which glibc shows as clone.",
     ),
     (
         "ioctl",
         &[],
         &[Loss::Terminal],
-        "A terminal is given by nothing else. The server, which the kernel stops when it reads from it, is continued all the same, not more often than is good for both.",
+        "No other call can give the server the terminal. When the kernel stops the server because it reads from the terminal, goward still continues it, at a limited rate.",
     ),
 ];
 
@@ -684,11 +684,13 @@ fn table(targets: &[Target], results: &Results<'_>) -> String {
     let mut text = String::from(
         "# What happens when a system call fails\n\n\
          Made by `make faults`. `cargo test` tries a part of it and fails when a call has no row.\n\n\
-         goward is PID 1 (and once an ordinary process, with what only that does). Each kind of system call that it makes once the server runs is made to fail, by strace: the first, the\n\
-         middle and the last one of its kind, each alone; and the first one and from then on every call of that name, for ever. In each cell the first word is what\n\
-         came of the single ones, and behind the stroke what came of \"for ever\", and how often the kernel refused.\n\n\
-         `ok` means that goward still forwarded SIGUSR1, reaped an orphan, kept the deadline to a tenth of it, ended what was left behind, and returned the right code; and that it\n\
-         neither used half a second of processor time nor wrote more than 50 lines. Other words say what was lost; why is below.\n\n",
+         goward runs as PID 1 (and once as an ordinary process, for the calls that it makes only there). strace makes each kind of system call\n\
+         that goward makes once the server runs fail in two ways: the first, the middle and the last call of its kind, one at a time; and every\n\
+         call of that name from the first one on, for ever. In each cell, the result for the single calls comes first; after the slash come the\n\
+         result for \"for ever\" and the number of calls that failed.\n\n\
+         `ok` means that goward still forwarded SIGUSR1, reaped an orphan, kept the deadline to a tenth of it, ended the processes that were\n\
+         left behind, and returned the right exit code; and that it neither used half a second of processor time nor wrote more than 50 lines.\n\
+         Other words say what was lost; the second table says why.\n\n",
     );
     let _ = writeln!(text, "| call | calls | {} |\n|---|---|{}", ERRORS.join(" | "), "---|".repeat(ERRORS.len()));
     for target in targets {
@@ -705,7 +707,7 @@ fn table(targets: &[Target], results: &Results<'_>) -> String {
         let _ = writeln!(text, "| `{}` | {} | {} |", target.kind, target.numbers.len(), cells.join(" | "));
     }
     text.push_str(
-        "\n## What is lost where a call is refused for ever\n\n| call | errors | what | why |\n|---|---|---|---|\n",
+        "\n## What is lost when a call fails for ever\n\n| call | errors | what | why |\n|---|---|---|---|\n",
     );
     for (name, errors, losses, why) in LOSSES {
         let errors = if errors.is_empty() { "all".to_owned() } else { errors.join(", ") };

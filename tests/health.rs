@@ -362,7 +362,7 @@ fn a_neighbour_is_not_answered_for() {
     let bare = image.run(&[&shared[0], &shared[1], "--user", USER, "--entrypoint=/command"], &["wait"]);
     bare.wait_for_log("serving");
     let asked = bare.exec(&[], &["/goward", "status"]);
-    assert!(asked.code == Some(1) && asked.stderr.contains("another container's"), "{asked:?}");
+    assert!(asked.code == Some(1) && asked.stderr.contains("belongs to another container"), "{asked:?}");
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -381,7 +381,7 @@ fn a_server_says_when_it_is_ready() {
     };
     let before = ready();
     assert!(
-        before.code == Some(1) && before.stdout.starts_with("running, not ready (it has not said READY=1 yet); pid "),
+        before.code == Some(1) && before.stdout.starts_with("running, not ready (it has not sent READY=1 yet); pid "),
         "{before:?}"
     );
 
@@ -716,7 +716,7 @@ fn a_server_that_answers_nonsense_is_never_healthy() {
         bare(&image, &[], &[&options[..], more, &["--", "/answers"]].concat())
     };
     let inits = [
-        (probed("garbage", &[]), "no HTTP/1"),
+        (probed("garbage", &[]), "not HTTP/1"),
         (probed("silent", &[]), "no answer within 500ms"),
         (probed("drip", &[]), "no answer within 500ms"),
         (probed("redirect", &["--health-status=200-299"]), "302 (redirects are not followed)"),
@@ -739,7 +739,7 @@ fn a_server_that_answers_nonsense_is_never_healthy() {
     // The same by goward probe, in one of them.
     let (server, _) = &inits[0];
     for (path, options, said) in [
-        ("garbage", &[][..], "no HTTP/1"),
+        ("garbage", &[][..], "not HTTP/1"),
         ("half", &[], "200, but the connection was closed in the middle of the response"),
         ("head", &[], "the connection was closed without a response"),
         ("closed", &[], "the connection was closed without a response"),
@@ -755,7 +755,7 @@ fn a_server_that_answers_nonsense_is_never_healthy() {
         assert!(answer.stderr.starts_with("unhealthy: http://localhost:8080/"), "{path}: {answer:?}");
     }
     let away = server.exec(&[], &["/goward", "probe", &at("away")]);
-    let said = ": 302, which leads to https://sso.example.com/, and that was not asked, after ";
+    let said = ": 302, which leads to https://sso.example.com/, and was not followed, after ";
     assert!(away.code == Some(0) && away.stdout.contains(said), "{away:?}");
 }
 

@@ -1,19 +1,19 @@
 #!/bin/sh
-# A rolling update, as small as it can be: a new server is started beside the old one, and the old one stopped, while requests come
-# through a proxy that sends them to whatever is ready.
+# A minimal rolling update: a new server is started beside the old one, and the old one is stopped, while requests come through a
+# proxy that sends them to the servers that are ready.
 #
 #   examples/rolling/update.sh ./goward --drain 5s     goward (the static binary), and its options
 #
-# It prints how many requests were lost; exit code 1 if any was. Docker and Go are needed, and nothing else: the image is made here,
-# and all containers share one network, which has loopback only.
+# It prints how many requests were lost; the exit code is 1 if any was. It needs only Docker and Go: the image is built here, and
+# all containers share one network, which has only loopback.
 #
 #   this script          on Kubernetes
-#   proxy                kube-proxy, or whatever stands before the pods
+#   proxy                kube-proxy, or another load balancer
 #   kubelet              the kubelet with a readinessProbe: exec: {command: [/goward, status, --ready]}
 #   docker stop          the end of a pod: SIGTERM, and SIGKILL after terminationGracePeriodSeconds
 #
-# One thing is harder here: on Kubernetes a pod that is deleted is taken off the list at once, by the control plane, and what is
-# late is only the way to all proxies. Here nobody knows of the stop but goward.
+# One thing is harder here: on Kubernetes the control plane removes a deleted pod from the endpoints at once, and only the update of
+# the proxies takes time. Here only goward knows of the stop.
 set -eu
 goward=$1
 shift
@@ -42,7 +42,7 @@ server() { # NUMBER OPTIONS...
     docker run -d --name "$name-$n" --network "container:$name-proxy" \
         -e PORT="808$n" -e GOWARD_HEALTH="http://$at/healthz" "$name" "$@" -- /good >/dev/null
     docker exec "$name-$n" /goward status --wait ready >/dev/null
-    # A container that has ended is found when the kubelet looks again.
+    # The kubelet finds that a container has ended when it looks again.
     { docker exec "$name-$n" /kubelet "$at" || true; sleep 0.5; echo "$at unready"; } >&3 2>/dev/null &
     sleep 2 # until the proxy knows of it
 }

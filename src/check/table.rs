@@ -37,7 +37,7 @@ rules! {
         "The loader ends the program with exit code 127 before main.";
     OTHER_ARCHITECTURE "GW105" Error "built for another architecture"
         "The kernel says 'exec format error'. Usual after a build on an arm64 laptop for an amd64 cluster, or the other way round.";
-    DAMAGED "GW106" Error "the program is damaged or cut off"
+    DAMAGED "GW106" Error "the program is damaged or truncated"
         "It dies of SIGSEGV before main, or is not started at all. A full disk or a broken download did that.";
     NO_BUILD_INFO "GW107" Note "no Go build information in the program"
         "The program is not Go's, or the information was removed: its toolchain, modules and their known faults cannot be checked.";
@@ -46,7 +46,7 @@ rules! {
     NOT_STRIPPED "GW109" Note "symbol table and debug information are in the program"
         "About a third of the file. Goroutine dumps keep names and line numbers without them; only debuggers need them.";
     NO_VERSION "GW110" Note "no version in the program"
-        "Nobody can tell from a running server or a core which build it is.";
+        "A running server or a core dump does not say which build it is.";
     BUILD_PATHS "GW111" Note "paths of the build machine are in the program"
         "Builds on two machines differ, and dumps tell where the source was.";
     MODIFIED_SOURCE "GW112" Note "built from a modified source tree"
@@ -55,7 +55,7 @@ rules! {
         "Go before 1.25 (or with containermaxprocs=0) starts as many threads as the machine has CPUs; under a quota it is throttled for parts of each period.";
     DEBUG_BUILD "GW114" Warning "a build for debugging"
         "The race detector costs 5 to 10 times the memory and 2 to 20 times the time; -gcflags=-N -l turns the optimizer off.";
-    LIBC_TOO_OLD "GW115" Error "the program wants a newer glibc than the image has"
+    LIBC_TOO_OLD "GW115" Error "the program needs a newer glibc than the image has"
         "The loader ends the program before main: version `GLIBC_2.34' not found.";
     NEWER_PROCESSOR "GW116" Note "the program runs on newer processors only"
         "It was built for a level of amd64 above v1, and says on others: This program can only be run on AMD64 processors with v3 microarchitecture support.";
@@ -70,13 +70,13 @@ rules! {
         "Seen only when the server first writes there, often hours after the start.";
     NO_CERTIFICATES "GW205" Error "no CA certificates where Go looks for them"
         "Every outgoing TLS connection fails: x509: certificate signed by unknown authority.";
-    BAD_CERTIFICATES "GW206" Error "the CA certificates are of no use"
+    BAD_CERTIFICATES "GW206" Error "the CA certificates are unusable"
         "The file is there but holds no certificate, or none that is still valid: as without them, every TLS connection fails.";
     NO_ZONES "GW207" Warning "no time zones"
         "time.LoadLocation fails for everything but UTC: unknown time zone Europe/Berlin.";
     UNKNOWN_ZONE "GW208" Warning "TZ names a zone that is not in the image"
-        "Go takes UTC in silence: logs and schedules are off by hours.";
-    BAD_TMP "GW209" Warning "/tmp is missing or not for everybody"
+        "Go silently uses UTC: logs and schedules are off by hours.";
+    BAD_TMP "GW209" Warning "/tmp is missing or not writable for everybody"
         "os.CreateTemp fails, and with it the first upload of more than 32 MB that net/http parses.";
     NO_HOME "GW210" Note "the user has no entry in /etc/passwd and no HOME"
         "os.UserHomeDir fails ($HOME is not defined), and user.Current without cgo.";
@@ -102,7 +102,7 @@ rules! {
         "Hundreds of megabytes, and a compiler for whoever gets in. Build in one stage and copy the program into another.";
     CACHES "GW221" Warning "caches of a build or a package manager in the image"
         "Size without use in every pull.";
-    MORE_THAN_NEEDED "GW222" Note "what a static program does not need"
+    MORE_THAN_NEEDED "GW222" Note "files that a static program does not need"
         "Shells, package managers and libraries of a base image: each is size, and something whose faults must be followed.";
     SELF_WRITABLE "GW223" Note "the server can overwrite its own program"
         "Whoever gets into it can stay. The program should be root's, and the user another.";
@@ -112,29 +112,29 @@ rules! {
     NOT_A_DOCKERFILE "GW300" Error "the Dockerfile cannot be built"
         "An instruction that does not exist, no FROM, or a stage that is not there.";
     SHELL_ENTRYPOINT "GW301" Warning "ENTRYPOINT in shell form"
-        "A shell is started and may stay PID 1: it passes no signal on, docker stop waits its ten seconds and kills. Arguments and CMD are ignored.";
+        "A shell is started and may stay PID 1: it forwards no signals, so docker stop waits for ten seconds and then kills. Arguments and CMD are ignored.";
     SHELL_CMD "GW302" Warning "CMD in shell form"
-        "A shell is started and may stay PID 1: it passes no signal on, docker stop waits its ten seconds and kills.";
+        "A shell is started and may stay PID 1: it forwards no signals, so docker stop waits for ten seconds and then kills.";
     NO_SHELL "GW303" Error "a shell is needed where there is none"
         "The shell form is run with /bin/sh, and scratch and distroless images have none: no such file or directory.";
-    NOT_JSON "GW304" Error "a list that is no JSON"
-        "JSON wants double quotes. What looks like the exec form is the shell form then, and the shell is given brackets.";
+    NOT_JSON "GW304" Error "a list that is not valid JSON"
+        "JSON requires double quotes. Without them this is the shell form, and the shell gets the brackets as text.";
     NO_EXEC "GW305" Warning "a wrapper that does not exec"
-        "The shell stays PID 1 and does not pass signals on; the server is killed without being asked to stop.";
-    IGNORED_CMD "GW306" Warning "CMD that nobody reads"
-        "An ENTRYPOINT in shell form ignores CMD; and of several CMD or ENTRYPOINT in one stage only the last counts.";
+        "The shell stays PID 1 and does not forward signals; the server is killed without being asked to stop.";
+    IGNORED_CMD "GW306" Warning "CMD that is ignored"
+        "An ENTRYPOINT in shell form ignores CMD; and of several CMD or ENTRYPOINT instructions in one stage only the last counts.";
     NO_USER "GW307" Warning "the final stage has no USER"
         "The server runs as root.";
     USER_ROOT "GW308" Warning "USER is root"
         "The server runs as root.";
-    USER_UNKNOWN "GW309" Error "USER is a name that the image does not know"
+    USER_UNKNOWN "GW309" Error "USER is a name that is not in the image"
         "On scratch there is no /etc/passwd: unable to find user. Numbers need no entry.";
     USER_BY_NAME "GW310" Note "USER is a name"
         "Kubernetes' runAsNonRoot can only check numbers, and refuses to start the pod.";
     SINGLE_STAGE "GW311" Warning "the final stage has the Go toolchain"
         "Hundreds of megabytes, and a compiler for whoever gets in. Build in one stage and copy the program into another.";
-    BUILD_PACKAGES "GW312" Warning "packages for building in the final stage"
-        "Compilers and version control are for the build; what is not in the image has no faults to follow.";
+    BUILD_PACKAGES "GW312" Warning "build packages in the final stage"
+        "Compilers and version control are for the build; what is not in the image needs no security updates.";
     PACKAGE_CACHE "GW313" Warning "a package manager's cache in the final stage"
         "Size without use in every pull. It must be removed in the same RUN: a later one only hides it.";
     SOURCE_FIRST "GW314" Warning "the source is copied before the modules are downloaded"
@@ -148,10 +148,10 @@ rules! {
     NOT_STRIPPED_BUILD "GW318" Note "built without -ldflags=-s"
         "Symbol table and debug information are about a third of the file. Goroutine dumps keep names and lines without them.";
     NO_VERSION_BUILD "GW319" Note "built without a version"
-        "Nobody can tell from a running server which build it is.";
+        "A running server does not say which build it is.";
     NO_CERTIFICATES_COPIED "GW320" Warning "no CA certificates in the final stage"
         "Every outgoing TLS connection fails: x509: certificate signed by unknown authority.";
-    UNPINNED "GW321" Warning "a base image that moves"
+    UNPINNED "GW321" Warning "a base image whose tag moves"
         "The same commit gives another image tomorrow, and another Go version with it.";
     GO_IMAGE_UNSUPPORTED "GW322" Note "a Go version out of support"
         "It gets no more security fixes in the standard library, which is inside the program.";
@@ -165,8 +165,8 @@ rules! {
         "The container is unhealthy for ever.";
     STOPSIGNAL_UNFIT "GW327" Warning "a STOPSIGNAL that does not stop a Go server"
         "Go ignores some signals, dies of others without cleaning up, and prints its goroutines on QUIT and ABRT.";
-    NO_INIT "GW328" Warning "a server that starts others, and no init"
-        "Nobody reaps what its children leave behind: zombies, until there are no process ids left.";
+    NO_INIT "GW328" Warning "a server that starts other programs, and no init"
+        "Orphans that its children leave behind are not reaped: zombies pile up until no process ids are left.";
     LOW_PORT "GW329" Note "a port below 1024 without root"
         "Docker allows it since 20.10; Kubernetes and podman may not: bind: permission denied.";
     NO_DOCKERIGNORE "GW330" Warning "COPY . without a .dockerignore"
@@ -175,7 +175,7 @@ rules! {
         "COPY . brings the history into the image, and each commit spoils the cache.";
     EMPTY_ARG "GW332" Warning "an ARG from before FROM is empty here"
         "It belongs to the FROM lines alone; in a stage it must be declared again.";
-    CANNOT_TELL "GW333" Note "how it is built cannot be told"
+    CANNOT_TELL "GW333" Note "how the program is built is not known"
         "A Makefile, a script or another tool builds the program: whether cgo is off and a version set is written there.";
     SECRET_IN_ENV "GW334" Warning "a secret in ARG, ENV or a command"
         "It is in the image's history or configuration, readable by everybody who can pull it.";
@@ -195,11 +195,11 @@ rules! {
         "ADD unpacks archives and fetches URLs, depending on what it finds; COPY does what it says.";
     GLIBC_NEWER "GW342" Error "built against a newer glibc than the final stage has"
         "The loader ends the program before main: version `GLIBC_2.34' not found.";
-    ANY_VERSION "GW343" Warning "a Go program of whatever version is newest"
+    ANY_VERSION "GW343" Warning "a Go program installed without a fixed version"
         "The same commit builds another program tomorrow, and one day none: its newest version may need a newer Go.";
-    COPY_IGNORED "GW344" Error "COPY of what .dockerignore leaves out"
+    COPY_IGNORED "GW344" Error "COPY of a file that .dockerignore leaves out"
         "The file is not sent to the builder: the build ends with 'not found', though it is there.";
-    MISSPELT "GW345" Warning "a variable that nothing sets, beside one with nearly the same name"
+    MISSPELT "GW345" Warning "a variable that is never set, with nearly the name of one that is"
         "It is empty: the path, the version or the flag that it stands in is not what was meant.";
     NOT_WRITTEN "GW346" Error "COPY of a path that the build writes elsewhere"
         "The build ends with 'not found', or copies an empty directory of the base in its place.";
@@ -215,19 +215,19 @@ rules! {
         "Whoever gets into the server can change what others run or read.";
     OUTSIDE_CONTEXT "GW352" Error "COPY from outside the build context"
         "The builder sees nothing above the context, and no path of the machine: not found, or another file of that name.";
-    OLD_ENV "GW353" Note "ENV in its old form"
+    OLD_ENV "GW353" Note "ENV in its old form, without ="
         "ENV NAME VALUE takes all that follows as the value, a second NAME=VALUE too; docker build --check warns of it.";
     GO_TOO_OLD "GW354" Error "go.mod asks for a newer Go than the image has"
         "Docker's golang images set GOTOOLCHAIN=local: go: go.mod requires go >= 1.27 (running go 1.26; GOTOOLCHAIN=local).";
     UNKNOWN_STAGE "GW355" Note "COPY from a name that no stage has"
-        "Docker pulls an image of that name, if the build does not give a context the name; often it is a stage that was renamed.";
+        "Docker pulls an image of that name, unless the build defines a context of that name; often a stage was renamed.";
     HEALTH_UNFIT "GW356" Error "a HEALTHCHECK that does not fit what is started"
-        "goward status asks the init of the container: where goward is not that, the container is unhealthy for ever.";
+        "goward status asks the init of the container: if that is not goward, the container is unhealthy for ever.";
     HEALTH_TIMEOUT "GW357" Warning "a HEALTHCHECK that is killed before its probe gives up"
         "Docker kills the probe: the reason why the server is unhealthy is lost, and processes that the probe started may stay.";
 
     IMAGE_SHELL_ENTRYPOINT "GW401" Warning "the image starts its server through a shell"
-        "A shell may stay PID 1: it passes no signal on, docker stop waits its ten seconds and kills.";
+        "A shell may stay PID 1: it forwards no signals, so docker stop waits for ten seconds and then kills.";
     IMAGE_STOPSIGNAL "GW403" Warning "the image's stop signal does not stop a Go server"
         "Go ignores some signals, dies of others without cleaning up, and prints its goroutines on QUIT and ABRT.";
     IMAGE_HEALTHCHECK "GW404" Error "the image's HEALTHCHECK cannot be executed"
@@ -242,8 +242,8 @@ rules! {
         "Everybody who can pull the image reads it in its configuration.";
     UNREADABLE_LAYER "GW409" Warning "a layer cannot be read"
         "Its contents are unknown, and files that it may hold are not checked.";
-    STARTS_CHILDREN "GW410" Note "the program can start others, and there is no init"
-        "If it does, nobody reaps what its children leave behind.";
+    STARTS_CHILDREN "GW410" Note "the program can start other programs, and there is no init"
+        "If it does, orphans that its children leave behind are not reaped, and stay as zombies.";
     NO_PROGRAM "GW411" Note "the image names no program"
         "Without ENTRYPOINT and CMD it is unknown what the container runs.";
 }

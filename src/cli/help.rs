@@ -50,8 +50,7 @@ impl Command {
 
     /// Says what is wrong with a command line.
     pub fn refuse(&self, errors: &[String]) -> Answer {
-        let more =
-            if self.starts_program { String::new() } else { format!(" (goward {} --help tells more)", self.name) };
+        let more = if self.starts_program { String::new() } else { format!(" (see goward {} --help)", self.name) };
         Answer::Refused(errors.iter().map(|error| format!("goward: {error}{more}\n")).collect())
     }
 }

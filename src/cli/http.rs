@@ -108,7 +108,7 @@ const AGENT: &str = "User-Agent";
 
 /// Of a binary with less in it.
 const NO_TLS: &str =
-    "there is no TLS in this goward: it was built without its feature tls; probe a port in the clear, or by a command";
+    "this goward was built without TLS (its feature tls): probe a port that does not need TLS, or probe with a command";
 
 /// A host name, or an IP address.
 ///

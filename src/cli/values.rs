@@ -61,7 +61,7 @@ pub fn exit_code(text: &str) -> Result<u8, String> {
 pub fn one_of<T: Copy>(text: &str, known: &[(&str, T)]) -> Result<T, String> {
     known.iter().find(|(word, _)| *word == text).map(|(_, value)| *value).ok_or_else(|| {
         let words: Vec<&str> = known.iter().map(|(word, _)| *word).collect();
-        format!("'{text}' is none of {}", words.join(", "))
+        format!("'{text}' is not one of {}", words.join(", "))
     })
 }
 

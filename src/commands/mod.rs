@@ -113,7 +113,7 @@ const fn word(name: &'static str, operands: &'static str, summary: &'static str)
     }
 }
 
-const HELP: Command = word("help", "[COMMAND]", "this text, or that of a command");
+const HELP: Command = word("help", "[COMMAND]", "this help, or that of a command");
 const VERSION: Command = word("version", "", "the version");
 
 /// Reads the command line. argv[0] decides whose it is. `ours` are the names of all variables with our prefix: one that is no
@@ -214,7 +214,7 @@ fn version(operands: &[CString]) -> Answer {
     match operands {
         [] => Answer::Version,
         [word] if matches!(word.as_bytes(), b"-h" | b"--help") => Answer::Help(&run::COMMAND),
-        [..] => VERSION.refuse(&["version takes nothing behind it".to_owned()]),
+        [..] => VERSION.refuse(&["version takes no arguments".to_owned()]),
     }
 }
 
@@ -337,7 +337,7 @@ mod tests {
         for (line, wanted) in [
             ("help srv", "there is no command 'srv'"),
             ("help run probe", "one command at a time"),
-            ("version please", "takes nothing"),
+            ("version please", "takes no arguments"),
         ] {
             let (stdout, stderr, code) = said(line, "80");
             assert_eq!((stdout.as_str(), code), ("", exit::GOWARD_FAILED), "{line}");

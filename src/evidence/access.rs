@@ -166,12 +166,12 @@ fn refusal(pid: i32, errno: Errno) -> String {
         _ if yama > 0 => format!(
             "the kernel's Yama (kernel.yama.ptrace_scope = {yama}) allows that to {}",
             match yama {
-                1 => "its ancestors only, as the goward is that has started it",
+                1 => "its ancestors only, such as the goward that started it",
                 2 => "processes with CAP_SYS_PTRACE only",
                 _ => "nobody",
             }
         ),
-        _ => "it may have capabilities or a user namespace that this process has not, or a security module forbids it"
+        _ => "it may have capabilities or a user namespace that this process does not have, or a security module forbids it"
             .to_owned(),
     };
     format!("the memory of pid {pid} may not be read ({}): {why}", errno.desc())

@@ -194,16 +194,16 @@ impl Wait {
 
     pub(super) fn advice(self) -> &'static str {
         match self {
-            Wait::Lock => "Unlock on every way out (defer mu.Unlock()), and wait for nothing while holding a mutex.",
+            Wait::Lock => "Unlock on every return path (defer mu.Unlock()), and do not wait while holding a mutex.",
             Wait::Group => {
                 "Tell every goroutine of the WaitGroup to stop before Wait: cancel its context or close its channel."
             }
             Wait::Cond => "Call Broadcast when stopping, and let the waiting loop look whether it is to stop.",
             Wait::Receive => {
-                "Close the channel when stopping, or cancel the context it is of; a ticker's needs ctx.Done() beside it in a select."
+                "Close the channel when stopping, or cancel the context it belongs to; a ticker needs ctx.Done() beside it in a select."
             }
             Wait::Once => "Do not call Do inside the function that the same Once runs, and let that function end.",
-            Wait::PipeRead => "Close the writing end (CloseWithError) on every way out.",
+            Wait::PipeRead => "Close the writing end (CloseWithError) on every return path.",
             Wait::PipeWrite => "Close the reading end (CloseWithError) when nobody reads any more.",
             Wait::Output => "Set Cmd.WaitDelay: another process, which the child started, still has its output open.",
             Wait::Printer => "Look at the largest groups of the program's own code first.",

@@ -27,7 +27,7 @@ pub(super) const FAILED: u8 = 1;
 pub(super) const NO_GOROUTINES: u8 = 2;
 /// What who asks for goroutines is told where this binary knows nothing of them.
 #[cfg(not(feature = "goroutines"))]
-const LEFT_OUT: &[u8] = b"-this init was built without what reads goroutines (--no-default-features)";
+const LEFT_OUT: &[u8] = b"-this goward was built without goroutine dumps (--no-default-features)";
 
 /// What has to do with the server's memory.
 #[derive(Debug, Default)]
@@ -130,7 +130,7 @@ impl Init {
             return;
         }
         if !self.supervisor.is_running() || self.launching.starting.is_some() {
-            let _ = rights::send_with(&connection, b"-the server does not run", &[]);
+            let _ = rights::send_with(&connection, b"-the server is not running", &[]);
             return;
         }
         if self.evidence.handing.len() >= MOST {

@@ -50,7 +50,7 @@ impl MemoryLimit {
         let of_limit = match self.right {
             Some(right) if right == self.told => return None,
             Some(right) => format!("90 % of the new one is {} ({right})", size(right)),
-            None => "there is none any more".to_owned(),
+            None => "there is no limit any more".to_owned(),
         };
         let told = self.told;
         Some(format!(

@@ -52,7 +52,7 @@ impl Core {
     /// # Errors
     /// A sentence: it is no core dump.
     pub fn read(file: ReadAt<'_>) -> Result<Core, String> {
-        let elf = Elf::read(file).ok_or("it is no ELF file, or its headers are cut off")?;
+        let elf = Elf::read(file).ok_or("it is not an ELF file, or its headers are truncated")?;
         let is_core = elf::piece(file, 16, 2).is_some_and(|kind| elf.number(&kind) == 4);
         (is_core && elf.wide && !elf.is_big()).then_some(()).ok_or("it is not a core dump of a 64-bit program")?;
         let mut core = Core::default();

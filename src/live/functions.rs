@@ -124,7 +124,8 @@ impl Functions {
             Functions { image: image.clone(), architecture, extra: 0, wrapper: 0, places: RefCell::default() };
         let candidates = functions.image.rest.clone();
         let found = candidates.into_iter().filter(|word| *word != 0).find(|word| functions.has_trees_at(memory, *word));
-        functions.extra = found.ok_or("its table of inlined calls (go:func.*) is not to be found: an unknown Go?")?;
+        functions.extra =
+            found.ok_or("its table of inlined calls (go:func.*) cannot be found: an unknown version of Go?")?;
         functions.wrapper = match minor {
             Some(18..=21) => 21,
             Some(22..=24) => 22,

@@ -106,12 +106,11 @@ impl Layout {
         functions: &Functions,
         minor: Option<u32>,
     ) -> Result<Layout, String> {
-        let reasons =
-            reasons(memory, image).ok_or("the names of what goroutines wait for are not to be found in it")?;
+        let reasons = reasons(memory, image).ok_or("the names of what goroutines wait for cannot be found in it")?;
         // The list may have grown, and moved, between two looks at the data.
         let all = (0..LOOKS)
             .find_map(|_| all(memory, image))
-            .ok_or("its list of goroutines (runtime.allgs) is not to be found: an unknown Go?")?;
+            .ok_or("its list of goroutines (runtime.allgs) cannot be found: an unknown version of Go?")?;
         // What is seen in the middle of a change is seen otherwise the next time.
         let found = (0..TRIES).find_map(|_| {
             let sample = sample(memory, list(memory, &all)?)?;

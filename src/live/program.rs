@@ -99,7 +99,7 @@ impl Image {
             .and_then(|section| Some(section.address.checked_add(bias)?).filter(|at| *at != bias));
         let by_section = known.and_then(|table| module(memory, table, &data));
         by_section.or_else(|| searched(memory, maps, &data)).ok_or_else(|| {
-            "the table of its functions (pclntab) is not to be found in its memory; is it packed, or of an unknown Go?"
+            "the table of its functions (pclntab) cannot be found in its memory; is it packed, or built with an unknown version of Go?"
                 .to_owned()
         })
     }

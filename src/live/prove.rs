@@ -127,9 +127,9 @@ impl Program<'_> {
             self.maps.iter().filter(|mapping| mapping.readable).map(|mapping| mapping.end - mapping.start).sum();
         // Each round reads it once, and looks at it a second time.
         self.memory.allow(mapped / 16);
-        let heap = self
-            .heap(mapped)
-            .ok_or("the list of its heap's spans (runtime.mheap_.allspans) is not to be found: an unknown Go?")?;
+        let heap = self.heap(mapped).ok_or(
+            "the list of its heap's spans (runtime.mheap_.allspans) cannot be found: an unknown version of Go?",
+        )?;
         let all = self.all_words().ok_or("its list of goroutines can no longer be read")?;
         let mut waiters = Vec::new();
         for (address, words) in &all {

@@ -109,7 +109,7 @@ pub(super) fn unwind(memory: &Reader<'_>, functions: &Functions, words: &mut Wor
     stack
 }
 
-/// None: the caller of the last place is not to be found.
+/// None: the caller of the last place cannot be found.
 fn climb(
     memory: &Reader<'_>,
     functions: &Functions,

@@ -183,7 +183,7 @@ impl Lost {
         let lines = std::mem::take(&mut self.lines);
         self.told += lines;
         let what = match self.why {
-            Why::Unread => "were dropped: nobody read stderr".to_owned(),
+            Why::Unread => "were dropped: stderr was not read".to_owned(),
             Why::Error(errno) => format!("were dropped: stderr: {}", errno.desc()),
             Why::Killed => "may be missing: the process that writes them was killed".to_owned(),
         };
@@ -490,7 +490,7 @@ mod tests {
         let text = String::from_utf8(text).unwrap();
         let whole = text.lines().filter(|l| l.len() == 999).count() as u64;
         assert_eq!(whole + lost, 200);
-        assert!(text.ends_with(&format!("goward: {lost} log lines were dropped: nobody read stderr\nand on\n")));
+        assert!(text.ends_with(&format!("goward: {lost} log lines were dropped: stderr was not read\nand on\n")));
     }
 
     #[test]
@@ -531,7 +531,7 @@ mod tests {
         assert_eq!(lost.note().as_deref(), Some(text));
         // What told of them is lost, with a line behind it.
         lost.add(format!("{text}d\n").as_bytes(), Why::Unread);
-        assert_eq!(lost.note().as_deref(), Some("goward: 5 log lines were dropped: nobody read stderr\n"));
+        assert_eq!(lost.note().as_deref(), Some("goward: 5 log lines were dropped: stderr was not read\n"));
         lost.told = 0;
         assert_eq!(lost.note(), None);
     }

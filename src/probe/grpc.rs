@@ -355,12 +355,12 @@ fn is_sound(kind: u8, flags: u8, stream: u32, length: usize) -> bool {
 /// Of a server that speaks something else: what can be told by its first bytes.
 fn other_protocol(unread: &[u8]) -> Option<&'static str> {
     if unread.starts_with(b"HTTP/1") {
-        return Some("no HTTP/2 but HTTP/1: is this the gRPC port?");
+        return Some("not HTTP/2 but HTTP/1: is this the gRPC port?");
     }
-    (unread.len() >= 2 && begins_as_tls(unread)).then_some("no HTTP/2 but TLS: the server wants grpcs:// there")
+    (unread.len() >= 2 && begins_as_tls(unread)).then_some("not HTTP/2 but TLS: use grpcs://")
 }
 
-const NO_HTTP2: &str = "no HTTP/2: is this the gRPC port?";
+const NO_HTTP2: &str = "not HTTP/2: is this the gRPC port?";
 
 /// Of gRPC, by number.
 const CODES: [&str; 17] = [
@@ -555,14 +555,14 @@ mod tests {
             (vec![(HEADERS, LAST, early.as_slice())], "HTTP status 103"),
             (vec![data, end], "data before"),
             (vec![end], "no HTTP status"),
-            (vec![good, data, (CONTINUATION, LAST, zero.as_slice())], "no HTTP/2"),
-            (vec![good, (PUSH, END_HEADERS, &[0, 0, 0, 2])], "no HTTP/2"),
-            (vec![good, (SETTINGS, 0, &[0, 1, 0, 0, 0])], "no HTTP/2"),
-            (vec![good, (SETTINGS, ACK, &[0, 1, 0, 0, 0, 0])], "no HTTP/2"),
-            (vec![good, (PING, 0, b"1234567")], "no HTTP/2"),
-            (vec![good, (GO_AWAY, 0, &[0, 0, 0, 1])], "no HTTP/2"),
-            (vec![good, (RESET, 0, &[0, 0, 0])], "no HTTP/2"),
-            (vec![good, (WINDOW_UPDATE, 0, &[0, 0, 1])], "no HTTP/2"),
+            (vec![good, data, (CONTINUATION, LAST, zero.as_slice())], "not HTTP/2"),
+            (vec![good, (PUSH, END_HEADERS, &[0, 0, 0, 2])], "not HTTP/2"),
+            (vec![good, (SETTINGS, 0, &[0, 1, 0, 0, 0])], "not HTTP/2"),
+            (vec![good, (SETTINGS, ACK, &[0, 1, 0, 0, 0, 0])], "not HTTP/2"),
+            (vec![good, (PING, 0, b"1234567")], "not HTTP/2"),
+            (vec![good, (GO_AWAY, 0, &[0, 0, 0, 1])], "not HTTP/2"),
+            (vec![good, (RESET, 0, &[0, 0, 0])], "not HTTP/2"),
+            (vec![good, (WINDOW_UPDATE, 0, &[0, 0, 1])], "not HTTP/2"),
         ] {
             let why = said(&frames).unwrap_err();
             assert!(why.contains(wanted), "{wanted}: {why}");
@@ -612,10 +612,10 @@ mod tests {
     #[test]
     fn what_is_no_grpc_is_found() {
         for (bytes, wanted) in [
-            (b"HTTP/1.1 400 Bad Request\r\n\r\n".as_slice(), "no HTTP/2"),
-            (b"SSH-2.0-OpenSSH_9.2p1\r\n", "no HTTP/2"),
-            (b"\x15\x03\x01\0\x02\x02\x46", "no HTTP/2 but TLS"),
-            (b"\0\0\x08\x07\0\0\0\0\0\0\0\0\0\0\0\0\0", "no HTTP/2"),
+            (b"HTTP/1.1 400 Bad Request\r\n\r\n".as_slice(), "not HTTP/2"),
+            (b"SSH-2.0-OpenSSH_9.2p1\r\n", "not HTTP/2"),
+            (b"\x15\x03\x01\0\x02\x02\x46", "not HTTP/2 but TLS"),
+            (b"\0\0\x08\x07\0\0\0\0\0\0\0\0\0\0\0\0\0", "not HTTP/2"),
             (b"\0\0\0\x04\0\0\0\0\0\0\0\x08\x07\0\0\0\0\0\0\0\0\0\0\0\0\0", "going away"),
             (b"\0\0\0\x04\0\0\0\0\0\0\0\x04\x03\0\0\0\0\x01\0\0\0\x07", "HTTP/2 error 7"),
             (b"\0\0\0\x04\0\0\0\0\0\0\0\x01\x01\x05\0\0\0\x01\x8d", "HTTP status 404"),

@@ -114,7 +114,7 @@ impl Http {
                 }
                 Redirect::Elsewhere(to) => {
                     let to: String = to.chars().take(200).collect();
-                    return Outcome::well(format!("{status}{via}, which leads to {to}, and that was not asked"));
+                    return Outcome::well(format!("{status}{via}, which leads to {to}, and was not followed"));
                 }
                 Redirect::Wrong => return Outcome::ill(format!("{status}{via}, with a Location that is no URL")),
             }
@@ -177,7 +177,7 @@ mod tests {
             ("HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\n", true, "302"),
             ("HTTP/1.1 503 No\r\nContent-Length: 8\r\n\r\ndb \x1bdown", false, "503: db \u{fffd}down"),
             ("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", false, "404"),
-            ("SSH-2.0\r\n", false, "no HTTP/1"),
+            ("SSH-2.0\r\n", false, "not HTTP/1"),
         ] {
             for piece in 1..=text.len() {
                 let outcome = answer(&mut http("http://localhost/", None), text.as_bytes(), piece);
@@ -248,13 +248,13 @@ mod tests {
                 "302",
                 "Location: https://localhost/a\r\n",
                 true,
-                "302, which leads to https://localhost/a, and that was not asked",
+                "302, which leads to https://localhost/a, and was not followed",
             ),
             (
                 "302",
                 "Location: http://example.com/\r\n",
                 true,
-                "302, which leads to http://example.com/, and that was not asked",
+                "302, which leads to http://example.com/, and was not followed",
             ),
             ("302", "Location: /a b\r\n", false, "302, with a Location that is no URL"),
             ("302", "", true, "302"),

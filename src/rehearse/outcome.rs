@@ -195,7 +195,7 @@ impl Run {
     pub(super) fn faults(&self, plan: &Rehearsal) -> Vec<String> {
         let mut faults = Vec::new();
         let Some(end) = &self.end else {
-            return vec!["goward's own part was ended from outside".to_owned()];
+            return vec!["the rehearsal's init was ended from outside".to_owned()];
         };
         if !plan.judges_stop() {
             // How it was ended says nothing of it.
@@ -370,14 +370,14 @@ impl Run {
         let signal = signal(plan);
         add(Some(0), format!("{signal} to the server"));
         for listener in &self.listeners {
-            add(listener.closed_ms, format!("it listens no longer on {}", listener.address));
+            add(listener.closed_ms, format!("it no longer listens on {}", listener.address));
         }
         let trials = &self.trials;
         let served = if trials.answered > 0 { "answered" } else { "accepted" };
         add(trials.last_served_ms, format!("the last new connection that was {served}"));
         add(trials.first_refused_ms, "new connections are refused".to_owned());
         add(self.last_response_ms, "the last response".to_owned());
-        add(end.dump_ms, "it has missed its time: SIGQUIT, for the goroutine dump".to_owned());
+        add(end.dump_ms, "it has missed its deadline: SIGQUIT, for the goroutine dump".to_owned());
         add(end.abort_ms, "SIGABRT, for it caught SIGQUIT or still prints".to_owned());
         add(end.kill_ms, "SIGKILL".to_owned());
         add(end.stop_ms, format!("the server {}", end.server));

@@ -44,7 +44,7 @@ impl Reply {
 
     fn sentence(self) -> String {
         match self {
-            Reply::Pending => "has it in hand".to_owned(),
+            Reply::Pending => "has accepted it, and has not answered".to_owned(),
             Reply::Status(status) => format!("answered {status}"),
             Reply::Other => "did not answer in HTTP".to_owned(),
         }

@@ -132,7 +132,7 @@ fn unreachable(path: &Path, errno: Errno, error: &std::io::Error) -> String {
             let uid = nix::unistd::geteuid();
             let closed = path.ancestors().skip(1).find(|dir| fs::symlink_metadata(dir).is_ok());
             let closed = closed.unwrap_or(path).display();
-            format!("uid {uid} may not look into {closed}")
+            format!("uid {uid} may not enter {closed}")
         }
         other => other.desc().to_owned(),
     }

@@ -85,7 +85,7 @@ impl Supervisor {
                 None
             }
             (_, Life::Running, Stage::Server) => Some("the server is being stopped"),
-            (..) => Some("the server does not run"),
+            (..) => Some("the server is not running"),
         }
     }
 
@@ -149,11 +149,11 @@ impl Supervisor {
     pub fn why_unready(&self) -> Option<&'static str> {
         let verdicts = (self.verdict_for(Purpose::Ready), self.verdict());
         match (self.missed, verdicts) {
-            (Some(StopReason::StartTimeout), _) => Some("it has not said READY=1 in time"),
+            (Some(StopReason::StartTimeout), _) => Some("it has not sent READY=1 in time"),
             (Some(_), _) => Some("it missed its watchdog"),
             _ if self.policy.notify && !self.notified => Some(match self.ready_at {
-                None => "it has not said READY=1 yet",
-                Some(_) => "it has said RELOADING=1 or STOPPING=1",
+                None => "it has not sent READY=1 yet",
+                Some(_) => "it has sent RELOADING=1 or STOPPING=1",
             }),
             (None, (_, Some(Verdict::Unhealthy))) => Some("its health probes fail"),
             (None, (Some(Verdict::Unhealthy), _)) => Some("its readiness probes fail"),

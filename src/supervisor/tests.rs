@@ -1300,7 +1300,7 @@ fn a_server_has_the_time_of_its_start_to_say_that_it_is_ready() {
     told.run_until(ms(4_500));
     assert_eq!(told.done, [(ms(4_000), Action::Unwell(StopReason::StartTimeout))]);
     assert_eq!(told.supervisor.state(), State::Unhealthy);
-    assert_eq!(told.supervisor.why_unready(), Some("it has not said READY=1 in time"));
+    assert_eq!(told.supervisor.why_unready(), Some("it has not sent READY=1 in time"));
     let _ = told.event(Event::Notified(Notice::Ready));
     assert_eq!(told.supervisor.state(), State::Ready);
     // A freeze is no part of it.

@@ -16,7 +16,7 @@ pub fn addresses(name: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
     let found = CString::new(name).map_err(|_| libc::EAI_NONAME).and_then(|name| look_up(&name));
     found.map(|ips| ips.into_iter().map(|ip| SocketAddr::new(ip.ip(), port)).collect()).map_err(|code| match code {
         libc::EAI_NONAME | libc::EAI_NODATA => {
-            format!("there is no host '{name}', says the name server of /etc/resolv.conf (and /etc/hosts has none)")
+            format!("there is no host '{name}': the name server in /etc/resolv.conf says so, and /etc/hosts has no entry for it")
         }
         libc::EAI_AGAIN => format!("'{name}' cannot be looked up: no name server of /etc/resolv.conf answers"),
         libc::EAI_SYSTEM => format!("'{name}' cannot be looked up: {}", Errno::last().desc()),

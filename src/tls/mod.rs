@@ -428,12 +428,12 @@ impl Client {
 /// Of a server that speaks something else: what can be told by its first bytes.
 fn other_protocol(unread: &[u8]) -> Option<&'static str> {
     match unread {
-        [b'H', b'T', b'T', b'P', ..] => Some("no TLS but HTTP/1: the server wants http there, not https"),
-        [0, 0, _, 4, _, 0, 0, 0, 0, ..] => Some("no TLS but HTTP/2: the server wants grpc there, not grpcs"),
+        [b'H', b'T', b'T', b'P', ..] => Some("not TLS but HTTP/1: use http, not https"),
+        [0, 0, _, 4, _, 0, 0, 0, 0, ..] => Some("not TLS but HTTP/2: use grpc, not grpcs"),
         [record::CHANGE_CIPHER_SPEC..=record::DATA, 3, ..] | [record::CHANGE_CIPHER_SPEC..=record::DATA] | [] => None,
         [0] | [0, 0] | [0, 0, _] | [0, 0, _, 4] | [0, 0, _, 4, _, ..] if unread.len() < 9 => None,
         [b'H'] | [b'H', b'T'] | [b'H', b'T', b'T'] => None,
-        _ => Some("no TLS"),
+        _ => Some("not TLS"),
     }
 }
 

@@ -797,7 +797,7 @@ fn what_is_no_archive() {
     fs::write(scratch.path("noise"), vec![0xa5; 4096]).unwrap();
     fs::write(scratch.path("zipped"), [0x1f, 0x8b, 8, 0, 0, 0]).unwrap();
     for (name, said) in
-        [("other.tar", "no image"), ("noise", "no tar archive"), ("zipped", "gunzip"), ("none", "No such file")]
+        [("other.tar", "not an image"), ("noise", "not a tar archive"), ("zipped", "gunzip"), ("none", "No such file")]
     {
         let mut command = Command::new(GOWARD);
         let outcome = run(command.args(["check", "--image"]).arg(scratch.path(name)), LIMIT);

@@ -31,9 +31,9 @@ fn examples(rule: &Rule) -> [String; 2] {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/findings").join(format!("{}.md", rule.id));
     let page = fs::read_to_string(page).unwrap();
     let example = page.split("\n## Example\n").nth(1).unwrap_or_default().split("\n## Fix\n").next().unwrap();
-    ["This has it", "This has not"].map(|begins| {
+    ["With the fault", "Without the fault"].map(|begins| {
         let told = example.split(begins).nth(1).unwrap_or_default();
-        told.split("\nThis has").next().unwrap().to_owned()
+        told.split("\nWith").next().unwrap().to_owned()
     })
 }
 

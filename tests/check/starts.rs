@@ -59,7 +59,7 @@ fn certificates_in_a_closed_directory() {
     let root = Root::good();
     root.directory("/etc/ssl", 0o700);
     let report = root.server();
-    assert!(report.has("GW205") && report.says("may not look into /etc/ssl (") && report.says("0755"), "{}", report.0);
+    assert!(report.has("GW205") && report.says("may not enter /etc/ssl (") && report.says("0755"), "{}", report.0);
 }
 
 /// In images: who is started, behind what stands before it, and as whom.

@@ -187,10 +187,10 @@ fn settings_that_do_not_fit_together_are_refused() {
         ("--drain 9s", "leaves the server no time to stop"),
         ("--stop-timeout 1s --dump-lead 2s", "must be shorter than --stop-timeout"),
         ("--dump-lead 100ms", "leaves the dump no time"),
-        ("--own /tmp/x", "--own has a meaning only with --user"),
-        ("--own-stdio", "--own-stdio has a meaning only with --user"),
-        ("--keep-cap net_bind_service", "--keep-cap has a meaning only with --user"),
-        ("--allow-new-privs", "--allow-new-privs has a meaning only with --user"),
+        ("--own /tmp/x", "--own is valid only with --user"),
+        ("--own-stdio", "--own-stdio is valid only with --user"),
+        ("--keep-cap net_bind_service", "--keep-cap is valid only with --user"),
+        ("--allow-new-privs", "--allow-new-privs is valid only with --user"),
         ("--stop-on CHLD", "SIGCHLD never reaches goward"),
     ] {
         let words: Vec<_> = options.split(' ').chain(["/bin/true"]).collect();

@@ -157,7 +157,7 @@ fn what_cannot_be_done_is_said_and_not_done() {
     let run = Plan::new("--restart always").shell(&script);
     run.log("restarting it in 6.4s");
     let (code, said) = tell(&run, 0, &["reload"]);
-    assert!(code == 1 && said.contains("the server does not run"), "{said}");
+    assert!(code == 1 && said.contains("the server is not running"), "{said}");
     std::fs::write(&mark, "").unwrap();
     let (lives, from) = (times(&run, "here"), Instant::now());
     assert_eq!(tell(&run, 0, &["restart"]).0, 0);

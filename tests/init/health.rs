@@ -207,7 +207,7 @@ while True:
         ("/healthz", &["--status", "302"], 0, "healthy: TARGET: 302, after"),
         ("/healthz", &["--status", "200-299"], 1, "unhealthy: TARGET: 302 (redirects are not followed)"),
         ("/loop", &[], 1, "unhealthy: TARGET: 302 (redirected to /loop), after 10 redirects"),
-        ("/other", &[], 0, "healthy: TARGET: 302, which leads to https://example.com/, and that was not asked, after"),
+        ("/other", &[], 0, "healthy: TARGET: 302, which leads to https://example.com/, and was not followed, after"),
     ] {
         let (found, said) = probe(path, more);
         assert!(found == Some(code) && said.starts_with(wanted), "{path} {more:?}: {found:?} {said}");

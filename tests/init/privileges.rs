@@ -84,7 +84,7 @@ fn groups_that_are_named() {
         ("--user app --groups nobody", "there is no group 'nobody' in /etc/group"),
         ("--user app --groups none,7", "none stands alone"),
         ("--user app --groups -1", "--groups: '-1' is not an id"),
-        ("--groups 7", "--groups has a meaning only with --user"),
+        ("--groups 7", "--groups is valid only with --user"),
     ] {
         plan(&scratch, options).fixture("exit 0").end().must(125, why);
     }

@@ -114,8 +114,8 @@ fn what_cannot_be_spoken_is_said() {
         (servers.url("tls-1.2", "/healthz"), "the server speaks TLS 1.2 at most, and goward TLS 1.3 alone"),
         (servers.url("p384-alone", "/healthz"), "the server accepts nothing that goward offers"),
         (servers.url("mutual", "/healthz"), "the server wants a client certificate (--tls-cert and --tls-key)"),
-        (servers.url("plain", "/healthz"), "no TLS but HTTP/1: the server wants http there, not https"),
-        (clear("grpcs", "plain"), "no TLS but HTTP/1"),
+        (servers.url("plain", "/healthz"), "not TLS but HTTP/1: use http, not https"),
+        (clear("grpcs", "plain"), "not TLS but HTTP/1"),
         (clear("grpcs", "http/1.1"), "the server does not speak h2 over TLS"),
         (clear("grpcs", "tls-1.2"), "TLS 1.2 at most"),
         (
@@ -127,7 +127,7 @@ fn what_cannot_be_spoken_is_said() {
             clear("http", "h2c"),
             "the connection was reset without a response: does the server want HTTP/2 there (grpc://)?",
         ),
-        (clear("grpc", "plain"), "no HTTP/2 but HTTP/1: is this the gRPC port?"),
+        (clear("grpc", "plain"), "not HTTP/2 but HTTP/1: is this the gRPC port?"),
     ] {
         says(&[&target], 1, said);
     }

@@ -10,9 +10,9 @@ fn cell(text: &str) -> String {
 pub(crate) fn page() -> String {
     let mut page = String::from(
         "# Options\n\nEvery command and every option. This page is generated from the tables in `src/commands/*/options.rs`; \
-         `make reference` writes it anew, together with the man page [goward.1](goward.1) and the completions for bash, zsh and \
+         `make reference` rewrites it, together with the man page [goward.1](goward.1) and the completions for bash, zsh and \
          fish in [completions/](completions).\n\n\
-         A flag replaces its variable, also where it may be repeated. TIME is seconds (`10`) or `500ms`, `1.5s`, `1m30s`.\n\n\
+         A flag replaces its variable, even if it may be repeated. TIME is seconds (`10`) or `500ms`, `1.5s`, `1m30s`.\n\n\
          | command | for |\n|---|---|\n",
     );
     for command in goward::commands::all() {

@@ -1,5 +1,5 @@
 // Command kubelet asks goward twice a second whether the server is ready, and
-// prints what the proxy reads, as localhost:8081 ready.
+// prints what the proxy reads, such as localhost:8081 ready.
 //
 // It runs inside the container, as a readinessProbe with exec does.
 package main

@@ -3,8 +3,8 @@
 //	load -requests 10000 -clients 25 'http://localhost:8080/slow?ms=20'
 //
 // Each client asks every 20 ms, or as soon as it has its answer. A request is
-// lost if its answer is not 200 and whole. The load goes on until it is sent
-// SIGTERM, and has made so many requests.
+// lost if its answer is not a complete 200. The load goes on until it has been sent
+// SIGTERM and has made that many requests.
 package main
 
 import (

@@ -1,8 +1,8 @@
 // Command proxy spreads requests over the servers that are ready, as a Service of Kubernetes does.
 //
-// Which these are it reads from its standard input, in lines as localhost:8081
-// ready or localhost:8082 unready. It tries nothing twice, so that a request that
-// a server loses is lost.
+// It reads which servers are ready from its standard input, in lines such as
+// localhost:8081 ready or localhost:8082 unready. It never retries, so a request
+// that a server loses is lost.
 package main
 
 import (

@@ -1,13 +1,13 @@
 // Command children starts processes of the kinds that need an init, and stops well itself.
 //
-//   - a worker, which it waits for: its own business, no init needed
-//   - daemons: forked twice, in a session of their own, so that they outlive
+//   - a worker, which it waits for itself: this needs no init
+//   - daemons: forked twice, in their own session, so that they outlive
 //     their parent and escape its process group
-//   - brief ones, several a second, whose parent is gone before they end: each
-//     becomes a zombie for PID 1
+//   - short-lived processes, several a second, whose parent ends before they do:
+//     each becomes a zombie that PID 1 has to reap
 //
-// goward reaps the brief ones as they end. When this program has left, the
-// daemons get TERM, the rest of the time to stop, and are named in the log:
+// goward reaps the short-lived ones as they end. When this program has ended, the
+// daemons get SIGTERM and the rest of the time to stop, and are named in the log:
 //
 //	goward -- ./children
 package main

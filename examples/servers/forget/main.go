@@ -1,6 +1,6 @@
 // Command forget leaks a goroutine with every request: the classic way.
 //
-// GET / asks three backends and answers with what comes first. The other two
+// GET / asks three backends and returns the first answer. The other two
 // send to a channel from which nobody receives any more, and wait for ever.
 // Nothing hangs, nothing fails, and the memory grows. goward finds the line:
 //
@@ -35,7 +35,7 @@ func first(backends int) string {
 	answers := make(chan string, room)
 	for backend := range backends {
 		go func() {
-			answers <- ask(backend) // The fault: who comes second waits here for ever.
+			answers <- ask(backend) // The fault: every later answer waits here for ever.
 		}()
 	}
 	return <-answers

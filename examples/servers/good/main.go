@@ -22,8 +22,8 @@ import (
 // version is stamped: go build -ldflags="-X main.version=1.2.3"
 var version = "dev"
 
-// stopTimeout is for the requests in flight. It lies below goward's dump rung
-// (8 s of the default 10 s), so that a slow client is no reason for a dump.
+// stopTimeout is for the requests in flight. goward takes a dump after 8 s of the
+// default 10 s; this is shorter, so that a slow client causes no dump.
 const stopTimeout = 7 * time.Second
 
 func main() {

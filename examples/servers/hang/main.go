@@ -1,9 +1,9 @@
 // Command hang is a server that never finishes its shutdown: one handler waits
 // on a channel that nobody closes, and Shutdown waits for the handler.
 //
-// goward lets it try, then sends SIGQUIT before the orchestrator's SIGKILL. The
-// log then shows goroutine 1 in net/http.(*Server).Shutdown and the culprit,
-// main.hang, above net/http.(*conn).serve. The container exits 137:
+// goward waits, then reads its goroutines before the orchestrator's SIGKILL. The
+// log shows goroutine 1 in net/http.(*Server).Shutdown and the handler that it
+// waits for, main.hang. The container exits with 137:
 //
 //	goward -- ./hang -now
 //
@@ -21,7 +21,7 @@ import (
 	"syscall"
 )
 
-// answer is what the handler waits for. Nobody sends, nobody closes.
+// answer is what the handler waits for. Nothing sends to it or closes it.
 var answer = make(chan string)
 
 func hang(w http.ResponseWriter, r *http.Request) {
@@ -56,6 +56,6 @@ func main() {
 
 	<-ctx.Done()
 	slog.Info("stopping, without a timeout of our own")
-	server.Shutdown(context.Background()) // The fault: no deadline, and a handler that looks at no context.
+	server.Shutdown(context.Background()) // The fault: no deadline, and a handler that ignores its context.
 	slog.Info("stopped")
 }

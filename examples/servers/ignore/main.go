@@ -1,8 +1,8 @@
 // Command ignore catches every signal that can be caught and does nothing.
 // Programs come to this by a signal.Notify without a list of signals.
 //
-// Neither TERM nor QUIT nor ABRT reaches it, so there is no dump. goward says
-// so, kills it just before the orchestrator would, and exits 137:
+// It ignores SIGTERM, and prints nothing for SIGQUIT and SIGABRT. goward reads its
+// goroutines without a signal, kills it before the orchestrator would, and exits with 137:
 //
 //	goward -- ./ignore
 package main

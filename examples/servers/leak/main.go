@@ -4,7 +4,7 @@
 // server stops well, but the WaitGroup of the workers never reaches zero.
 //
 // goward's dump shows goroutine 1 in sync.(*WaitGroup).Wait, and a thousand
-// goroutines with one and the same stack, main.work:
+// goroutines with the same stack, in main.work:
 //
 //	goward -- ./leak
 //	LEAK=20 goward --stop-timeout 4s -- ./leak

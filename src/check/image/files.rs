@@ -35,7 +35,7 @@ impl Heap {
         let place = Place { file: self.first.first()?.clone(), layer: self.layer, ..Place::default() };
         let mut evidence = first_of(&self.first, self.count);
         if self.size >= 1 << 20 {
-            evidence.push_str(&format!(", {} together", size(self.size)));
+            evidence.push_str(&format!(", {} in total", size(self.size)));
         }
         Some(Finding::new(self.rule, place, evidence, self.mend))
     }

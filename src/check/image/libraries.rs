@@ -79,7 +79,7 @@ pub(super) fn troubles(
     // What only looks like glibc has no versions.
     let older = has.filter(|(has, _)| (1..wants.0).contains(has));
     let glibc = older.map(|(has, libc)| {
-        format!("{} wants GLIBC_2.{}, and {libc} has no newer one than GLIBC_2.{has}", wants.1, wants.0)
+        format!("{} wants GLIBC_2.{}, and {libc} has nothing newer than GLIBC_2.{has}", wants.1, wants.0)
     });
     Troubles { missing, glibc }
 }

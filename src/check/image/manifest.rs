@@ -161,7 +161,7 @@ pub(super) fn contents(file: &File, index: &[Header]) -> Result<Found, String> {
     } else if let Some(manifest) = files.json("index.json") {
         files.by_oci(manifest)?
     } else {
-        return Err("no image: neither docker's manifest.json nor OCI's index.json is in it".to_owned());
+        return Err("not an image: it has neither docker's manifest.json nor OCI's index.json".to_owned());
     };
     let config = files
         .json(&config)

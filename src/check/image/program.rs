@@ -98,7 +98,7 @@ pub(crate) fn look_at(tree: &dyn Tree, path: &str, subject: &Subject, start: Sta
         };
         program.say(&table::NOT_EXECUTABLE, &place, unfit, mend);
     } else if let Some((closed, entry)) = subject.stopped_at(&way) {
-        let evidence = format!("{} may not look into {closed} ({})", subject.name(), look(entry));
+        let evidence = format!("{} may not enter {closed} ({})", subject.name(), look(entry));
         program.say(&table::USER_MAY_NOT_RUN, &place, evidence, "chmod 0755 that directory");
     } else if !subject.may(Want::Execute, &way.entry) {
         let evidence = format!("{} may not execute it ({})", subject.name(), look(&way.entry));

@@ -80,7 +80,7 @@ pub(crate) fn cannot_write(subject: &Subject, directory: &str, tree: &dyn Tree) 
         Err(Lost::Circle) => return Some("its links go round in a circle".to_owned()),
     };
     if let Some((closed, entry)) = subject.stopped_at(&way) {
-        return Some(format!("{} may not look into {closed} ({})", subject.name(), look(entry)));
+        return Some(format!("{} may not enter {closed} ({})", subject.name(), look(entry)));
     }
     if way.entry.kind != Kind::Directory {
         return Some("it is not a directory".to_owned());
@@ -122,7 +122,7 @@ mod tests {
         assert!(Subject::of("nobody", false, &toy).is_err() && Subject::of(":", false, &toy).is_err());
         for (path, said) in [
             ("/data", "may not write"),
-            ("/closed/data", "may not look into /closed"),
+            ("/closed/data", "may not enter /closed"),
             ("/none", "/none does not exist"),
             ("/etc/passwd", "not a directory"),
         ] {

@@ -104,7 +104,7 @@ pub(super) fn judge(tree: &dyn Tree, subject: &Subject, env: &[(String, String)]
     // In an archive it is not there yet: the runtime writes it.
     let known = text(tree, "/etc/hosts");
     if tree.is_live() && !known.lines().any(|line| line.split_whitespace().skip(1).any(|name| name == "localhost")) {
-        let evidence = "here and now no line of it names localhost".to_owned();
+        let evidence = "at the moment no line of it names localhost".to_owned();
         say(&table::NO_LOCALHOST, "/etc/hosts", evidence, "127.0.0.1 localhost in /etc/hosts");
     }
 }
@@ -155,7 +155,7 @@ impl Search<'_> {
         for file in files {
             let Ok(way) = resolve(self.tree, file) else { continue };
             if let Some((directory, entry)) = self.subject.stopped_at(&way) {
-                let why = format!("{} may not look into {directory} ({})", self.subject.name(), look(entry));
+                let why = format!("{} may not enter {directory} ({})", self.subject.name(), look(entry));
                 self.closed = Some((format!("{file} is there, and {why}"), "chmod 0755 that directory"));
                 continue;
             }

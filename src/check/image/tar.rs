@@ -63,7 +63,7 @@ impl<S: Source> Tar<S> {
             if block.iter().all(|byte| *byte == 0) {
                 return Ok(None);
             }
-            let mut header = parse(&block).ok_or_else(|| io::Error::other("no tar archive, or a damaged one"))?;
+            let mut header = parse(&block).ok_or_else(|| io::Error::other("not a tar archive, or a damaged one"))?;
             header.size = size.unwrap_or(header.size);
             if header.kind == b'S' {
                 self.sparse(&block)?;

@@ -50,7 +50,7 @@ pub(crate) trait Tree {
     fn head(&self, path: &str, most: u64) -> Option<Vec<u8>> {
         bytes_of(self.open(path)?, self.entry(path)?.size.min(most))
     }
-    /// Every path below a directory, with what is there. What comes back are directories that whoever asks may not look into.
+    /// Every path below a directory, with what is there. What comes back are directories that whoever asks may not enter.
     fn walk(&self, from: &str, each: &mut dyn FnMut(&str, &Entry)) -> Vec<String>;
     /// The image runs here and now: the runtime has put its own files in already.
     fn is_live(&self) -> bool;

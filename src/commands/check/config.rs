@@ -64,7 +64,7 @@ impl Config {
                 Ok(())
             }
             "trust" => Err("trust takes the beginning of an image's name".to_owned()),
-            _ => Err(format!("'{word}' is none of ignore, severity, trust")),
+            _ => Err(format!("'{word}' is not one of ignore, severity, trust")),
         }
     }
 

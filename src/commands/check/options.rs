@@ -138,7 +138,7 @@ pub const OPTIONS: Options<CheckWords> = Options {
             short: None,
             take: Take::Value("error|warning|note|never", set!(fail_on, |text| one_of(text, &FAIL_ON))),
             default: Some("error"),
-            help: "exit with 1 from this severity on",
+            help: "exit with 1 for a finding of this severity or above",
             group: HOW,
         },
         Opt {
@@ -157,7 +157,7 @@ pub const OPTIONS: Options<CheckWords> = Options {
                 Ok(())
             }),
             default: None,
-            help: "a finding to leave out, like GW109",
+            help: "a finding to ignore, like GW109",
             group: HOW,
         },
         Opt {

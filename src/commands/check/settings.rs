@@ -227,8 +227,8 @@ mod tests {
             ("Dockerfile --build-arg X", "has no ="),
             ("- -", "read once"),
             ("--writable data /server", "not an absolute path"),
-            ("--fail-on bad /server", "none of error"),
-            ("--format xml /server", "none of text"),
+            ("--fail-on bad /server", "not one of error"),
+            ("--format xml /server", "not one of text"),
             ("--list=yes", "--list"),
         ] {
             match parse_line(line, &[]) {

@@ -70,7 +70,7 @@ pub const OPTIONS: Options<DumpWords> = Options {
             short: None,
             take: Take::Switch(|words| words.prove = true),
             default: None,
-            help: "search the memory for whoever could wake those that wait; whom nothing can wake is shown as leaked",
+            help: "search the memory for references to what the goroutines wait on; those that nothing can wake are shown as leaked",
             group: WHAT,
         },
         Opt {

@@ -78,7 +78,7 @@ pub fn parse(arguments: &[CString], env: Env<'_>) -> Result<Settings, Answer> {
         errors.push("--pid, --init and --core exclude each other".to_owned());
     }
     if words.program.is_some() && words.core.is_none() {
-        errors.push("--program has a meaning only with --core".to_owned());
+        errors.push("--program is valid only with --core".to_owned());
     }
     words.forms.dedup();
     if words.forms.len() > 1 {
@@ -95,10 +95,10 @@ pub fn parse(arguments: &[CString], env: Env<'_>) -> Result<Settings, Answer> {
     };
     let form = words.forms.first().copied().unwrap_or_default();
     if again != Again::Never && (words.core.is_some() || form == Form::Raw) {
-        errors.push("--growth and --watch look twice: not at a core dump, and not with --raw".to_owned());
+        errors.push("--growth and --watch read twice: they cannot be used with a core dump or with --raw".to_owned());
     }
     if again != Again::Never && words.prove {
-        errors.push("--prove reads all of the memory: once, and not with --growth or --watch".to_owned());
+        errors.push("--prove reads all of the memory, once: it cannot be used with --growth or --watch".to_owned());
     }
     if again == Again::Watch && form == Form::Json {
         errors.push("--watch is for a terminal, --json is not".to_owned());
@@ -165,10 +165,10 @@ mod tests {
             ("--json --raw", "exclude each other"),
             ("--pid 0", "not a number"),
             ("--growth 1s --watch", "exclude each other"),
-            ("--prove --watch", "not with --growth or --watch"),
-            ("--prove --growth 1s", "not with --growth or --watch"),
-            ("--growth 1s --core c", "not at a core dump"),
-            ("--watch --raw", "not with --raw"),
+            ("--prove --watch", "cannot be used with --growth or --watch"),
+            ("--prove --growth 1s", "cannot be used with --growth or --watch"),
+            ("--growth 1s --core c", "cannot be used with a core dump"),
+            ("--watch --raw", "or with --raw"),
             ("--watch --json", "for a terminal"),
         ] {
             match parse_line(line) {

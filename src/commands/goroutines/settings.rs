@@ -102,7 +102,7 @@ mod tests {
             ("--min-minutes x", "not a number of minutes"),
             ("--signal NOPE", "NOPE"),
             ("--color", "--color needs a value"),
-            ("--color blue", "'blue' is none of auto"),
+            ("--color blue", "'blue' is not one of auto"),
             ("--json=yes", "--json"),
         ] {
             match parse_line(line, &[]) {

@@ -66,7 +66,7 @@ fn understand(
     let table = if command.options().any(|option| option.name == "wait") { &WAITING } else { &AT_ONCE };
     parser::apply(table, given, &Environment::EMPTY, &mut words, &mut errors);
     if words.timeout.is_some() && !words.wait {
-        errors.push("--timeout has a meaning only with --wait".to_owned());
+        errors.push("--timeout is valid only with --wait".to_owned());
     }
     match instruction {
         Ok(instruction) if errors.is_empty() => Ok(Settings {

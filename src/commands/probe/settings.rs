@@ -28,7 +28,7 @@ pub fn parse(arguments: &[CString], env: Env<'_>) -> Result<Probing, Answer> {
     let probe = target(&given.rest, command, env).and_then(|target| words.http.probe(target));
     let probe = probe.map_err(|error| COMMAND.refuse(&[error]))?;
     if words.connect_timeout.is_some() && probe.is_command() {
-        return Err(COMMAND.refuse(&["--connect-timeout has no meaning for a command".to_owned()]));
+        return Err(COMMAND.refuse(&["--connect-timeout is not valid for a command".to_owned()]));
     }
     Ok(Probing {
         probe,
@@ -100,7 +100,7 @@ mod tests {
             ("-H te:b grpc://localhost:1", "always the same"),
             ("-A me -H user-agent:you http://localhost/", "given twice"),
             ("--status 200-299,4 http://localhost/", "'4' is not a status"),
-            ("--connect-timeout 1s exec:a", "no meaning"),
+            ("--connect-timeout 1s exec:a", "is not valid"),
             ("--success-threshold 0 tcp://localhost:1", "--success-threshold"),
             ("--wait 0 tcp://localhost:1", "too short"),
             ("tcp://localhost:1 tcp://localhost:2", "one target"),

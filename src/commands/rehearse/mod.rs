@@ -13,7 +13,7 @@ use crate::commands::run::options::OPTIONS as RUN_OPTIONS;
 pub const COMMAND: Command = Command {
     name: "rehearse",
     operands: "",
-    summary: "start, load, stop and report: goward rehearse --help",
+    summary: "rehearse a shutdown under load: goward rehearse --help",
     about: &[
         "goward rehearse: starts a server as goward would, keeps requests in flight, sends the stop signal, and reports \
               what became of the requests and what took the time. For the laptop and for CI.",

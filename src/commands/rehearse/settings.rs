@@ -75,11 +75,11 @@ fn conflicts(words: &RehearseWords, ready: &Ready, settings: &Settings) -> Vec<S
     }
     for (given, option) in [(words.no_stop, "--no-stop"), (words.settle.is_some(), "--settle")] {
         if given && !words.leaks {
-            errors.push(format!("{option} has a meaning only with --leaks"));
+            errors.push(format!("{option} is valid only with --leaks"));
         }
     }
     if words.in_flight.is_some() && words.load.is_empty() {
-        errors.push("--in-flight has a meaning only with --load".to_owned());
+        errors.push("--in-flight is valid only with --load".to_owned());
     }
     let in_flight = words.in_flight.unwrap_or(IN_FLIGHT);
     if (in_flight as usize) < words.load.len() {
@@ -93,14 +93,14 @@ fn conflicts(words: &RehearseWords, ready: &Ready, settings: &Settings) -> Vec<S
         (words.body.is_some(), "--data"),
     ];
     for (_, option) in of_requests.iter().filter(|(given, _)| *given && !requests) {
-        errors.push(format!("{option} has a meaning only with --load"));
+        errors.push(format!("{option} is valid only with --load"));
     }
     if let Dump::Live { file: Some(_) } | Dump::Raw { file: Some(_) } = settings.dump {
         errors.push("--dump-file is not for a rehearsal, whose report has the dump's summary".to_owned());
     }
     if settings.starts_more() || settings.policy.probes() || settings.policy.notify {
         errors.push(
-            "--health, --notify, --restart, --before, --after and --on-change are not for a rehearsal, which is of one stop"
+            "--health, --notify, --restart, --before, --after and --on-change cannot be used in a rehearsal, which tests one stop"
                 .to_owned(),
         );
     }
@@ -166,14 +166,14 @@ mod tests {
         assert!(bad("--leaks srv").contains("--leaks needs --load"));
         assert!(bad("--in-flight 1 --load / --load /x srv").contains("too few for 2 loads"));
         for line in ["--method PUT srv", "--header A:b srv", "--data x --load-command curl srv"] {
-            assert!(bad(line).contains("has a meaning only with --load"), "{line}");
+            assert!(bad(line).contains("is valid only with --load"), "{line}");
         }
         assert_eq!(good("--load / srv").request.method, "GET");
         assert_eq!(good("--load / --data x srv").request.method, "POST");
         let put = good("--load / --data @x --method PUT --header A:b srv").request;
         assert_eq!((put.method.as_str(), put.body), ("PUT", LoadBody::File("x".into())));
-        assert!(bad("--load / --no-stop srv").contains("--no-stop has a meaning only with --leaks"));
-        assert!(bad("--load / --settle 2s srv").contains("--settle has a meaning only with --leaks"));
+        assert!(bad("--load / --no-stop srv").contains("--no-stop is valid only with --leaks"));
+        assert!(bad("--load / --settle 2s srv").contains("--settle is valid only with --leaks"));
         assert_eq!(good("--load / srv").leaks, None);
         let leaks = |line: &str| good(line).leaks.unwrap();
         let second = Duration::from_secs(1);

@@ -21,7 +21,7 @@ use std::ffi::CString;
 pub const COMMAND: Command = Command {
     name: "run",
     operands: "PROGRAM [ARGS…]",
-    summary: "be the init; the word may be left out",
+    summary: "run as the init; the word run may be left out",
     about: &[
         "goward: PID 1 for Go servers in containers. Starts the server as a non-root user, forwards signals, reaps \
               orphans, and shows the goroutines of a server that misses its deadline before killing it.",

@@ -105,9 +105,7 @@ pub const OPTIONS: Options<RunWords> = Options {
             name: "stop-timeout",
             short: None,
             take: Take::Value("TIME", set!(stop_timeout, parse_duration)),
-            default: Some(
-                "what the platform gives: 30s on Kubernetes, ECS and Heroku, 5s on Fly.io and Nomad, else 10s",
-            ),
+            default: Some("that of the platform: 30s on Kubernetes, ECS and Heroku, 5s on Fly.io and Nomad, else 10s"),
             help: "how long the orchestrator waits: docker stop -t, terminationGracePeriodSeconds; goward finishes before that",
             group: STOP,
         },

@@ -90,11 +90,11 @@ fn conflicts(words: &RunWords, errors: &mut Vec<String>) {
         ("--health-tls-…", words.tls.is_given(), words.speaks_tls(), "an https or grpcs target of --health or --ready"),
     ] {
         if given && !has_meaning {
-            errors.push(format!("{name} has a meaning only with {with}"));
+            errors.push(format!("{name} is valid only with {with}"));
         }
     }
     if words.dump_lead.is_some() && !dumps {
-        errors.push("--dump-lead has no meaning with --dump off".to_owned());
+        errors.push("--dump-lead is not valid with --dump off".to_owned());
     }
 }
 

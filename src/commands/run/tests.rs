@@ -249,8 +249,8 @@ fn typing_errors_are_guessed() {
 #[test]
 fn combinations_that_make_no_sense() {
     assert!(bad("--drain 9s srv", &[]).contains("leaves the server no time"));
-    assert!(bad("--own /data srv", &[]).contains("--own has a meaning only with --user"));
-    assert!(bad("--groups 7 srv", &[]).contains("--groups has a meaning only with --user"));
+    assert!(bad("--own /data srv", &[]).contains("--own is valid only with --user"));
+    assert!(bad("--groups 7 srv", &[]).contains("--groups is valid only with --user"));
     assert!(bad("--user 7:7 --groups none,8 srv", &[]).contains("none stands alone"));
     assert!(bad("--user 7:7 --groups nobody-there srv", &[]).contains("--user: there is no group 'nobody-there'"));
     assert!(bad("--stop-on KILL srv", &[]).contains("SIGKILL never reaches goward"));

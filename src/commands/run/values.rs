@@ -12,7 +12,7 @@ pub(super) fn stop_signal(text: &str) -> Result<StopSignal, String> {
         return Ok(StopSignal::Nothing);
     }
     match Signal::parse(text)? {
-        Signal::STOP => Err("SIGSTOP stops nothing for good: TERM, INT, QUIT, or KILL".into()),
+        Signal::STOP => Err("SIGSTOP does not end a server: use TERM, INT, QUIT, or KILL".into()),
         signal => Ok(StopSignal::This(signal)),
     }
 }
@@ -21,7 +21,7 @@ pub(super) fn stop_signal(text: &str) -> Result<StopSignal, String> {
 pub(super) fn server_signal(text: &str) -> Result<Signal, String> {
     let signal = Signal::parse(text)?;
     let sent = !signal.is_reserved() && !signal.is_uncatchable() && signal != Signal::CHLD;
-    sent.then_some(signal).ok_or_else(|| format!("{signal} has no server read its configuration: HUP, USR1, …"))
+    sent.then_some(signal).ok_or_else(|| format!("{signal} does not make a server reload: use HUP, USR1, …"))
 }
 
 pub(super) fn dump(text: &str) -> Result<DumpMode, String> {
@@ -98,5 +98,5 @@ pub(super) fn oom_score(text: &str) -> Result<i32, String> {
     text.parse()
         .ok()
         .filter(|score| (-1000..=1000).contains(score) && !text.starts_with('+'))
-        .ok_or_else(|| format!("'{text}' is no OOM score: -1000 to 1000"))
+        .ok_or_else(|| format!("'{text}' is not an OOM score: a number from -1000 to 1000"))
 }

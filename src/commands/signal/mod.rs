@@ -9,9 +9,9 @@ use std::ffi::CString;
 pub const COMMAND: Command = Command {
     name: "signal",
     operands: "SIGNAL",
-    summary: "act as if goward had got this signal: goward signal --help",
+    summary: "act as if goward had received this signal: goward signal --help",
     about: &[
-        "goward signal: makes goward act as if it had got this signal, as by docker kill --signal: it forwards the signal to \
+        "goward signal: makes goward act as if it had received this signal, as by docker kill --signal: it forwards the signal to \
               the server, or begins a stop if the signal is one of --stop-on.",
     ],
     usage: &[("signal SIGNAL [OPTIONS]", "")],

@@ -10,7 +10,7 @@ use std::ffi::CString;
 pub const COMMAND: Command = Command {
     name: "stop",
     operands: "",
-    summary: "stop the container, as by SIGTERM: goward stop --help",
+    summary: "stop the container, as SIGTERM does: goward stop --help",
     about: &[
         "goward stop: stops this container, as docker stop does: after --drain the server gets the stop signal, and has --stop-timeout to end.",
     ],

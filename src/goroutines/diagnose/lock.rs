@@ -139,7 +139,7 @@ impl<'a> Evidence<'a> {
             found.text = format!(
                 "{others} goroutines wait at this line for different mutexes: if one holds the other's, none goes on."
             );
-            found.advice = "Take several mutexes always in the same order, for example by an id.";
+            found.advice = "Always take several mutexes in the same order, for example by an id.";
         } else if let Some(holder) = stopper.and_then(|stopper| self.holding(stopper, &node, Same::Type)) {
             found.text = format!("{many}It may be held by {} while it waits.", at(holder.frame));
             found.place = Some(holder.frame);
@@ -153,10 +153,10 @@ impl<'a> Evidence<'a> {
             found.advice = "A Go mutex cannot be taken twice, not even for reading: let the inner function expect that it is held.";
         } else if node.state == "sync.RWMutex.Lock" {
             found.text = format!(
-                "{many}Nobody else in the dump is seen to hold it: a way out may lack its Unlock or RUnlock, or the writer itself reads already."
+                "{many}Nobody else in the dump is seen to hold it: a return path may lack its Unlock or RUnlock, or the writer itself reads already."
             );
         } else {
-            found.text = format!("{many}Nobody in the dump is seen to hold it: a way out may lack its Unlock.");
+            found.text = format!("{many}Nobody in the dump is seen to hold it: a return path may lack its Unlock.");
         }
         found
     }
@@ -196,7 +196,7 @@ impl<'a> Evidence<'a> {
             });
             found.text = format!("{many}It may be held by {}.{writer}", list(&nodes));
             found.place = first.place().or(found.place);
-            found.advice = "Wait for nothing while holding a mutex: take what is needed, unlock, then wait.";
+            found.advice = "Do not wait while holding a mutex: copy what is needed, unlock, then wait.";
             nodes.iter().rev().for_each(|node| found.nodes.insert(0, *node));
             if first.wait == Wait::Lock {
                 self.beyond(found, first);
@@ -225,11 +225,11 @@ impl<'a> Evidence<'a> {
         match self.select(&|node| on_channel(node) && !started(node) && !test(node))[..] {
             [only] if self.is_small() => {
                 found.text = format!(
-                    "{many}Nobody is seen to hold it. The only other one that waits is this, which may: {}.",
+                    "{many}No goroutine is seen to hold it. The only other one that waits, and so may hold it, is {}.",
                     describe(&only)
                 );
                 found.place = only.place().or(found.place);
-                found.advice = "Wait for nothing while holding a mutex: take what is needed, unlock, then wait.";
+                found.advice = "Do not wait while holding a mutex: copy what is needed, unlock, then wait.";
                 found.nodes.insert(0, only);
                 true
             }
@@ -338,7 +338,7 @@ impl<'a> Evidence<'a> {
             at(here.frame),
             at(there.frame)
         );
-        found.advice = "Take several mutexes always in the same order, and call nobody who locks while holding one.";
+        found.advice = "Always take several mutexes in the same order, and call nobody who locks while holding one.";
         found.nodes = vec![node, other];
         Some(found)
     }

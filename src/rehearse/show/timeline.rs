@@ -171,7 +171,7 @@ fn marks(ladder: Option<Ladder>, asked: u64) -> Vec<Mark> {
 pub(super) fn draw(page: &mut Page, run: &Run, plan: &Rehearsal) {
     let Some(end) = run.end.as_ref().filter(|_| run.signal_after_ms.is_some()) else {
         if plan.judges_stop() {
-            page.element("p", "There is no time line: the stop signal was never sent.");
+            page.element("p", "There is no timeline: the stop signal was never sent.");
         }
         return;
     };

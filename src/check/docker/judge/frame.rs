@@ -64,7 +64,7 @@ fn base(case: &mut Case<'_>, stage: &Stage<'_>) {
         case.say(&table::GO_IMAGE_UNSUPPORTED, stage.line, evidence, format!("golang:1.{new}"));
     }
     if let Some(release) = support::ended(reference.name, reference.tag.unwrap_or_default()) {
-        let evidence = format!("the support of {} {release}", reference.name);
+        let evidence = format!("support for {} {release}", reference.name);
         case.say(&table::BASE_UNSUPPORTED, stage.line, evidence, format!("a newer {}", reference.name));
     }
 }
@@ -119,7 +119,7 @@ fn copied_image(case: &mut Case<'_>, image: &str, line: u32) {
         return;
     }
     let evidence = format!(
-        "{image} is not a stage of this file: docker pulls {image}:latest, unless the build names a context so"
+        "{image} is not a stage of this file: docker pulls {image}:latest, unless the build defines a context of that name"
     );
     let mend = format!("FROM … AS {image}, or docker build --build-context {image}=…");
     case.findings.push(Finding::new(&table::UNKNOWN_STAGE, Place::line(line).marked(image), evidence, mend));

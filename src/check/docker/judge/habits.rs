@@ -71,7 +71,7 @@ fn old_env(case: &mut Case<'_>, step: &Step<'_>) {
             () if value.contains(['"', '\'', '\\']) => "\"…\"".to_owned(),
             () => format!("\"{value}\""),
         };
-        let evidence = format!("ENV {name} and a blank: all that follows is the value");
+        let evidence = format!("ENV {name} is followed by a space instead of =: the rest of the line is its value");
         let place = Place::line(instruction.line).marked(name);
         case.findings.push(Finding::new(&table::OLD_ENV, place, evidence, format!("ENV {name}={value}")));
     }

@@ -38,7 +38,7 @@ pub(super) fn judge(case: &mut Case<'_>, stage: &Stage<'_>) {
     if let Some(entrypoint) = &state.entrypoint {
         shell_form(case, stage, entrypoint, &table::SHELL_ENTRYPOINT);
         if let (Form::Shell(_), Some(cmd)) = (&entrypoint.form, &state.cmd) {
-            let evidence = "ENTRYPOINT is in shell form, which takes no arguments: CMD is not read";
+            let evidence = "ENTRYPOINT is in shell form, which takes no arguments: CMD is ignored";
             case.say(&table::IGNORED_CMD, cmd.line, evidence, "ENTRYPOINT [\"/server\"] in exec form");
         }
         if let (Form::Exec(list), Some(cmd)) = (&entrypoint.form, &state.cmd) {
@@ -138,7 +138,7 @@ pub(super) fn is_broken_list(text: &str) -> bool {
 /// Said of a list that a shell is given; nothing where it is JSON that the build refuses anyway.
 pub(super) fn not_json(case: &mut Case<'_>, line: u32, name: &str, text: &str) {
     if Value::read(text).is_none() {
-        let evidence = format!("{text} is no JSON, so a shell is given it as it stands");
+        let evidence = format!("{text} is not valid JSON, so it is passed to a shell as it is");
         case.say(&table::NOT_JSON, line, evidence, format!("{name} [\"/server\"], with double quotes"));
     }
 }
@@ -173,11 +173,11 @@ fn shell_form(case: &mut Case<'_>, stage: &Stage<'_>, started: &Started, rule: &
             "the shell of this base becomes the last command itself, another base's (Debian's dash) would not",
             Severity::Note,
         ),
-        Some(Shell::Becoming) => ("the shell stays PID 1 and passes no signal on", rule.severity),
-        Some(Shell::Dash) => ("dash, the /bin/sh of this base, stays PID 1 and passes no signal on", rule.severity),
+        Some(Shell::Becoming) => ("the shell stays PID 1 and forwards no signals", rule.severity),
+        Some(Shell::Dash) => ("dash, the /bin/sh of this base, stays PID 1 and forwards no signals", rule.severity),
         // Of a directory that was copied onto / nobody knows which it has.
         Some(Shell::None) | None => {
-            ("unless /bin/sh is bash or busybox, it stays PID 1 and passes no signal on", rule.severity)
+            ("unless /bin/sh is bash or busybox, it stays PID 1 and forwards no signals", rule.severity)
         }
     };
     case.findings.push(Finding::new(rule, Place::line(started.line), evidence, mend).at(severity));
@@ -187,7 +187,7 @@ fn shell_form(case: &mut Case<'_>, stage: &Stage<'_>, started: &Started, rule: &
 pub(crate) fn script_becomes(script: &str, shell_becomes: bool) -> Option<&'static str> {
     let commands = script::commands(script);
     let fine = execs(&commands) || (shell_becomes && becomes(&commands));
-    (!fine).then_some("the shell stays PID 1 and passes no signal on")
+    (!fine).then_some("the shell stays PID 1 and forwards no signals")
 }
 
 /// Whether the shell execs the last command, or one after which only a failed exec is told of; or hands the signals on.
@@ -336,7 +336,8 @@ fn init(case: &mut Case<'_>, stage: &Stage<'_>) {
     let names = CHILDREN.iter().chain(INTERPRETERS.iter().filter(|_| go));
     let children: Vec<&str> = names.filter(|name| is_installed(case, stage, name)).copied().collect();
     if !has_init && !children.is_empty() {
-        let evidence = format!("{} is there to be started by the server, which is PID 1 itself", children.join(", "));
+        let evidence =
+            format!("{} is installed for the server to start, and the server itself is PID 1", children.join(", "));
         case.say(&table::NO_INIT, started.line, evidence, "ENTRYPOINT [\"/goward\", \"--\", \"/server\"]");
     }
 }

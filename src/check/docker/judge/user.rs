@@ -44,8 +44,8 @@ pub(super) fn judge(case: &mut Case<'_>, index: usize, stage: &Stage<'_>) {
         (None, _) if changes || state.base.user.is_none_or(|user| !is_root(user)) => {}
         (None, _) => {
             let evidence = match command_line(state) {
-                Some(_) => "no USER, and the base's user is root",
-                None => "no USER, and the base's user is root; nor a CMD: its shell is what is started",
+                Some(_) => "there is no USER, and the base image's user is root",
+                None => "there is no USER, and the base image's user is root; without a CMD its shell is started",
             };
             case.say(&table::NO_USER, stage.line, evidence, MEND);
         }

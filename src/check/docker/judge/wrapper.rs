@@ -79,7 +79,7 @@ pub(super) fn judge(case: &mut Case<'_>, stage: &Stage<'_>) {
     if let Some((shell, _)) = launch.script {
         let becomes = shell_of(state, &shell) == Some(Shell::Becoming) && becomes(&inside);
         if written_as_list && !execs(&inside) && !inside.is_empty() && !becomes {
-            let evidence = format!("{shell} -c stays between the signals and the server: its last command has no exec");
+            let evidence = format!("{shell} -c gets the signals instead of the server: its last command has no exec");
             let mend = "exec before the last command, or no shell at all";
             case.say(&table::NO_EXEC, started_by.line, evidence, mend);
         }

@@ -134,7 +134,7 @@ fn cannot_tell(case: &mut Case<'_>, others: &[Other]) {
     // Of several that are as good the first.
     let tools = others.iter().rev().filter(|other| !other.is_script);
     let Some(other) = tools.max_by_key(|other| (other.copied, other.makes)).or(others.last()) else { return };
-    let evidence = format!("{} may build the program, and what that does is not written here", other.what);
+    let evidence = format!("{} may build the program, and this file does not say how", other.what);
     let mend = "goward check in the image looks at the program itself: RUN [\"/goward\", \"check\", \"/server\"]";
     case.say(&table::CANNOT_TELL, other.line, evidence, mend);
 }
