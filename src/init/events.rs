@@ -152,16 +152,16 @@ impl Init {
             }
         }
         self.pending.descriptors_ready |= looked_at.is_some() && matches!(result, Ok(None));
-        match result {
-            Ok(received) => received,
-            Err(Errno::EINTR) => None,
-            Err(errno) => {
-                // Without it there is still time that passes, and signals that wait.
-                self.trouble("sigtimedwait", errno);
-                self.pending.soon = true;
-                clock::nap(SOON);
-                None
-            }
+        result.unwrap_or_else(|errno| self.waited_in_vain(errno))
+    }
+
+    /// The kernel would not let goward wait: there is still time that passes, and there are signals that wait.
+    fn waited_in_vain(&mut self, errno: Errno) -> Option<Received> {
+        if errno != Errno::EINTR {
+            self.trouble("sigtimedwait", errno);
+            self.pending.soon = true;
+            clock::nap(SOON);
         }
+        None
     }
 }

@@ -132,7 +132,8 @@ fn usage() -> String {
 }
 
 /// What does not fit together is refused as the original does it.
-fn probing(given: &Given) -> Result<Probing, String> {
+/// Flags that do not go together, or that goward does not have.
+fn refuse_flags(given: &Given) -> Result<(), String> {
     for (name, what) in [("alts", "ALTS"), ("spiffe", "SPIFFE"), ("gzip", "compression")] {
         if given.is_on(name) {
             return Err(format!(
@@ -140,10 +141,7 @@ fn probing(given: &Given) -> Result<Probing, String> {
             ));
         }
     }
-    let address = given.text("addr").ok_or("-addr not specified")?;
-    let (connect_timeout, rpc_timeout) = (timeout(given, "connect-timeout")?, timeout(given, "rpc-timeout")?);
-    let tls = given.is_on("tls");
-    let no_verify = given.is_on("tls-no-verify");
+    let (tls, no_verify) = (given.is_on("tls"), given.is_on("tls-no-verify"));
     for (name, given) in [
         ("tls-no-verify", no_verify),
         ("tls-ca-cert", given.text("tls-ca-cert").is_some()),
@@ -154,12 +152,6 @@ fn probing(given: &Given) -> Result<Probing, String> {
             return Err(format!("specified -{name} without specifying -tls"));
         }
     }
-    let identity = match (given.text("tls-client-cert"), given.text("tls-client-key")) {
-        (Some(certificate), Some(key)) => Some((PathBuf::from(certificate), PathBuf::from(key))),
-        (Some(_), None) => return Err("specified -tls-client-cert without specifying -tls-client-key".to_owned()),
-        (None, Some(_)) => return Err("specified -tls-client-key without specifying -tls-client-cert".to_owned()),
-        (None, None) => None,
-    };
     if no_verify && given.text("tls-ca-cert").is_some() {
         return Err("cannot specify -tls-ca-cert with -tls-no-verify (CA cert would not be used)".to_owned());
     }
@@ -169,6 +161,20 @@ fn probing(given: &Given) -> Result<Probing, String> {
     if tls && !cfg!(feature = "tls") {
         return Err("-tls: this goward was built without TLS".to_owned());
     }
+    Ok(())
+}
+
+fn probing(given: &Given) -> Result<Probing, String> {
+    let address = given.text("addr").ok_or("-addr not specified")?;
+    let (connect_timeout, rpc_timeout) = (timeout(given, "connect-timeout")?, timeout(given, "rpc-timeout")?);
+    refuse_flags(given)?;
+    let (tls, no_verify) = (given.is_on("tls"), given.is_on("tls-no-verify"));
+    let identity = match (given.text("tls-client-cert"), given.text("tls-client-key")) {
+        (Some(certificate), Some(key)) => Some((PathBuf::from(certificate), PathBuf::from(key))),
+        (Some(_), None) => return Err("specified -tls-client-cert without specifying -tls-client-key".to_owned()),
+        (None, Some(_)) => return Err("specified -tls-client-key without specifying -tls-client-cert".to_owned()),
+        (None, None) => None,
+    };
     // Without a CA of its own the original trusts those of the system.
     let system = || {
         SYSTEM_ROOTS

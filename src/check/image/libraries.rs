@@ -2,8 +2,9 @@
 
 use super::rights::{Subject, Want, look};
 use super::tree::{Content, Kind, Resolved, Tree, join, resolve, text};
-use crate::elf::Elf;
+use crate::elf::{Elf, Libraries};
 use crate::exec;
+use object::elf::Machine;
 
 /// What is wrong with the libraries of a program.
 #[derive(Default)]
@@ -12,6 +13,36 @@ pub(super) struct Troubles {
     pub(super) missing: Vec<String>,
     /// The program, or a library of its, wants a newer glibc than is there.
     pub(super) glibc: Option<String>,
+}
+
+/// The library that the loader takes, of these paths, and what it needs itself; none: of what it takes nothing can be read here.
+///
+/// # Errors
+/// A sentence: it takes none of them.
+fn loaded(
+    tree: &dyn Tree,
+    subject: &Subject,
+    machine: Machine,
+    name: &str,
+    candidates: Vec<String>,
+) -> Result<Option<(String, Libraries)>, String> {
+    let mut trouble = format!("{name} is in none of the loader's directories");
+    for path in candidates {
+        let Ok(way) = resolve(tree, &path) else { continue };
+        // What it cannot open or use the loader passes over.
+        if subject.stopped_at(&way).is_some() || !subject.may(Want::Read, &way.entry) {
+            trouble = format!("{path} is there, and {} may not read it ({})", subject.name(), look(&way.entry));
+            continue;
+        }
+        let Some(library) = tree.open(&way.path).filter(|_| way.entry.kind == Kind::File) else { return Ok(None) };
+        let mut read_at = |offset: u64, buffer: &mut [u8]| library.fill(offset, buffer);
+        let Some(other) = Elf::read(&mut read_at) else { return Ok(None) };
+        if other.machine == machine {
+            return Ok(Some((path, other.libraries(&mut read_at))));
+        }
+        trouble = format!("{path} is built for {}", exec::machine_name(other.machine));
+    }
+    Err(trouble)
 }
 
 /// What is wrong with the libraries of the program, and with those of its libraries.
@@ -47,32 +78,18 @@ pub(super) fn troubles(
                 true => vec![name.clone()],
                 false => own.iter().chain(&everywhere).map(|place: &String| join(place, &name)).collect(),
             };
-            let mut trouble = Some(format!("{name} is in none of the loader's directories"));
-            for path in candidates {
-                let Ok(way) = resolve(tree, &path) else { continue };
-                // What it cannot open or use the loader passes over.
-                if subject.stopped_at(&way).is_some() || !subject.may(Want::Read, &way.entry) {
-                    trouble =
-                        Some(format!("{path} is there, and {} may not read it ({})", subject.name(), look(&way.entry)));
-                    continue;
-                }
-                trouble = None;
-                let Some(library) = tree.open(&way.path).filter(|_| way.entry.kind == Kind::File) else { break };
-                let mut read_at = |offset: u64, buffer: &mut [u8]| library.fill(offset, buffer);
-                let Some(other) = Elf::read(&mut read_at) else { break };
-                if other.machine == elf.machine {
-                    let own = other.libraries(&mut read_at);
+            match loaded(tree, subject, elf.machine, &name, candidates) {
+                Err(trouble) => missing.push(trouble),
+                Ok(None) => {}
+                Ok(Some((path, own))) => {
                     if name == "libc.so.6" {
                         has = Some((own.glibc, path.clone()));
                     } else if own.glibc > wants.0 {
                         wants = (own.glibc, path.clone());
                     }
                     open.push((own.needed, places(&own.paths, &path)));
-                    break;
                 }
-                trouble = Some(format!("{path} is built for {}", exec::machine_name(other.machine)));
             }
-            missing.extend(trouble);
             seen.push(name);
         }
     }

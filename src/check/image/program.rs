@@ -1,8 +1,9 @@
 //! The program itself: whether the kernel will start it, and what its bytes tell of how it was built. Pure.
 
+use super::libraries::{self, Troubles};
 use super::rights::{Subject, Want, look};
 use super::tree::{Content, Kind, Lost, Resolved, Tree, resolve};
-use super::{libraries, version};
+use super::version;
 use crate::buildinfo::{self, BuildInfo};
 use crate::check::finding::{Finding, Place};
 use crate::check::{support, table};
@@ -199,15 +200,7 @@ impl Program {
                 let evidence = format!("its loader {loader} is built for {}", exec::machine_name(other));
                 self.say(&table::LOADER_MISSING, place, evidence, WITHOUT_CGO);
             }
-            let troubles = libraries::troubles(tree, subject, way, &elf, content, start.env);
-            for evidence in troubles.missing {
-                let mend = "CGO_ENABLED=0 go build …, or install that library in the image";
-                self.say(&table::LIBRARY_MISSING, place, evidence, mend);
-            }
-            if let Some(evidence) = troubles.glibc {
-                let mend = "CGO_ENABLED=0 go build …, or build it on the distribution of the final stage";
-                self.say(&table::LIBC_TOO_OLD, place, evidence, mend);
-            }
+            self.linked(place, &libraries::troubles(tree, subject, way, &elf, content, start.env));
         }
         self.build = buildinfo::of(&elf, &mut read_at);
         match self.build.clone() {
@@ -220,6 +213,18 @@ impl Program {
                 self.say(&table::NO_BUILD_INFO, place, evidence, "build it with go build");
             }
             None => {}
+        }
+    }
+
+    /// What its loader would not find.
+    fn linked(&mut self, place: &Place, troubles: &Troubles) {
+        for evidence in &troubles.missing {
+            let mend = "CGO_ENABLED=0 go build …, or install that library in the image";
+            self.say(&table::LIBRARY_MISSING, place, evidence.clone(), mend);
+        }
+        if let Some(evidence) = &troubles.glibc {
+            let mend = "CGO_ENABLED=0 go build …, or build it on the distribution of the final stage";
+            self.say(&table::LIBC_TOO_OLD, place, evidence.clone(), mend);
         }
     }
 

@@ -8,7 +8,7 @@ use crate::cli::http::TlsWords;
 use crate::cli::parser::{self, Given};
 use crate::cli::table::NO_ENVIRONMENT;
 use crate::cli::{Answer, Env, PREFIX};
-use crate::config::{Dump, Inheritance, Personality, Place, Settings, Subreaper};
+use crate::config::{Dump, Inheritance, Personality, Place, Probe, Settings, Subreaper};
 use crate::init::termination_log::DEFAULT;
 use crate::platform::{self, Source};
 use crate::privilege::{self, Groups, Identity, Limit, Privileges};
@@ -137,6 +137,18 @@ fn groups(named: Vec<String>) -> Result<Groups, String> {
 }
 
 /// The third step: the settings, with a default for all that was not said.
+/// What is probed, and how.
+fn probe_of(option: &str, mut words: ProbeWords, tls: &TlsWords, errors: &mut Vec<String>) -> Option<Probe> {
+    if words.speaks_tls() {
+        words.http.tls = tls.clone();
+    }
+    let probe = words.target.map(|target| words.http.probe(target)).transpose();
+    probe.unwrap_or_else(|error| {
+        errors.push(format!("{option}: {error}"));
+        None
+    })
+}
+
 fn fill_in(
     mut words: RunWords,
     argv: Vec<CString>,
@@ -152,18 +164,8 @@ fn fill_in(
         let why = stop_timeout_source.reason().map_or(String::new(), |why| format!(" ({timeout:?} is {why})"));
         errors.push(format!("{error}{why}"));
     });
-    let tls = words.tls;
-    let mut probe = |name: &str, mut words: ProbeWords| {
-        if words.speaks_tls() {
-            words.http.tls = tls.clone();
-        }
-        let probe = words.target.map(|target| words.http.probe(target)).transpose();
-        probe.unwrap_or_else(|error| {
-            errors.push(format!("{name}: {error}"));
-            None
-        })
-    };
-    let (probe, ready_probe) = (probe("--health", words.health), probe("--ready", words.ready));
+    let probe = probe_of("--health", words.health, &words.tls, errors);
+    let ready_probe = probe_of("--ready", words.ready, &words.tls, errors);
     let verbosity = if words.quiet { -1 } else { words.verbose };
     Some(Settings {
         argv,

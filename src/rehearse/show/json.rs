@@ -91,22 +91,7 @@ fn one(json: &mut Json, run: &Run, plan: &Rehearsal) {
     json.list("why", &run.faults(plan), |json, fault| json.value(fault));
     json.list("advice", &run.advice(plan), |json, advice| json.value(advice));
     json.numbers(&[("ready_ms", Some(run.ready_ms)), ("signal_after_ms", run.signal_after_ms)]);
-    if let Some(end) = &run.end {
-        json.string("cause", &end.cause);
-        json.string("server", &end.server);
-        json.numbers(&[
-            ("code", Some(end.code.into())),
-            ("stop_ms", run.stop_ms()),
-            ("asked_ms", end.asked_ms),
-            ("dump_ms", end.dump_ms),
-            ("abort_ms", end.abort_ms),
-            ("kill_ms", end.kill_ms),
-            ("leftovers_ms", end.leftovers_ms),
-        ]);
-        if let Some(leftovers) = &end.leftovers {
-            json.string("leftovers", leftovers);
-        }
-    }
+    end(json, run);
     json.list("listeners", &run.listeners, |json, listener| {
         json.object(|json| {
             json.string("address", &listener.address.to_string());
@@ -114,35 +99,7 @@ fn one(json: &mut Json, run: &Run, plan: &Rehearsal) {
         });
     });
     json.key("requests");
-    json.object(|json| {
-        for (when, counts) in [("before", run.before), ("after", run.after)] {
-            json.key(when);
-            let Counts { completed, rejected, failed, cut } = counts;
-            json.object(|json| {
-                json.numbers(&[
-                    ("completed", Some(completed.into())),
-                    ("rejected", Some(rejected.into())),
-                    ("failed", Some(failed.into())),
-                    ("cut", Some(cut.into())),
-                ]);
-            });
-        }
-        if let Some(at) = run.at_signal {
-            json.key("at_signal");
-            json.object(|json| {
-                json.numbers(&[
-                    ("in_flight", Some(at.in_flight.into())),
-                    ("in_the_middle", Some(at.in_the_middle.into())),
-                    ("handler_ms", at.handler_ms),
-                ]);
-            });
-        }
-        json.number("turned_away", run.turned_away.into());
-        json.number("unjudged", run.unjudged.into());
-        json.number("stalled_ms", run.stalled_ms);
-        json.list("ports", &run.ports_told, |json, told| json.value(told));
-        json.list("examples", &run.examples, |json, example| json.value(&example.sentence()));
-    });
+    json.object(|json| requests(json, run));
     let k = &run.trials;
     json.numbers(&[("last_response_ms", run.last_response_ms), ("left_open", run.open.map(u64::from))]);
     json.key("new_connections");
@@ -163,4 +120,54 @@ fn one(json: &mut Json, run: &Run, plan: &Rehearsal) {
     }
     json.list("remained", &run.remained, |json, name| json.value(name));
     json.list("dumps", &run.dumps, |json, dump| json.raw(&goroutines::json(&dump.summary, &dump.findings, true)));
+}
+
+/// How the server ended, as the init tells it.
+fn end(json: &mut Json, run: &Run) {
+    let Some(end) = &run.end else { return };
+    json.string("cause", &end.cause);
+    json.string("server", &end.server);
+    json.numbers(&[
+        ("code", Some(end.code.into())),
+        ("stop_ms", run.stop_ms()),
+        ("asked_ms", end.asked_ms),
+        ("dump_ms", end.dump_ms),
+        ("abort_ms", end.abort_ms),
+        ("kill_ms", end.kill_ms),
+        ("leftovers_ms", end.leftovers_ms),
+    ]);
+    if let Some(leftovers) = &end.leftovers {
+        json.string("leftovers", leftovers);
+    }
+}
+
+/// What became of the requests, before the signal and after it.
+fn requests(json: &mut Json, run: &Run) {
+    for (when, counts) in [("before", run.before), ("after", run.after)] {
+        json.key(when);
+        let Counts { completed, rejected, failed, cut } = counts;
+        json.object(|json| {
+            json.numbers(&[
+                ("completed", Some(completed.into())),
+                ("rejected", Some(rejected.into())),
+                ("failed", Some(failed.into())),
+                ("cut", Some(cut.into())),
+            ]);
+        });
+    }
+    if let Some(at) = run.at_signal {
+        json.key("at_signal");
+        json.object(|json| {
+            json.numbers(&[
+                ("in_flight", Some(at.in_flight.into())),
+                ("in_the_middle", Some(at.in_the_middle.into())),
+                ("handler_ms", at.handler_ms),
+            ]);
+        });
+    }
+    json.number("turned_away", run.turned_away.into());
+    json.number("unjudged", run.unjudged.into());
+    json.number("stalled_ms", run.stalled_ms);
+    json.list("ports", &run.ports_told, |json, told| json.value(told));
+    json.list("examples", &run.examples, |json, example| json.value(&example.sentence()));
 }
