@@ -185,7 +185,7 @@ prepare() {
     if may_install; then
         install_packages "$@"
     else
-        say "missing for make $what, and not mine to install. This line does it:"
+        say "missing for make $what, and only root can install it. This line does it:"
         if have apt-get; then the_line "$@" >&2; else say "(no apt-get here; as Debian calls them) $*"; fi
         if [ "$what" = demo ] || ! compiles cc c stdio.h; then exit 1; fi
         say "without them the tests that need them are skipped"

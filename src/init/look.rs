@@ -16,7 +16,8 @@ use std::time::Duration;
 
 /// The memory that a look may have: a server with 100,000 goroutines takes a few megabytes.
 const MEMORY: u64 = 64 << 20;
-/// Beside a server that computes it gets a tenth of a processor. With 19 it would be a seventieth, and take seconds.
+/// Beside a server that computes it gets a tenth of a processor. With 19 it would be a seventieth, and take seconds. In a stop it has
+/// only a moment, on a machine that may be busy, and the server is killed next: there it is as important as PID 1.
 const NICE: i32 = 10;
 /// Longer lines of a log are torn by other writers.
 const LONGEST_LINE: usize = 4096;
@@ -62,7 +63,7 @@ pub(super) struct Wanted<'a> {
 
 /// In a process of its own: reads the goroutines, and writes them to stderr. Returns the exit code, and why.
 pub(super) fn show(server: i32, opened: Vec<Candidate>, wanted: &Wanted<'_>) -> (u8, Vec<u8>) {
-    process::be_expendable(MEMORY, NICE);
+    process::be_expendable(MEMORY, wanted.signal.is_none().then_some(NICE));
     let candidates = if opened.is_empty() { candidates(server) } else { opened };
     let access = match Access::choose(candidates) {
         Ok(access) => access,

@@ -288,14 +288,16 @@ pub fn look_at(pid: i32) -> Option<Process> {
     if proc_is_ours() { look_into_proc(pid) } else { None }
 }
 
-/// Makes this process the one that is given up first: the kernel's choice when memory is short, behind others for a processor, and
-/// with no more bytes of memory of its own than this. As far as the kernel lets it.
-pub fn be_expendable(memory: u64, nice: i32) {
+/// Makes this process the one that is given up first: the kernel's choice when memory is short, with no more bytes of memory of its own
+/// than this, and with this nice value where there is one. As far as the kernel lets it.
+pub fn be_expendable(memory: u64, nice: Option<i32>) {
     if let Ok(fd) = file::open("/proc/self/oom_score_adj", nix::fcntl::OFlag::O_WRONLY) {
         let _ = file::write_all(&fd, b"1000");
     }
-    // SAFETY: numbers only. Of this process alone.
-    unsafe { libc::setpriority(libc::PRIO_PROCESS as _, 0, nice) };
+    if let Some(nice) = nice {
+        // SAFETY: numbers only. Of this process alone.
+        unsafe { libc::setpriority(libc::PRIO_PROCESS as _, 0, nice) };
+    }
     let _ = nix::sys::resource::setrlimit(nix::sys::resource::Resource::RLIMIT_AS, memory, memory);
 }
 
