@@ -50,7 +50,8 @@ const SETPRIV: [&str; 13] = [
 const ENV: [&str; 6] = ["u", "C", "S", "unset", "chdir", "split-string"];
 
 pub(crate) fn base_name(path: &str) -> &str {
-    path.rsplit('/').next().unwrap_or_default()
+    let after = path.bytes().rposition(|byte| byte == b'/').map_or(0, |slash| slash + 1);
+    path.get(after..).unwrap_or_default()
 }
 
 /// Looks behind them, where nothing is known of variables.
@@ -60,15 +61,21 @@ pub(crate) fn understand(argv: &[String]) -> Launch {
 
 /// Looks behind them. `variable` is what the image sets: goward reads its options there, too.
 pub(crate) fn understand_with(argv: &[String], variable: Variable<'_>) -> Launch {
-    let mut launch = Launch { argv: argv.to_vec(), ..Launch::default() };
-    // Nobody nests more than this.
-    for _ in 0..6 {
-        let name = launch.argv.first().map(|program| base_name(program).to_owned()).unwrap_or_default();
-        let rest = launch.argv.get(1..).unwrap_or_default().to_vec();
-        let Some(words) = launch.behind(&name, &rest, variable) else { return launch };
-        launch.argv = words.to_vec();
-    }
+    let mut launch = Launch::default();
+    launch.argv = launch.follow(argv, variable).to_vec();
     launch
+}
+
+/// The program and its arguments alone.
+pub(crate) fn words_behind(argv: &[String]) -> &[String] {
+    Launch::default().follow(argv, &|_| None)
+}
+
+/// The script of `sh -c SCRIPT` alone.
+pub(crate) fn script_of(argv: &[String]) -> Option<String> {
+    let mut launch = Launch::default();
+    launch.follow(argv, &|_| None);
+    launch.script.map(|(_, script)| script)
 }
 
 /// The value of a variable that the image sets; an empty text where only the builder knows it.
@@ -78,6 +85,16 @@ pub(crate) type Variable<'a> = &'a dyn Fn(&str) -> Option<String>;
 const JUDGED: [&str; 7] = ["stop-on", "user", "stop-signal", "rewrite", "go-env", "group", "keep-cap"];
 
 impl Launch {
+    fn follow<'a>(&mut self, mut words: &'a [String], variable: Variable<'_>) -> &'a [String] {
+        // Nobody nests more than this.
+        for _ in 0..6 {
+            let (name, rest) = words.split_first().map_or(("", words), |(program, rest)| (base_name(program), rest));
+            let Some(behind) = self.behind(name, rest, variable) else { break };
+            words = behind;
+        }
+        words
+    }
+
     /// The words behind a program that starts another one, once its own options are noted. None where that is the end.
     fn behind<'a>(&mut self, name: &str, rest: &'a [String], variable: Variable<'_>) -> Option<&'a [String]> {
         match name {

@@ -180,7 +180,7 @@ rules! {
     SECRET_IN_ENV "GW334" Warning "a secret in ARG, ENV or a command"
         "It is in the image's history or configuration, readable by everybody who can pull it.";
     GO_RUN "GW335" Warning "the server is compiled at each start"
-        "go run needs the toolchain and the sources in the image, starts slowly, and stands between the server and its signals.";
+        "It needs the toolchain and the sources in the image, and starts slowly; go run also stands between the server and its signals.";
     WRONG_ARCHITECTURE_BUILD "GW336" Warning "cross-built, but not for the target"
         "With --platform=$BUILDPLATFORM the toolchain is the build machine's; without GOARCH=$TARGETARCH so is the program.";
     BAD_IGNORE "GW337" Warning "an ignore comment that does not say enough"

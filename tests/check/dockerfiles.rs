@@ -308,6 +308,38 @@ fn stamped_by_the_repository() {
     assert!(has(&clone.replace("git clone", "cp -r"), &[]));
 }
 
+/// What the sources beside a Dockerfile say of themselves.
+#[test]
+fn the_sources_are_read() {
+    let has = |id: &str, text: &str, beside: &[(&str, &str)]| {
+        found(&whole(text), &[beside, &[("go.mod", "module x\n")]].concat()).iter().any(|(found, ..)| *found == id)
+    };
+    let build = "@GO CGO_ENABLED=0 go build -ldflags=-s -o /server .\n@END\n";
+    for line in [
+        "const Version string = \"1.2.3\"",
+        "var version = \"v1.2.3-dev\"",
+        "\tVERSION     = \"2.7\" // this one",
+        "//go:embed version.txt",
+        "\tversion, err := os.ReadFile(\"./VERSION\")",
+    ] {
+        assert!(!has("GW319", build, &[("main.go", line)]), "{line}");
+    }
+    for line in ["const minimalVersion = \"1.2.3\"", "version := \"unknown\"", "Version: \"1.2\",", "//go:embed web"] {
+        assert!(has("GW319", build, &[("main.go", line)]), "{line}");
+    }
+    assert!(!has("GW319", build, &[("internal/version/version.go", "const Value = \"v1.2.3\"")]));
+
+    let roots = ("go.mod", "module x\nrequire github.com/breml/rootcerts v0.3.7\n");
+    let bare = "@BUILD\nFROM scratch\nCOPY --from=build /server /server\nUSER 1:1\nENTRYPOINT [\"/server\"]\n";
+    assert!(has("GW320", bare, &[]) && !found(&whole(bare), &[roots]).iter().any(|(id, ..)| id == "GW320"));
+
+    let make = "FROM golang:1.27 AS build\nCOPY . .\nRUN make server\n@END\n";
+    let told = |makefile: &str| has("GW331", make, &[(".dockerignore", "bin\n"), ("Makefile", makefile)]);
+    assert!(told("server:\n\tgo build -o /server .\n"));
+    assert!(!told("VERSION := $(shell git describe)\nserver:\n\tgo build -o /server .\n"));
+    assert!(!told("include common.mk\n"));
+}
+
 /// A directory of a repository has no .git of its own.
 #[test]
 fn a_context_inside_of_a_repository() {
@@ -402,8 +434,8 @@ fn who_downloads_the_modules() {
         let dockerfile = format!("FROM golang:1.27-alpine\nCOPY . .\nRUN {command}\nRUN go build -o /server .\n");
         said(&dockerfile, &[("go.mod", "module x\nrequire y v1.0.0\n")], "text")
     };
-    assert!(text("go mod tidy").contains("COPY . stands before go mod tidy\n"), "{}", text("go mod tidy"));
-    assert!(text("go vet").contains("before go build, which downloads"), "{}", text("go vet"));
+    assert!(text("go mod tidy").contains("COPY . stands before go mod tidy: "), "{}", text("go mod tidy"));
+    assert!(text("go vet").contains("before go build: every edit"), "{}", text("go vet"));
 }
 
 /// Neither thousands of variables nor stages that begin with each other take long, or much memory.

@@ -143,7 +143,7 @@ fn what_is_done_elsewhere() {
             ("GW320", "FROM debian:12\nRUN apt-get install -y --no-install-recommends curl\nCOPY x /x\nCMD [\"/x\"]\n"),
             ("GW320", "FROM debian:12\nRUN apt-get install -y tzdata\nCOPY x /x\nCMD [\"/x\"]\n"),
             ("GW312", "FROM debian:12\nRUN bash -c \"apt-get install -y build-essential\"\nCOPY x /x\nCMD [\"/x\"]\n"),
-            ("GW313", "FROM debian:12\nRUN bash -c \"apt-get install -y build-essential\"\n"),
+            ("GW313", "FROM debian:12\nRUN bash -c \"apt-get update && apt-get install -y build-essential\"\n"),
         ],
         true,
     );

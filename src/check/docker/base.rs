@@ -93,8 +93,12 @@ impl<'a> Reference<'a> {
     }
 }
 
-const HUB: [&str; 9] = [
+/// Docker Hub has them for one architecture, too.
+const HUB: [&str; 12] = [
     "",
+    "amd64/",
+    "arm32v7/",
+    "arm64v8/",
     "library/",
     "docker.io/",
     "docker.io/library/",
@@ -117,6 +121,9 @@ const REDHAT: [&str; 10] = [
     "almalinux/",
     "public.ecr.aws/amazonlinux/",
 ];
+/// Docker Hub's own images that programs are put into, and that are root.
+const ROOTS: [&str; 8] =
+    ["amazoncorretto", "buildpack-deps", "eclipse-temurin", "node", "openjdk", "php", "python", "ruby"];
 const DEBIAN_USERS: &[&str] = &[
     "root", "daemon", "bin", "sys", "sync", "games", "man", "lp", "mail", "news", "uucp", "proxy", "www-data",
     "backup", "list", "irc", "gnats", "nobody", "_apt", "ubuntu",
@@ -197,7 +204,8 @@ fn busybox(reference: &Reference<'_>) -> Base {
 
 fn golang(reference: &Reference<'_>) -> Base {
     let go = reference.tag.and_then(support::go_minor);
-    if !reference.is_hubs_own() {
+    // A digest alone may be that of any tag.
+    if !reference.is_hubs_own() || (reference.tag.is_none() && reference.digest) {
         return Base { toolchain: true, go, ..Base::default() };
     }
     if reference.has("alpine") {
@@ -247,8 +255,11 @@ pub(crate) fn known(image: &str) -> Base {
             redhat()
         }
         // Whatever they are, the tag says what they are made of.
-        _ if reference.has("alpine") => Base { shell: Some(Shell::Becoming), ..Base::default() },
-        _ => Base::default(),
+        name => Base {
+            user: ROOTS.contains(&name).then_some("root").filter(|_| hubs),
+            shell: reference.has("alpine").then_some(Shell::Becoming),
+            ..Base::default()
+        },
     }
 }
 
@@ -282,7 +293,7 @@ mod tests {
     fn bases() {
         let builder = known("golang:1.22-alpine3.19");
         assert_eq!((builder.libc, builder.go, builder.compiler), (Some(Libc::Musl), Some(22), Some(false)));
-        assert_eq!(known("golang").compiler, Some(true));
+        assert_eq!((known("golang").compiler, known("golang@sha256:ab").compiler), (Some(true), None));
         let nonroot = known("gcr.io/distroless/static-debian12:nonroot");
         assert_eq!((nonroot.user, nonroot.libc, nonroot.shell), (Some("65532"), Some(Libc::None), Some(Shell::None)));
         let debug = known("gcr.io/distroless/base-debian12:debug-nonroot");
@@ -304,7 +315,9 @@ mod tests {
         ] {
             assert_eq!(known(image), Base::default(), "{image}");
         }
-        assert_eq!(known("node:22-alpine"), Base { shell: Some(Shell::Becoming), ..Base::default() });
+        let node = Base { shell: Some(Shell::Becoming), user: Some("root"), ..Base::default() };
+        assert_eq!(known("node:22-alpine"), node);
+        assert_eq!(known("example.com/node:22-alpine"), Base { user: None, ..node });
         let golang = known("registry.example.com/golang:1.20-alpine");
         assert_eq!((golang.toolchain, golang.go, golang.libc), (true, Some(20), None));
     }

@@ -200,7 +200,7 @@ const MOST_SET: usize = 64;
 
 /// A command; of `sh -c SCRIPT` those of the script, with what was set for the shell.
 fn unfold(command: Command, into: &mut Vec<Command>) {
-    let script = launch::understand(&command.words).script.unwrap_or_default().1;
+    let script = launch::script_of(&command.words).unwrap_or_default();
     let mut inside = script::commands(&script);
     if inside.is_empty() {
         return into.push(command);
@@ -232,8 +232,7 @@ pub(crate) fn hide(commands: &[Command], state: &State, is_file: &dyn Fn(&str) -
 }
 
 fn hides(command: &Command, fed: bool, state: &State, is_file: &dyn Fn(&str) -> bool) -> bool {
-    let argv = launch::understand(command.own()).argv;
-    let Some((program, arguments)) = argv.split_first() else { return false };
+    let Some((program, arguments)) = launch::words_behind(command.own()).split_first() else { return false };
     let any = |wanted: &dyn Fn(&str) -> bool| arguments.iter().any(|word| wanted(word));
     let name = base_name(program);
     match name {
@@ -248,11 +247,10 @@ fn hides(command: &Command, fed: bool, state: &State, is_file: &dyn Fn(&str) -> 
         "sh" | "bash" | "ash" | "dash" => fed || any(&|script| !script.starts_with('-')),
         _ => {
             // By its name alone a program is found where programs are.
-            let in_path = |copied: &Copied| {
-                program.contains('/') || copied.to.trim_end_matches('/').ends_with("bin") || state.variables.has("PATH")
-            };
+            let anywhere = program.contains('/') || state.variables.has("PATH");
+            let in_path = |copied: &Copied| anywhere || copied.to.trim_end_matches('/').ends_with("bin");
             let brings = |copied: &Copied, source: &String| {
-                base_name(source) == name
+                (source.ends_with(name) && base_name(source) == name)
                     || (copied.from_context && in_path(copied) && is_file(&format!("{source}/{name}")))
             };
             let copied = state.copies.iter().find(|copied| copied.sources.iter().any(|source| brings(copied, source)));

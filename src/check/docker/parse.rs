@@ -118,7 +118,7 @@ pub(crate) fn parse(text: &str) -> Dockerfile {
         let whole = continued(line, &mut lines, &mut file, number);
         let mut instruction = instruction(&whole, number, &mut file);
         if matches!(instruction.keyword.as_str(), "RUN" | "COPY" | "ADD" | "ONBUILD") && instruction.list.is_none() {
-            for mut heredoc in heredocs(&instruction.rest, file.escape) {
+            for mut heredoc in heredocs(&instruction.rest, file.escape, &lines) {
                 if !take_heredoc(&mut lines, &mut heredoc) {
                     file.problems.push((number, format!("the heredoc <<{} has no end", heredoc.name)));
                 }
@@ -153,6 +153,11 @@ impl<'a> Lines<'a> {
         let line = self.lines.get(self.at)?;
         self.at += 1;
         Some((self.at as u32, line))
+    }
+
+    /// Whether one of those to come is this, but for tabs before it.
+    fn has(&self, wanted: &str) -> bool {
+        self.lines.iter().skip(self.at).any(|line| line.trim_start_matches('\t') == wanted)
     }
 }
 
@@ -387,22 +392,26 @@ fn list(text: &str) -> List {
 }
 
 /// The heredocs that a line announces.
-fn heredocs(line: &str, escape: char) -> Vec<Heredoc> {
-    words::split(line, escape).iter().filter_map(|word| heredoc(word, escape)).collect()
+fn heredocs(line: &str, escape: char, lines: &Lines<'_>) -> Vec<Heredoc> {
+    if !line.contains("<<") {
+        return Vec::new();
+    }
+    let words = words::split(line, escape);
+    let next = words.iter().skip(1).map(Some).chain([None]);
+    words.iter().zip(next).filter_map(|(word, next)| heredoc(word, next, escape, lines)).collect()
 }
 
-fn heredoc(word: &Word, escape: char) -> Option<Heredoc> {
+/// `<<EOF`; or `<< EOF` where that ends somewhere: in `1 << 2` nothing does.
+fn heredoc(word: &Word, next: Option<&Word>, escape: char, lines: &Lines<'_>) -> Option<Heredoc> {
     let after = word.raw.trim_start_matches(|c: char| c.is_ascii_digit()).strip_prefix("<<")?;
-    let (chomp, name) = after.strip_prefix('-').map_or((false, after), |name| (true, name));
-    if name.is_empty() || name.contains('<') {
+    let (chomp, written) = after.strip_prefix('-').map_or((false, after), |name| (true, name));
+    let is_apart = written.is_empty();
+    let written = if is_apart { next?.raw.as_str() } else { written };
+    let name = words::unquoted(written, escape);
+    if written.contains('<') || is_apart && !lines.has(&name) {
         return None;
     }
-    Some(Heredoc {
-        name: words::unquoted(name, escape),
-        quoted: name.contains(['"', '\'']),
-        chomp,
-        ..Heredoc::default()
-    })
+    Some(Heredoc { name, quoted: written.contains(['"', '\'']), chomp, ..Heredoc::default() })
 }
 
 fn take_heredoc(lines: &mut Lines<'_>, heredoc: &mut Heredoc) -> bool {

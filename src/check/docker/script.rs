@@ -1,6 +1,8 @@
 //! Just enough of a shell to see what a RUN or an entrypoint does: simple commands, their assignments, what stands between
 //! them. Pure.
 
+use crate::check::launch::base_name;
+
 /// A command with its words, unquoted, variables as they stand.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Command {
@@ -44,15 +46,13 @@ impl Command {
 
     /// The program without its path.
     pub(crate) fn name(&self) -> &str {
-        let first = self.words.first().map(String::as_str).unwrap_or_default();
-        first.rsplit('/').next().unwrap_or_default()
+        base_name(self.words.first().map_or("", String::as_str))
     }
 }
 
 /// The commands of a script, also those in parentheses, braces, loops and `$(…)`.
 pub(crate) fn commands(script: &str) -> Vec<Command> {
-    let chars: Vec<char> = script.chars().collect();
-    Reader { chars: &chars, ..Reader::default() }.all()
+    Reader { text: script, ..Reader::default() }.all()
 }
 
 /// Words that only begin or end what is around commands.
@@ -63,7 +63,7 @@ const GRAMMAR: [&str; 16] = [
 
 #[derive(Default)]
 struct Reader<'a> {
-    chars: &'a [char],
+    text: &'a str,
     at: usize,
     commands: Vec<Command>,
     depth: u8,
@@ -78,30 +78,31 @@ impl Reader<'_> {
         self.commands
     }
 
-    fn peek(&self, ahead: usize) -> Option<char> {
-        self.chars.get(self.at + ahead).copied()
+    /// Whatever means something here is of one byte.
+    fn peek(&self, ahead: usize) -> Option<u8> {
+        self.text.as_bytes().get(self.at + ahead).copied()
     }
 
     fn list(&mut self) {
         let mut current = Command::default();
         while let Some(c) = self.peek(0) {
             match c {
-                ' ' | '\t' | '\r' => self.at += 1,
-                '\\' if self.peek(1) == Some('\n') => self.at += 2,
-                '#' => self.skip_line(),
-                '\n' => self.end(&mut current, End::Line, 1),
-                ';' => self.end(&mut current, End::Semicolon, 1),
-                '&' if self.peek(1) == Some('&') => self.end(&mut current, End::And, 2),
-                '&' if self.peek(1) == Some('>') => self.redirection(),
-                '&' => self.end(&mut current, End::Background, 1),
-                '|' if self.peek(1) == Some('|') => self.end(&mut current, End::And, 2),
-                '|' => self.end(&mut current, End::Pipe, 1),
-                '(' | ')' => self.end(&mut current, End::Line, 1),
-                '<' | '>' => self.redirection(),
+                b' ' | b'\t' | b'\r' => self.at += 1,
+                b'\\' if self.peek(1) == Some(b'\n') => self.at += 2,
+                b'#' => self.skip_line(),
+                b'\n' => self.end(&mut current, End::Line, 1),
+                b';' => self.end(&mut current, End::Semicolon, 1),
+                b'&' if self.peek(1) == Some(b'&') => self.end(&mut current, End::And, 2),
+                b'&' if self.peek(1) == Some(b'>') => self.redirection(),
+                b'&' => self.end(&mut current, End::Background, 1),
+                b'|' if self.peek(1) == Some(b'|') => self.end(&mut current, End::And, 2),
+                b'|' => self.end(&mut current, End::Pipe, 1),
+                b'(' | b')' => self.end(&mut current, End::Line, 1),
+                b'<' | b'>' => self.redirection(),
                 _ => {
                     let (word, quoted) = self.word();
                     // 2>&1: the number belongs to the arrow.
-                    let arrow = self.peek(0).is_some_and(|c| matches!(c, '<' | '>'));
+                    let arrow = self.peek(0).is_some_and(|c| matches!(c, b'<' | b'>'));
                     if !(arrow && !word.is_empty() && word.bytes().all(|b| b.is_ascii_digit())) {
                         self.push(&mut current, word, quoted);
                     }
@@ -122,57 +123,57 @@ impl Reader<'_> {
     }
 
     fn skip_line(&mut self) {
-        while self.peek(0).is_some_and(|c| c != '\n') {
+        while self.peek(0).is_some_and(|c| c != b'\n') {
             self.at += 1;
         }
     }
 
     /// `> file`, `2>&1`, `<<EOF`: the word after it is no argument.
     fn redirection(&mut self) {
-        while self.peek(0).is_some_and(|c| matches!(c, '<' | '>' | '&' | '-' | '|')) {
+        while self.peek(0).is_some_and(|c| matches!(c, b'<' | b'>' | b'&' | b'-' | b'|')) {
             self.at += 1;
         }
-        while self.peek(0).is_some_and(|c| matches!(c, ' ' | '\t')) {
+        while self.peek(0).is_some_and(|c| matches!(c, b' ' | b'\t')) {
             self.at += 1;
         }
-        if self.peek(0).is_some_and(|c| !matches!(c, '\n' | ';' | '&' | '|' | ')')) {
+        if self.peek(0).is_some_and(|c| !matches!(c, b'\n' | b';' | b'&' | b'|' | b')')) {
             self.word();
         }
     }
 
     /// A word without its quotes, and whether it had any.
     fn word(&mut self) -> (String, bool) {
-        let mut word = String::new();
+        let mut word = Vec::new();
         let mut quoted = false;
         let from = self.at;
         while let Some(c) = self.peek(0) {
             match c {
-                '\'' => {
+                b'\'' => {
                     quoted = true;
                     self.at += 1;
                     while let Some(c) = self.peek(0) {
                         self.at += 1;
-                        if c == '\'' {
+                        if c == b'\'' {
                             break;
                         }
                         word.push(c);
                     }
                 }
-                '"' => {
+                b'"' => {
                     quoted = true;
                     self.at += 1;
                     self.double(&mut word);
                 }
-                '\\' => {
+                b'\\' => {
                     match self.peek(1) {
-                        Some('\n') | None => {}
+                        Some(b'\n') | None => {}
                         Some(c) => word.push(c),
                     }
                     self.at += 2;
                 }
-                '$' if self.peek(1) == Some('(') => self.substitution(&mut word),
-                '$' if self.peek(1) == Some('{') => self.braces(&mut word),
-                ' ' | '\t' | '\r' | '\n' | ';' | '&' | '|' | '(' | ')' | '<' | '>' => break,
+                b'$' if self.peek(1) == Some(b'(') => self.substitution(&mut word),
+                b'$' if self.peek(1) == Some(b'{') => self.braces(&mut word),
+                b' ' | b'\t' | b'\r' | b'\n' | b';' | b'&' | b'|' | b'(' | b')' | b'<' | b'>' => break,
                 c => {
                     self.variable(c);
                     word.push(c);
@@ -184,27 +185,27 @@ impl Reader<'_> {
         if self.at == from {
             self.at += 1;
         }
-        (word, quoted)
+        (String::from_utf8(word).unwrap_or_default(), quoted)
     }
 
-    fn double(&mut self, word: &mut String) {
+    fn double(&mut self, word: &mut Vec<u8>) {
         while let Some(c) = self.peek(0) {
             match c {
-                '"' => {
+                b'"' => {
                     self.at += 1;
                     return;
                 }
-                '\\' => {
-                    if let Some(c) = self.peek(1).filter(|c| *c != '\n') {
-                        if !matches!(c, '"' | '$' | '`' | '\\') {
-                            word.push('\\');
+                b'\\' => {
+                    if let Some(c) = self.peek(1).filter(|c| *c != b'\n') {
+                        if !matches!(c, b'"' | b'$' | b'`' | b'\\') {
+                            word.push(b'\\');
                         }
                         word.push(c);
                     }
                     self.at += 2;
                 }
-                '$' if self.peek(1) == Some('(') => self.substitution(word),
-                '$' if self.peek(1) == Some('{') => self.braces(word),
+                b'$' if self.peek(1) == Some(b'(') => self.substitution(word),
+                b'$' if self.peek(1) == Some(b'{') => self.braces(word),
                 c => {
                     self.variable(c);
                     word.push(c);
@@ -215,26 +216,26 @@ impl Reader<'_> {
     }
 
     /// `$NAME` begins with this.
-    fn variable(&mut self, c: char) {
-        if c == '$' {
+    fn variable(&mut self, c: u8) {
+        if c == b'$' {
             let name = self.name(1);
             self.uses.extend(Some(name).filter(|name| !name.is_empty()));
         }
     }
 
     fn name(&self, ahead: usize) -> String {
-        let rest = self.chars.get(self.at + ahead..).unwrap_or_default();
-        rest.iter().take_while(|c| c.is_ascii_alphanumeric() || **c == '_').collect()
+        let rest = self.text.get(self.at + ahead..).unwrap_or_default();
+        let end = rest.bytes().position(|c| !c.is_ascii_alphanumeric() && c != b'_').unwrap_or(rest.len());
+        rest.get(..end).unwrap_or_default().to_owned()
     }
 
-    fn braces(&mut self, word: &mut String) {
+    fn braces(&mut self, word: &mut Vec<u8>) {
         let name = self.name(2);
-        let after = self.at + 2 + name.len();
-        let operator = (self.chars.get(after), self.chars.get(after + 1));
+        let operator = (self.peek(2 + name.len()), self.peek(3 + name.len()));
         match operator {
             _ if name.is_empty() => {}
-            (Some('='), _) | (Some(':'), Some('=')) => self.uses.push(name + "="),
-            (Some('-' | '+' | '?'), _) | (Some(':'), Some('-' | '+' | '?')) => {}
+            (Some(b'='), _) | (Some(b':'), Some(b'=')) => self.uses.push(name + "="),
+            (Some(b'-' | b'+' | b'?'), _) | (Some(b':'), Some(b'-' | b'+' | b'?')) => {}
             _ => self.uses.push(name),
         }
         let mut depth = 0;
@@ -242,32 +243,32 @@ impl Reader<'_> {
             word.push(c);
             self.at += 1;
             match c {
-                '{' => depth += 1,
-                '}' if depth <= 1 => return,
-                '}' => depth -= 1,
+                b'{' => depth += 1,
+                b'}' if depth <= 1 => return,
+                b'}' => depth -= 1,
                 _ => {}
             }
         }
     }
 
     /// `$(git describe)`: its commands are commands too; in the word it stays as it stands, for it is known only when built.
-    fn substitution(&mut self, word: &mut String) {
+    fn substitution(&mut self, word: &mut Vec<u8>) {
         let start = self.at;
         let mut depth = 0;
         while let Some(c) = self.peek(0) {
             self.at += 1;
             match c {
-                '(' => depth += 1,
-                ')' if depth <= 1 => break,
-                ')' => depth -= 1,
+                b'(' => depth += 1,
+                b')' if depth <= 1 => break,
+                b')' => depth -= 1,
                 _ => {}
             }
         }
-        let whole = self.chars.get(start..self.at).unwrap_or_default();
-        word.extend(whole);
+        let whole = self.text.get(start..self.at).unwrap_or_default();
+        word.extend_from_slice(whole.as_bytes());
         let inside = whole.get(2..whole.len().saturating_sub(1)).unwrap_or_default();
         if self.depth < 4 {
-            let inner = Reader { chars: inside, depth: self.depth + 1, ..Reader::default() };
+            let inner = Reader { text: inside, depth: self.depth + 1, ..Reader::default() };
             self.commands.extend(inner.all().into_iter().map(|command| Command { inner: true, ..command }));
         }
     }
@@ -286,7 +287,7 @@ impl Reader<'_> {
             }
             if let Some((name, value)) = word.split_once('=')
                 && !name.is_empty()
-                && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+                && name.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'_')
             {
                 current.assigned.push((name.to_owned(), value.to_owned()));
                 return;
@@ -315,6 +316,7 @@ mod tests {
         );
         assert_eq!(words("x \\\n y ${A:-b c} z"), ["x y ${A:-b c} z"]);
         assert_eq!(words("cat <<EOF > out && b"), ["cat", "b"]);
+        assert_eq!(words("é \"ü$(ö)\" \\ä'ß' ${Ä"), ["ö", "é ü$(ö) äß ${Ä"]);
     }
 
     #[test]

@@ -109,6 +109,9 @@ pub(super) fn given(
     arguments: &[(String, Option<String>)],
     into: &mut Variables,
 ) {
+    if arguments.is_empty() {
+        return;
+    }
     for word in words::split(&instruction.rest, escape) {
         let name = word.raw.split('=').next().unwrap_or_default();
         if let Some((_, value)) = arguments.iter().rfind(|(given, _)| given == name) {

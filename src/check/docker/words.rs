@@ -43,7 +43,13 @@ pub(crate) fn is_blank(c: char) -> bool {
 pub(crate) fn end_of_word(text: &str, escape: char) -> usize {
     let mut quote = None;
     let mut escaped = false;
-    for (at, c) in text.char_indices() {
+    for (at, byte) in text.bytes().enumerate() {
+        let c = match byte {
+            0..0x80 => char::from(byte),
+            // Of a letter of several bytes the first one stands for it.
+            0xc0.. => text.get(at..).and_then(|rest| rest.chars().next()).unwrap_or_default(),
+            _ => continue,
+        };
         if escaped {
             escaped = false;
             continue;
@@ -106,6 +112,11 @@ type Lookup<'a> = &'a mut dyn FnMut(&str) -> Option<Value>;
 
 fn walk(text: &str, escape: char, lookup: Lookup<'_>) -> Expanded {
     let mut out = Expanded::default();
+    let special = |byte| matches!(byte, b'\'' | b'"' | b'$') || char::from(byte) == escape;
+    if !text.bytes().any(special) {
+        out.text.push_str(text);
+        return out;
+    }
     let chars: Vec<char> = text.chars().collect();
     let mut at = 0;
     let mut double = false;

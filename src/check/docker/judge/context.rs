@@ -1,6 +1,6 @@
 //! What is copied from the build context: whether it is sent, and whether it is of the context at all; and the go.mod there.
 
-use super::Case;
+use super::{Case, build};
 use crate::check::docker::ignorefile::Patterns;
 use crate::check::docker::stage::{From, Stage, Step};
 use crate::check::finding::{Finding, Place, Severity};
@@ -133,6 +133,9 @@ fn go_version(case: &mut Case<'_>, stage: &Stage<'_>) {
             let words = || command.words.iter().chain(command.assigned.iter().map(|(name, _)| name));
             words().any(|word| word.starts_with("GOTOOLCHAIN"))
         });
+    if !build::may_build(case.stages, stage) {
+        return;
+    }
     let module = stage.steps.iter().find_map(|step| module_of(step));
     let Some(module) = module.filter(|_| !changed) else { return };
     let newer = |text: &str| too_new(text, own);

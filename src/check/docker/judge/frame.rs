@@ -63,10 +63,25 @@ fn base(case: &mut Case<'_>, stage: &Stage<'_>) {
         let evidence = format!("{} has Go 1.{minor}; as of {date} Go 1.{old} and 1.{new} are supported", image.text);
         case.say(&table::GO_IMAGE_UNSUPPORTED, stage.line, evidence, format!("golang:1.{new}"));
     }
-    if let Some(release) = support::ended(reference.name, reference.tag.unwrap_or_default()) {
-        let evidence = format!("support for {} {release}", reference.name);
-        case.say(&table::BASE_UNSUPPORTED, stage.line, evidence, format!("a newer {}", reference.name));
+    if let Some((distribution, release)) = distributions(&reference)
+        .find_map(|(distribution, tag)| Some((distribution, support::ended(distribution, tag)?)))
+    {
+        let evidence = format!("support for {distribution} {release}");
+        case.say(&table::BASE_UNSUPPORTED, stage.line, evidence, format!("a newer {distribution}"));
     }
+}
+
+/// What an image is made of, by its name and tag: debian:11, distroless' base-debian11, node:20-bullseye, python:3.9-alpine3.17. Of golang
+/// the version of Go is what counts.
+fn distributions<'a>(reference: &Reference<'a>) -> impl Iterator<Item = (&'a str, &'a str)> {
+    let tag = reference.tag.unwrap_or_default();
+    let distroless = reference.name.rsplit_once("-debian").filter(|_| reference.path.contains("distroless/"));
+    let others = reference.is_hubs_own() && reference.name != "golang";
+    let parts =
+        tag.split('-').skip(1).filter(move |part| others && part.starts_with(|c: char| c.is_ascii_alphabetic()));
+    let named = parts.flat_map(|part| [("alpine", part.strip_prefix("alpine").unwrap_or_default()), ("debian", part)]);
+    let own = std::iter::once((reference.name, tag));
+    own.chain(distroless.map(|(_, release)| ("debian", release))).chain(named)
 }
 
 /// A name that stands for one which the builder is to give: `ARG BASE=non-existing`, and `FROM $BASE`.
@@ -131,6 +146,7 @@ fn empty_arguments(case: &mut Case<'_>, step: &Step<'_>, stage: &Stage<'_>) {
     let names = match instruction.keyword.as_str() {
         "RUN" if instruction.list.is_some() => return,
         "RUN" => used_by_shell(&step.commands),
+        _ if !instruction.rest.contains('$') && instruction.heredocs.is_empty() => return,
         "ADD" | "COPY" | "ENV" | "LABEL" | "WORKDIR" | "USER" | "EXPOSE" | "STOPSIGNAL" | "VOLUME" | "ARG" => {
             let known = |name: &str| step.variables.get(name).cloned().unwrap_or(Value::Unset);
             let mut names = words::expand(&instruction.rest, escape, &known).names;
@@ -141,6 +157,10 @@ fn empty_arguments(case: &mut Case<'_>, step: &Step<'_>, stage: &Stage<'_>) {
         }
         _ => return,
     };
+    let undeclared = |name: &&String| globals.has(name) && !step.variables.has(name);
+    if !names.iter().any(|name| undeclared(&name)) {
+        return;
+    }
     // GOLANG_VERSION is set by golang; what an unknown base sets, nobody knows, but not what is the builder's.
     let version = format!("{}_VERSION", Reference::of(&stage.state.image).name.to_ascii_uppercase());
     let is_known = stage.state.base.is_known();
@@ -148,8 +168,7 @@ fn empty_arguments(case: &mut Case<'_>, step: &Step<'_>, stage: &Stage<'_>) {
     let mut mounted = BTreeSet::new();
     mounted.extend(mounts.flat_map(|(_, mount)| mount.split(',')).filter_map(|part| part.strip_prefix("env=")));
     let empty = |name: &&String| {
-        globals.has(name)
-            && !step.variables.has(name)
+        undeclared(name)
             && **name != version
             && (is_known || PREDEFINED.contains(&name.as_str()))
             && !mounted.contains(name.as_str())

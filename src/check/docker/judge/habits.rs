@@ -15,7 +15,7 @@ pub(super) fn judge(case: &mut Case<'_>, stage: &Stage<'_>) {
         old_env(case, step);
         plain_add(case, step);
         for command in &step.commands {
-            any_version(case, step, command);
+            any_version(case, stage, step, command);
         }
         piped(case, step);
     }
@@ -94,8 +94,8 @@ fn plain_add(case: &mut Case<'_>, step: &Step<'_>) {
     }
 }
 
-/// `go install tool@latest`, `go run tool@main`, `go get module@upgrade`.
-fn any_version(case: &mut Case<'_>, step: &Step<'_>, command: &Command) {
+/// `go install tool@latest`, `go run tool@main`, `go get module@upgrade`; and `go get module` where that installs what is newest.
+fn any_version(case: &mut Case<'_>, stage: &Stage<'_>, step: &Step<'_>, command: &Command) {
     let verb = command.words.get(1).map(String::as_str).unwrap_or_default();
     if command.name() != "go" || !matches!(verb, "install" | "run" | "get") {
         return;
@@ -105,12 +105,29 @@ fn any_version(case: &mut Case<'_>, step: &Step<'_>, command: &Command) {
             matches!(version, "latest" | "upgrade" | "main" | "master" | "HEAD" | "head" | "dev" | "develop")
         })
     };
-    if let Some(word) = command.words.iter().skip(2).find(moving) {
-        let (path, _) = word.rsplit_once('@').unwrap_or((word, ""));
+    let without = |word: &&String| verb == "get" && gets_newest(stage, word);
+    if let Some(word) = command.words.iter().skip(2).find(|word| moving(word) || without(word)) {
         let place = Place::line(step.instruction.line).marked(word);
         let evidence = format!("go {verb} {word} takes what is newest on the day of the build");
-        case.findings.push(Finding::new(&table::ANY_VERSION, place, evidence, format!("go {verb} {path}@v1.2.3")));
+        let mend = match word.rsplit_once('@') {
+            Some((path, _)) => format!("go {verb} {path}@v1.2.3"),
+            None => format!("a newer Go, and go install {word}@v1.2.3"),
+        };
+        case.findings.push(Finding::new(&table::ANY_VERSION, place, evidence, mend));
     }
+}
+
+/// Before Go 1.17 `go get` was what installs programs. What is copied to a place of this name is there already.
+fn gets_newest(stage: &Stage<'_>, word: &str) -> bool {
+    let path = word.trim_end_matches("/...");
+    let host = path.split('/').next().unwrap_or_default();
+    let foreign =
+        path.contains('/') && host.contains('.') && !host.starts_with(['.', '-']) && !path.contains(['@', '$']);
+    let is_here = |place: &str| place.contains(path);
+    foreign
+        && stage.state.base.go.is_some_and(|go| go < 17)
+        && !stage.state.workdir.as_deref().is_some_and(is_here)
+        && !stage.steps.iter().filter_map(|step| step.place.as_deref()).any(is_here)
 }
 
 /// `curl … | sh`, `curl … | tar`, and `curl -o install.sh … && sh install.sh`.
@@ -135,9 +152,11 @@ fn piped(case: &mut Case<'_>, step: &Step<'_>) {
             finding(evidence, &format!("| {name}")).at(Severity::Note)
         }
         None => {
-            let Some(file) = downloaded_and_run(&step.commands) else { return };
-            let evidence = format!("{file} comes from the network and is run, and nothing compares it with a checksum");
-            finding(evidence, file)
+            let Some((file, how)) = downloaded_and_used(&step.commands) else { return };
+            let evidence =
+                format!("{file} comes from the network and is {how}, and nothing compares it with a checksum");
+            let found = finding(evidence, file);
+            if how == RUN { found } else { found.at(Severity::Note) }
         }
     };
     case.findings.push(found);
@@ -159,20 +178,38 @@ fn runs_its_input(name: &str) -> bool {
     launch::is_shell(name) || matches!(name, "python" | "python3" | "perl" | "node")
 }
 
-/// The file of a download that a later command runs.
-fn downloaded_and_run(commands: &[Command]) -> Option<&str> {
+/// The file of a download, and what a later command does with it: rather that it is run than anything else.
+fn downloaded_and_used(commands: &[Command]) -> Option<(&str, &'static str)> {
     commands.iter().enumerate().filter(|(_, from)| fetches(from)).find_map(|(at, from)| {
         let file = download(from)?;
-        let plain = |word: &str| word.strip_prefix("./").unwrap_or(word) == file.strip_prefix("./").unwrap_or(file);
-        let runs = |command: &Command| {
-            let mut words = command.own().iter().map(String::as_str).skip_while(|word| matches!(*word, "sudo" | "env"));
-            let Some(first) = words.next() else { return false };
-            let by_another = runs_its_input(launch::base_name(first)) || matches!(first, "." | "source");
-            first.contains('/') && plain(first)
-                || by_another && words.find(|word| !word.starts_with('-')).is_some_and(plain)
-        };
-        commands.iter().skip(at + 1).any(runs).then_some(file)
+        let uses = || commands.iter().skip(at + 1).filter_map(|command| use_of(command, file));
+        uses().find(|how| *how == RUN).or_else(|| uses().next()).map(|how| (file, how))
     })
+}
+
+const RUN: &str = "run";
+
+/// What a command does with a file.
+fn use_of(command: &Command, file: &str) -> Option<&'static str> {
+    let plain = |word: &str| word.strip_prefix("./").unwrap_or(word) == file.strip_prefix("./").unwrap_or(file);
+    let mut words = command.own().iter().map(String::as_str).skip_while(|word| matches!(*word, "sudo" | "env"));
+    let first = words.next()?;
+    let name = launch::base_name(first);
+    let by_another = runs_its_input(name) || matches!(first, "." | "source");
+    if first.contains('/') && plain(first)
+        || by_another && words.clone().find(|word| !word.starts_with('-')).is_some_and(plain)
+    {
+        return Some(RUN);
+    }
+    let how = match name {
+        "tar" | "bsdtar" | "unzip" | "gunzip" => "unpacked",
+        "dpkg" | "rpm" | "apk" | "apt" | "apt-get" | "dnf" | "yum" => "installed",
+        "chmod" if words.next().is_some_and(|mode| mode.contains('x') || mode.ends_with(['1', '5', '7'])) => {
+            "made executable"
+        }
+        _ => return None,
+    };
+    words.any(plain).then_some(how)
 }
 
 /// Where curl or wget is told to put what it fetches.

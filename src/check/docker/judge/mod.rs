@@ -28,6 +28,7 @@ use super::words::Value;
 use crate::check::finding::{Finding, Place, Severity};
 use crate::check::launch::{self, Launch};
 use crate::check::table::{self, Rule};
+use std::cell::OnceCell;
 
 /// So many findings nobody reads.
 const MOST: usize = 1000;
@@ -38,6 +39,8 @@ struct Case<'a> {
     stages: &'a Stages<'a>,
     context: Context<'a>,
     findings: Vec<Finding>,
+    /// Whether the sources say which version they are, once that was asked.
+    versioned: OnceCell<bool>,
 }
 
 /// `target` is the stage that is built, where that is not all that may be shipped.
@@ -47,7 +50,7 @@ pub(super) fn judge(
     context: Context<'_>,
     target: Option<usize>,
 ) -> Vec<Finding> {
-    let mut case = Case { file, stages, context, findings: Vec::new() };
+    let mut case = Case { file, stages, context, findings: Vec::new(), versioned: OnceCell::new() };
     refused(&mut case);
     let shipped = target.map_or_else(|| stages.shipped(), |target| vec![target]);
     let line = stages.too_much.or_else(|| (!stages.can_be_judged(&shipped)).then_some(0));
@@ -122,6 +125,32 @@ impl Case<'_> {
     fn say(&mut self, rule: &'static Rule, line: u32, evidence: impl Into<String>, mend: impl Into<String>) {
         self.findings.push(Finding::new(rule, Place::line(line), evidence, mend));
     }
+
+    /// Whether the sources say which version they are: `const Version = "1.2.3"`, or a file that is embedded.
+    fn states_version(&self) -> bool {
+        *self.versioned.get_or_init(|| {
+            let mut states = false;
+            self.context.each_go_file(&mut |file, text| {
+                let own_file = launch::base_name(file) == "version.go";
+                states |= text.lines().any(|line| states_version(line, own_file));
+            });
+            states
+        })
+    }
+}
+
+/// Whether a line of Go sets a version. In a file of its own every name may be for that.
+fn states_version(line: &str, own_file: bool) -> bool {
+    if line.starts_with("//go:embed ") || line.contains("ReadFile(") {
+        return line.to_ascii_lowercase().contains("version");
+    }
+    let Some((name, value)) = line.split_once('=') else { return false };
+    let name = name.trim_end_matches(':').trim().trim_end_matches(" string").trim_end();
+    let name = name.rsplit(char::is_whitespace).next().unwrap_or_default();
+    let Some(value) = value.trim().strip_prefix('"') else { return false };
+    let value = value.strip_prefix('v').unwrap_or(value);
+    let numbers = value.starts_with(|c: char| c.is_ascii_digit()) && value.contains('.');
+    numbers && (own_file || name.eq_ignore_ascii_case("version"))
 }
 
 /// What a stage starts, as one command line; None where nothing is.

@@ -11,7 +11,7 @@ use crate::check::table;
 use std::rc::Rc;
 
 /// Packages for building, by their names in Alpine, Debian and Red Hat.
-const BUILD: [&str; 24] = [
+const BUILD: [&str; 23] = [
     "go",
     "golang",
     "golang-go",
@@ -25,7 +25,6 @@ const BUILD: [&str; 24] = [
     "libc-dev",
     "libc6-dev",
     "linux-headers",
-    "binutils",
     "clang",
     "git",
     "subversion",
@@ -155,12 +154,12 @@ fn uninstalls(command: &Command) -> bool {
 
 /// Packages for building that stay.
 fn for_building(case: &mut Case<'_>, step: &Step<'_>, uses_vcs: bool) {
-    let mut names: Vec<&str> = step.commands.iter().flat_map(installed).filter(|name| BUILD.contains(name)).collect();
-    names.dedup();
     // Some servers run git: it is for the build where a RUN of this stage fetches with it, or something that does.
-    let vcs = ["git", "subversion", "mercurial"];
-    let own = names.iter().any(|name| !vcs.contains(name));
-    if !names.is_empty() && (own || uses_vcs) {
+    let for_building =
+        |name: &&str| BUILD.contains(name) && (uses_vcs || !["git", "subversion", "mercurial"].contains(name));
+    let mut names: Vec<&str> = step.commands.iter().flat_map(installed).filter(for_building).collect();
+    names.dedup();
+    if !names.is_empty() {
         let evidence = format!("{} in the final stage", names.join(", "));
         let mend = "install them in the build stage, and copy only what it makes";
         let place = Place::line(step.instruction.line).marked(names.first().copied().unwrap_or_default());
@@ -223,12 +222,11 @@ fn leaves(command: &Command) -> Option<(&'static str, &'static str)> {
     match command.name() {
         "apk" if verb("--no-cache") => None,
         "apk" if verb("update") || verb("-U") || verb("--update-cache") => {
-            Some(("apk", "apk update leaves its index in /var/cache/apk"))
+            Some(("apk", "apk leaves its index in /var/cache/apk"))
         }
         "apk" if installs => Some(("apk", "apk add keeps its index in /var/cache/apk")),
-        "apt-get" | "apt" if installs || verb("update") => {
-            Some(("apt", "apt-get leaves its lists in /var/lib/apt/lists"))
-        }
+        // What only installs takes the lists of another RUN.
+        "apt-get" | "apt" if verb("update") => Some(("apt", "apt-get leaves its lists in /var/lib/apt/lists")),
         "dnf" | "yum" | "microdnf" if installs => Some(("dnf", "the package manager leaves its cache")),
         _ => None,
     }
@@ -291,12 +289,12 @@ fn runs_go(case: &Case<'_>, stage: &Stage<'_>) -> bool {
     let is_one = |name: &str| NAMES.contains(&name) || name.contains("build");
     let started = command_line(&stage.state).map(|(argv, _)| argv).unwrap_or_default();
     let verb = |words: &[String]| words.get(1).is_some_and(|verb| verb != "run");
+    let behind = |word: &String| !word.starts_with('-') && is_one(base_name(word));
     let inside = |command: &Command| {
         let own = command.own();
-        own.first().is_some_and(|program| is_one(base_name(program)) || (base_name(program) == "go" && verb(own)))
+        own.iter().take(8).any(behind) || own.first().is_some_and(|program| base_name(program) == "go" && verb(own))
     };
     let program = launch_of(&stage.state).and_then(|launch| launch.argv.into_iter().next()).unwrap_or_default();
-    let behind = |word: &String| !word.starts_with('-') && is_one(base_name(word));
     let go = started.iter().position(|word| base_name(word) == "go").and_then(|at| started.get(at + 1));
     if go.is_some_and(|verb| verb != "run") {
         return true;
@@ -359,6 +357,10 @@ fn may_bring_certificates(command: &Command) -> bool {
     matches!(command.name(), "apt-get" | "apt") && installed(command).any(brings)
 }
 
+/// Modules that bring the certificates into the program.
+const ROOTS: [&str; 3] =
+    ["github.com/breml/rootcerts", "github.com/certifi/gocertifi", "golang.org/x/crypto/x509roots"];
+
 fn certificates(case: &mut Case<'_>, stage: &Stage<'_>, steps: &[&Step<'_>]) {
     let state = &stage.state;
     let brings =
@@ -375,7 +377,13 @@ fn certificates(case: &mut Case<'_>, stage: &Stage<'_>, steps: &[&Step<'_>]) {
     if !starts || ["SSL_CERT_FILE", "SSL_CERT_DIR"].iter().any(|name| state.variables.has(name)) {
         return;
     }
-    if state.base.certificates == Some(false) && !state.opaque && !installed && !state.copies.iter().any(brings) {
+    let own = || case.context.text("go.mod").is_some_and(|module| ROOTS.iter().any(|roots| module.contains(roots)));
+    if state.base.certificates == Some(false)
+        && !own()
+        && !state.opaque
+        && !installed
+        && !state.copies.iter().any(brings)
+    {
         let name = if state.image.is_empty() { "scratch" } else { &state.image };
         let evidence = format!("{name} has no CA certificates, and none are copied or installed");
         let mend = "COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/";

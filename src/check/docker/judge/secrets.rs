@@ -71,14 +71,15 @@ fn is_secrets_name(name: &str) -> bool {
     NAMES.contains(last) && !(short && above.is_empty()) && !harmless
 }
 
-/// Not the path of a file that holds it, not a switch (USE_TOKEN=true), and not a fingerprint or an address.
+/// Not the path or the name of a file that holds it, not a switch (USE_TOKEN=true), and not a fingerprint or an address.
 fn is_secrets_value(name: &str, value: &str) -> bool {
     let path = value.strip_prefix(['/', '.', '~']).is_some_and(|rest| rest.contains(['/', '.']));
+    let file = [".pem", ".key", ".crt", ".p12", ".pfx", ".jks", ".json", ".txt"].iter().any(|end| value.ends_with(end));
     let url = value.contains("://") && looks_secret(value).is_none();
     let kind = name.to_ascii_uppercase();
     // NPM_AUTH=basic names a way, SSH_AUTH=none too.
     let word = kind.ends_with("AUTH") && value.len() < 12 && value.bytes().all(|byte| byte.is_ascii_alphabetic());
-    !path && !url && !word && boolean(value).is_err()
+    !path && !file && !url && !word && boolean(value).is_err()
 }
 
 /// How tokens of well-known services begin, and how long the rest is at least.
@@ -112,11 +113,7 @@ const TOKENS: [(&str, usize, &str); 24] = [
 /// What a text shows to be secret in it, in a few words; None where it shows nothing of the kind.
 pub(crate) fn looks_secret(text: &str) -> Option<String> {
     let token = |start: usize| {
-        let (begin, whole) = (text.get(..start)?, text.get(start..)?);
-        // In the middle of a word it means nothing.
-        if begin.ends_with(|c: char| c.is_ascii_alphanumeric()) {
-            return None;
-        }
+        let whole = text.get(start..)?;
         let known = TOKENS.iter().find(|(prefix, length, _)| {
             let rest = whole.strip_prefix(prefix).unwrap_or_default();
             let own = rest.bytes().take_while(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(byte)).count();
@@ -124,7 +121,13 @@ pub(crate) fn looks_secret(text: &str) -> Option<String> {
         })?;
         Some(format!("a token of {}", known.2))
     };
-    let begins = text.char_indices().filter(|(_, c)| "grswxAnpdhS".contains(*c)).map(|(at, _)| at);
+    // In the middle of a word it means nothing.
+    let mut before = b' ';
+    let begins = text.bytes().enumerate().filter_map(|(at, byte)| {
+        let in_word = std::mem::replace(&mut before, byte).is_ascii_alphanumeric();
+        let begins = matches!(byte, b'g' | b'r' | b's' | b'w' | b'x' | b'A' | b'n' | b'p' | b'd' | b'h' | b'S');
+        (begins && !in_word).then_some(at)
+    });
     if let Some(found) = begins.take(4096).find_map(token) {
         return Some(found);
     }
@@ -139,6 +142,9 @@ pub(crate) fn looks_secret(text: &str) -> Option<String> {
 
 /// `scheme://user:password@host`, and `user:password@tcp(host)` of Go's MySQL driver.
 fn in_address(text: &str) -> Option<String> {
+    if !text.contains('@') {
+        return None;
+    }
     let real = |password: &str| {
         let placeholder = password.contains(['$', '<', '{', '*', '%', '(', ' ', '"', '\'']) || password.is_empty();
         !placeholder && !password.bytes().all(|byte| matches!(byte, b'x' | b'X' | b'.')) && password != "changeme"

@@ -150,8 +150,8 @@ fn shell_form(case: &mut Case<'_>, stage: &Stage<'_>, started: &Started, rule: &
     if is_broken_list(script) {
         return not_json(case, started.line, name, script);
     }
-    if runs_go(&commands) {
-        go_run(case, started.line);
+    if let Some(how) = compiles(&commands) {
+        compiled_at_start(case, started.line, how);
     }
     let state = &stage.state;
     let shell = match &state.shell {
@@ -284,18 +284,19 @@ fn no_shell(case: &mut Case<'_>, stage: &Stage<'_>) {
     }
 }
 
-/// Whether one of them is `go run`.
-pub(super) fn runs_go(commands: &[Command]) -> bool {
-    commands.iter().any(|command| command.name() == "go" && command.words.get(1).is_some_and(|word| word == "run"))
+/// What compiles the server at each start: `go run`, or a `go build` before what it makes.
+pub(super) fn compiles(commands: &[Command]) -> Option<&'static str> {
+    commands.iter().enumerate().find_map(|(at, command)| match command.words.get(1)?.as_str() {
+        _ if command.name() != "go" => None,
+        "run" => Some("go run"),
+        "build" | "install" if at + 1 < commands.len() => Some("go build"),
+        _ => None,
+    })
 }
 
-pub(super) fn go_run(case: &mut Case<'_>, line: u32) {
-    case.say(
-        &table::GO_RUN,
-        line,
-        "go run compiles the server when the container starts",
-        "go build in the build stage, and start the program",
-    );
+pub(super) fn compiled_at_start(case: &mut Case<'_>, line: u32, how: &str) {
+    let evidence = format!("{how} compiles the server when the container starts");
+    case.say(&table::GO_RUN, line, evidence, "go build in the build stage, and start the program");
 }
 
 /// Whether what is started comes from a stage with the Go toolchain.

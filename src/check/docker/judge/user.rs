@@ -4,7 +4,7 @@ use super::{Case, command_line, launch_of, understand, wrapper};
 use crate::check::docker::base::Base;
 use crate::check::docker::script::Command;
 use crate::check::docker::stage::{From, Stage, State};
-use crate::check::launch::base_name;
+use crate::check::launch::{base_name, is_shell};
 use crate::check::table;
 
 /// Groups of Debian and Alpine that are no users, too.
@@ -15,6 +15,10 @@ pub(super) fn judge(case: &mut Case<'_>, index: usize, stage: &Stage<'_>) {
     let state = &stage.state;
     // A stage that starts nothing is a base for others, who will say; one with a port and programs of its own is no base.
     if command_line(state).is_none() && !serves(stage) {
+        return;
+    }
+    // Whoever comes in is told as whom by docker run.
+    if command_line(state).is_some_and(|(argv, _)| matches!(argv.as_slice(), [shell] if is_shell(base_name(shell)))) {
         return;
     }
     let changes = changes_user(case, stage);
@@ -50,7 +54,9 @@ pub(super) fn judge(case: &mut Case<'_>, index: usize, stage: &Stage<'_>) {
             case.say(&table::NO_USER, stage.line, evidence, MEND);
         }
     }
-    let root = name.as_deref().map_or_else(|| state.base.user.is_none_or(is_root), is_root) && !changes;
+    // A script may change the user for some of what it starts.
+    let changed = launch_of(state).is_some_and(|launch| launch.user.is_some());
+    let root = name.as_deref().map_or_else(|| state.base.user.is_none_or(is_root), is_root) && !changed;
     if !root {
         low_ports(case, index, state);
     }
@@ -76,7 +82,9 @@ fn changes_user(case: &Case<'_>, stage: &Stage<'_>) -> bool {
     let launch = launch_of(state).unwrap_or_default();
     let program = launch.argv.first().map(String::as_str).unwrap_or_default();
     // A script that is not at hand is taken to use what is there for it.
-    let unseen = program.ends_with(".sh") && ["gosu", "su-exec"].iter().any(|tool| state.has_package(tool));
+    let copied = |tool: &str| state.copies.iter().any(|copied| base_name(&copied.to) == tool);
+    let unseen =
+        program.ends_with(".sh") && ["gosu", "su-exec"].iter().any(|tool| state.has_package(tool) || copied(tool));
     let by_variable = state.variables.has("GOWARD_USER");
     let changes = |command: &Command| {
         let own = command.own();

@@ -75,6 +75,7 @@ pub(super) fn misspelt(case: &mut Case<'_>, index: usize, left: &mut usize) {
 fn used(case: &Case<'_>, step: &Step<'_>) -> Vec<String> {
     match step.instruction.keyword.as_str() {
         "RUN" if step.instruction.list.is_none() => used_by_shell(&step.commands),
+        _ if !step.instruction.rest.contains('$') => Vec::new(),
         "ADD" | "COPY" | "ENV" | "LABEL" | "WORKDIR" | "USER" | "EXPOSE" | "VOLUME" => {
             // One with a default of its own may be unset.
             let with_default = step.instruction.rest.contains(":-") || step.instruction.rest.contains(":+");

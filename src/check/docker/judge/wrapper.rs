@@ -1,6 +1,6 @@
 //! A script between PID 1 and the server: where it comes from, and whether the signals get through it.
 
-use super::start::{becomes, execs, go_run, runs_go};
+use super::start::{becomes, compiled_at_start, compiles, execs};
 use super::{Case, command_line, launch_of, shell_of, understand};
 use crate::check::docker::base::Shell;
 use crate::check::docker::effects;
@@ -67,8 +67,8 @@ pub(super) fn judge(case: &mut Case<'_>, stage: &Stage<'_>) {
     let written_as_list = matches!(started_by.form, Form::Exec(_));
     let inside = launch.script.as_ref().map(|(_, script)| script::commands(script)).unwrap_or_default();
     let runs = Command { words: launch.argv.clone(), ..Command::default() };
-    if written_as_list && (runs_go(&inside) || runs_go(&[runs])) {
-        go_run(case, started_by.line);
+    if let Some(how) = compiles(&inside).or_else(|| compiles(&[runs])).filter(|_| written_as_list) {
+        compiled_at_start(case, started_by.line, how);
     }
     if launch.to_group {
         return;

@@ -7,6 +7,7 @@ use crate::check::docker::script::{Command, End};
 use crate::check::docker::stage::{Stage, Step, Variables};
 use crate::check::docker::words::{self, Expanded, Value};
 use crate::check::finding::Place;
+use crate::check::launch::base_name;
 
 /// So many builds nobody has: each is compared with all that is copied.
 const MOST: usize = 256;
@@ -252,7 +253,8 @@ pub(super) fn find<'a>(stage: &'a Stage<'_>, at: usize, builds: &mut Vec<Build<'
                     }
                 }
                 [program, rest @ ..] => {
-                    let other = builder(program, rest).filter(|_| has_toolchain(stage));
+                    let made = |program: &str| stage.outputs.iter().any(|made| base_name(made) == base_name(program));
+                    let other = builder(program, rest).filter(|_| has_toolchain(stage) && !made(program));
                     others.extend(other.map(|(what, is_script)| Other {
                         line: step.instruction.line,
                         what,
@@ -300,9 +302,14 @@ fn is_program(verb: &str, arguments: &[&str]) -> bool {
     !tool && !arguments.iter().any(archive)
 }
 
+/// Whether a command can be one of go's, whatever stands before it.
+pub(super) fn names_go(command: &Command) -> bool {
+    command.words.iter().any(|word| is_go(word))
+}
+
 /// xx-go of tonistiigi/xx is go with the target's GOARCH.
 fn is_go(word: &str) -> bool {
-    matches!(word.rsplit('/').next(), Some("go" | "xx-go"))
+    word.ends_with("go") && matches!(base_name(word), "go" | "xx-go")
 }
 
 /// A command without env, time and the like before it.
@@ -342,7 +349,7 @@ fn makes(arguments: &[&str]) -> bool {
 }
 
 /// A tool or a script that may build the program, and whether it is a script.
-fn builder(program: &str, arguments: &[&str]) -> Option<(String, bool)> {
+pub(super) fn builder(program: &str, arguments: &[&str]) -> Option<(String, bool)> {
     let name = program.rsplit('/').next().unwrap_or_default();
     match name {
         "make" | "gmake" | "mage" | "task" | "just" | "goreleaser" | "bazel" | "bazelisk" | "ninja" | "cmake"

@@ -13,10 +13,10 @@ use super::{Case, command_line};
 use crate::check::docker::ignorefile::Patterns;
 use crate::check::docker::parse::Instruction;
 use crate::check::docker::script::Command;
-use crate::check::docker::stage::{From, Stage, Step};
+use crate::check::docker::stage::{From, Stage, Stages, Step};
 use crate::check::finding::{Finding, Severity};
 use crate::check::table;
-use found::{Build, Other, bare};
+use found::{Build, Other, bare, builder, names_go};
 use std::cell::LazyCell;
 
 pub(super) fn judge(case: &mut Case<'_>, index: usize, shipped: &Stage<'_>) {
@@ -39,6 +39,10 @@ pub(super) fn judge(case: &mut Case<'_>, index: usize, shipped: &Stage<'_>) {
         if begun.get(at) == Some(&false) {
             order::judge(case, stage, &stages.chain(at));
         }
+    }
+    let is_stamped = builds.iter().any(|build| !has_version(build) && is_stamped(case, build));
+    for at in behind.iter().copied().filter(|at| begun.get(*at) == Some(&false)) {
+        order::ignore_file(case, &stages.chain(at), is_stamped);
     }
     let facts = facts::All::of(stages, builds.iter().map(|build| build.stage));
     let module = case.context.text("go.mod");
@@ -141,13 +145,24 @@ fn cannot_tell(case: &mut Case<'_>, others: &[Other]) {
 
 /// Whether a command builds a program of the own module.
 pub(super) fn builds(command: &Command) -> bool {
-    let (_, words) = bare(command);
-    matches!(words.as_slice(), ["go" | "xx-go", "build" | "install", rest @ ..] if !rest.iter().any(|word| word.contains('@')))
+    names_go(command)
+        && matches!(bare(command).1.as_slice(), ["go" | "xx-go", "build" | "install", rest @ ..] if !rest.iter().any(|word| word.contains('@')))
+}
+
+/// Whether go runs in a stage, or in one that begins with it; or a tool or a script that may run it.
+pub(super) fn may_build(stages: &Stages<'_>, stage: &Stage<'_>) -> bool {
+    let Some(own) = stages.stages.iter().position(|other| other.line == stage.line) else { return false };
+    let runs = |command: &Command| match bare(command).1.split_first() {
+        Some((program, rest)) => names_go(command) || builder(program, rest).is_some(),
+        None => false,
+    };
+    let mut at = (0..stages.stages.len()).filter(|at| shipped::begins_with(stages, *at, own));
+    at.any(|at| stages.stages.get(at).is_some_and(|stage| stage.steps.iter().flat_map(|step| &step.commands).any(runs)))
 }
 
 /// The programs of others that a command installs: `go install example.com/cmd/tool@v1`.
 pub(super) fn installs(command: &Command) -> impl Iterator<Item = &str> {
-    let (_, words) = bare(command);
+    let words = if names_go(command) { bare(command).1 } else { Vec::new() };
     let is_install = matches!(words.as_slice(), ["go" | "xx-go", "install" | "get", ..]);
     let packages = words.into_iter().filter(move |_| is_install).filter_map(|word| word.split_once('@'));
     packages.map(|(package, _)| package.rsplit('/').next().unwrap_or_default())
@@ -166,10 +181,15 @@ fn flags(case: &mut Case<'_>, build: &Build<'_>, facts: &facts::All<'_>) {
         let mend = "go build -trimpath -ldflags=\"-s -w\" …";
         case.findings.push(Finding::new(&table::NOT_STRIPPED_BUILD, build.place(), "no -s in -ldflags", mend));
     }
-    if !ldflags.text.contains("-X") && !is_stamped(case, build) {
+    if !has_version(build) && !is_stamped(case, build) && !case.states_version() {
         let mend = "ARG VERSION, and -ldflags=\"-X main.version=${VERSION}\"";
         case.findings.push(Finding::new(&table::NO_VERSION_BUILD, build.place(), "no -X in -ldflags", mend));
     }
+}
+
+/// -ldflags=-X sets it.
+fn has_version(build: &Build<'_>) -> bool {
+    build.flag("ldflags").is_some_and(|flags| flags.text.contains("-X"))
 }
 
 /// Whether go build itself finds the version in the repository: since 1.24, where git is there and .git is.

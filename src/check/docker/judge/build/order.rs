@@ -1,8 +1,9 @@
 //! The order of copying: modules before the source, go.sum with go.mod, a .dockerignore for COPY.
 
 use super::super::{Case, Context, has_toolchain};
-use super::found::bare;
+use super::found::{bare, builder, names_go};
 use super::mounts;
+use crate::check::docker::script::Command;
 use crate::check::docker::stage::{Stage, State, Step, Variables};
 use crate::check::docker::words::{Expanded, Value};
 use crate::check::finding::{Finding, Place, Severity};
@@ -89,18 +90,16 @@ pub(super) fn takes_all(step: &Step<'_>) -> bool {
 pub(in super::super) fn sources_from_stage(case: &Case<'_>, state: &State) -> Option<(u32, String)> {
     let stages = case.stages;
     let picks = case.context.text(".dockerignore").is_some_and(|text| picks(&text));
-    // Each looks through all that made the other stage.
     let from_stages = state.copies.iter().filter(|copied| copied.stage.is_some() && !copied.unknown && !picks);
+    // Of each stage it is asked once.
+    let mut known: Vec<(usize, Vec<&str>)> = Vec::new();
     from_stages.take(MOST_COPIES).find_map(|copied| {
-        let chain = stages.chain(copied.stage?);
-        let builds = chain.iter().any(|step| step.commands.iter().any(super::builds));
-        let places: Vec<&str> = chain
-            .iter()
-            .filter(|step| sources(step).iter().any(|source| !source.unknown && holds_sources(&source.text)))
-            .filter_map(|step| step.place.as_deref())
-            .collect();
-        let removed = chain.iter().flat_map(|step| &step.commands).any(|command| command.name() == "rm");
-        let source = copied.sources.iter().filter(|_| builds && !removed).find(|source| {
+        let at = copied.stage?;
+        if known.last().is_none_or(|(last, _)| *last != at) {
+            known.push((at, places_of_sources(&stages.chain(at))));
+        }
+        let places = &known.last()?.1;
+        let source = copied.sources.iter().find(|source| {
             let path = source.trim_end_matches(['*', '/', '.']);
             places.iter().any(|place| {
                 let place = place.trim_end_matches(['/', '.']);
@@ -112,6 +111,16 @@ pub(in super::super) fn sources_from_stage(case: &Case<'_>, state: &State) -> Op
     })
 }
 
+/// Where a stage that builds has the sources; nowhere if it removes any.
+fn places_of_sources<'a>(chain: &[&'a Step<'_>]) -> Vec<&'a str> {
+    let commands = || chain.iter().flat_map(|step| &step.commands);
+    if commands().any(|command| command.name() == "rm") || !commands().any(super::builds) {
+        return Vec::new();
+    }
+    let takes = |step: &&&Step<'_>| sources(step).iter().any(|source| !source.unknown && holds_sources(&source.text));
+    chain.iter().filter(takes).filter_map(|step| step.place.as_deref()).collect()
+}
+
 /// So many copies from a stage no image has.
 const MOST_COPIES: usize = 64;
 
@@ -121,11 +130,10 @@ fn holds_sources(source: &str) -> bool {
     is_everything(source) || source.ends_with(".go") || matches!(first, "cmd" | "internal" | "pkg")
 }
 
-/// Where one of these commands is run first.
-fn line_of(steps: &[&Step<'_>], wanted: &[&[&str]]) -> Option<u32> {
-    let is = |words: &[&str]| wanted.iter().any(|line| words.starts_with(line));
-    let step = steps.iter().find(|step| step.commands.iter().any(|command| is(&bare(command).1)));
-    step.map(|step| step.instruction.line)
+/// Where this command of go's is run first.
+fn line_of(steps: &[&Step<'_>], wanted: &[&str]) -> Option<u32> {
+    let is = |command: &Command| names_go(command) && bare(command).1.starts_with(wanted);
+    steps.iter().find(|step| step.commands.iter().any(is)).map(|step| step.instruction.line)
 }
 
 /// A cache that holds the modules is mounted.
@@ -148,21 +156,18 @@ fn brings_modules(step: &Step<'_>) -> bool {
 }
 
 pub(super) fn judge(case: &mut Case<'_>, stage: &Stage<'_>, steps: &[&Step<'_>]) {
-    let whole = steps.iter().copied().find(|step| takes_all(step));
-    if let Some(step) = whole {
-        ignore_file(case, step.instruction.line);
-    }
     let says = |wanted: &[&str]| steps.iter().any(|step| super::says(step, wanted));
     let vendored = case.context.text("vendor/modules.txt").is_some() || says(&["-mod=vendor", "-mod vendor"]);
-    if vendored || !has_toolchain(stage) {
+    // Modules came with Go 1.11.
+    if vendored || !has_toolchain(stage) || stage.state.base.go.is_some_and(|go| go < 11) {
         return;
     }
     let fetches: [&[&str]; 3] = [&["go", "mod", "download"], &["go", "mod", "tidy"], &["go", "mod", "vendor"]];
-    let (download, which) = fetches.iter().find_map(|words| Some((line_of(steps, &[words])?, words.join(" ")))).unzip();
+    let (download, which) = fetches.iter().find_map(|words| Some((line_of(steps, words)?, words.join(" ")))).unzip();
     // A tool of others needs none of them; and a module that is made here has no go.mod to copy.
     let builds = || steps.iter().find(|step| step.commands.iter().any(super::builds));
     let Some(first) = download.or_else(|| builds().map(|step| step.instruction.line)) else { return };
-    if line_of(steps, &[&["go", "mod", "init"]]).is_some() {
+    if line_of(steps, &["go", "mod", "init"]).is_some() {
         return;
     }
     let before: Vec<&Step<'_>> = steps.iter().copied().filter(|step| step.instruction.line < first).collect();
@@ -234,10 +239,37 @@ fn source_first(case: &mut Case<'_>, download: Option<&str>, before: &[&Step<'_>
         return;
     }
     let what = sources(step).last().map(|source| source.text.as_str()).unwrap_or_default();
-    let than = download.unwrap_or("go build, which downloads the modules");
-    let evidence = format!("COPY {what} stands before {than}");
+    let than = download.unwrap_or("go build");
+    let evidence = format!("COPY {what} stands before {than}: every edit downloads all modules again");
     let mend = "COPY go.mod go.sum ./ and RUN go mod download first, then COPY . .";
     case.say(&table::SOURCE_FIRST, step.instruction.line, evidence, mend);
+}
+
+/// Whether a stage needs .git: it is copied by its name, or git is asked what is built, by a command, a Makefile or a script.
+fn reads_git(case: &Case<'_>) -> bool {
+    let mut steps = case.stages.stages.iter().flat_map(|stage| &stage.steps);
+    steps.any(|step| {
+        let named = |source: &Expanded| source.text.split('/').any(|part| part == ".git");
+        sources(step).iter().any(named) || step.commands.iter().any(|command| asks_git(case.context, command))
+    })
+}
+
+fn asks_git(context: Context<'_>, command: &Command) -> bool {
+    const QUESTIONS: [&str; 9] =
+        ["describe", "rev-parse", "rev-list", "log", "show", "status", "tag", "branch", "diff"];
+    let words = bare(command).1;
+    let Some((program, rest)) = words.split_first() else { return false };
+    if *program == "git" {
+        return rest.iter().any(|word| QUESTIONS.contains(word));
+    }
+    let Some((tool, is_script)) = builder(program, rest) else { return false };
+    let text = match (is_script, tool.as_str()) {
+        (true, script) => context.text(script.trim_start_matches("./")),
+        (false, "make" | "gmake") => ["Makefile", "makefile", "GNUmakefile"].iter().find_map(|name| context.text(name)),
+        (false, _) => None,
+    };
+    // What another file of theirs does is not told.
+    text.is_none_or(|text| ["git ", "git-", "include ", "source ", "dirname"].iter().any(|word| text.contains(word)))
 }
 
 /// Whether no line of .dockerignore leaves .git out.
@@ -250,7 +282,10 @@ pub(super) fn lets_git_through(context: Context<'_>) -> bool {
     !context.text(".dockerignore").is_some_and(|text| text.lines().any(git))
 }
 
-fn ignore_file(case: &mut Case<'_>, line: u32) {
+/// Where everything is copied: whether there is a .dockerignore, and whether it leaves .git out. `is_stamped`: go build takes the
+/// version from .git.
+pub(super) fn ignore_file(case: &mut Case<'_>, steps: &[&Step<'_>], is_stamped: bool) {
+    let Some(line) = steps.iter().find(|step| takes_all(step)).map(|step| step.instruction.line) else { return };
     let elsewhere = case.context.rival().is_some_and(|rival| rival.has(".dockerignore"));
     match case.context.text(".dockerignore") {
         None if elsewhere => {}
@@ -263,7 +298,7 @@ fn ignore_file(case: &mut Case<'_>, line: u32) {
         Some(_) if case.context.rival().is_some_and(|rival| !rival.has(".git") && case.context.has(".git")) => {}
         Some(_) if !case.context.has(".git") && (1..8).any(|up| case.context.has(&("../".repeat(up) + ".git"))) => {}
         Some(_) => {
-            if lets_git_through(case.context) {
+            if lets_git_through(case.context) && !is_stamped && !reads_git(case) {
                 let finding = Finding::new(
                     &table::DOCKERIGNORE_GAPS,
                     Place::line(line),
