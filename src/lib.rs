@@ -11,6 +11,7 @@ pub mod client;
 pub mod commands;
 pub mod config;
 pub mod elf;
+pub mod encoded;
 #[cfg(feature = "goroutines")]
 pub mod evidence;
 pub mod exec;

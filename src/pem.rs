@@ -1,5 +1,7 @@
 //! PEM (RFC 7468): what is between two lines, in base 64. Pure.
 
+use crate::encoded::Base64;
+
 /// The blocks of this label, decoded.
 pub fn blocks<'a>(text: &'a str, label: &str) -> impl Iterator<Item = Vec<u8>> + 'a {
     let (begin, end) = (format!("-----BEGIN {label}-----"), format!("-----END {label}-----"));
@@ -9,28 +11,7 @@ pub fn blocks<'a>(text: &'a str, label: &str) -> impl Iterator<Item = Vec<u8>> +
         let length = rest.get(start..)?.find(&end)?;
         let body = rest.get(start..start + length)?;
         rest = rest.get(start + length..)?;
-        Some(decode(body))
+        let mut digits = Base64::default();
+        Some(body.bytes().filter_map(|byte| digits.digit(byte)).collect())
     })
-}
-
-/// Whatever is no digit of base 64 is passed over: line ends, and the padding.
-fn decode(text: &str) -> Vec<u8> {
-    let (mut bytes, mut bits, mut held) = (Vec::new(), 0u32, 0);
-    for byte in text.bytes() {
-        let six = match byte {
-            b'A'..=b'Z' => byte - b'A',
-            b'a'..=b'z' => byte - b'a' + 26,
-            b'0'..=b'9' => byte - b'0' + 52,
-            b'+' => 62,
-            b'/' => 63,
-            _ => continue,
-        };
-        bits = bits << 6 | u32::from(six);
-        held += 6;
-        if held >= 8 {
-            held -= 8;
-            bytes.push((bits >> held) as u8);
-        }
-    }
-    bytes
 }

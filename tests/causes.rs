@@ -48,7 +48,7 @@ programs! {
     handler_body handler_channel handler_database handler_goroutine handler_hijacked handler_http2 handler_mixed
     handler_mutex handler_shutdown handler_timeout handler_upstream handler_waitgroup handler_write
     idle_worker
-    loop_main loop_sleep loop_ticker
+    loop_dropped loop_main loop_sleep loop_ticker
     main_gone
     mutex_brief mutex_holder mutex_order mutex_order_types mutex_serving mutex_shutdown mutex_twice
     panicking
@@ -60,7 +60,7 @@ programs! {
     send_main send_worker
     serving
     signal_goroutine
-    unheeded_context unheeded_errgroup unheeded_notify
+    unheeded_context unheeded_dropped unheeded_errgroup unheeded_notify unheeded_unread
     waitgroup_beside waitgroup_missed waitgroup_workers
 }
 
@@ -91,6 +91,30 @@ fn a_signal_that_is_ignored_is_told_as_that() {
         let (_, live) = source.dump(&binary);
         let evidence = &live.unwrap().findings[0].evidence;
         assert!(evidence.starts_with(said), "{name}: {evidence}");
+    }
+}
+
+/// What became of a signal that nobody received is told where nobody else could have, and nowhere else.
+#[test]
+fn a_signal_that_nobody_received_is_told_as_that() {
+    const UNREAD: &str = "nobody reads the channel that signal.Notify was given";
+    const DROPPED: &str = "If it waits for SIGTERM there, that came while nobody received it";
+    for (name, said, not) in [
+        ("unheeded_unread", UNREAD, DROPPED),
+        ("unheeded_dropped", DROPPED, UNREAD),
+        ("loop_dropped", DROPPED, UNREAD),
+        // The reader is there, and waits for the next one; the reader hangs; the reader did what it had to.
+        ("unheeded_notify", "still accepts connections", UNREAD),
+        ("signal_goroutine", "", UNREAD),
+        ("select_nothing", "", UNREAD),
+        // It is still in its loop, and signal.NotifyContext has no room to lack.
+        ("deaf_other", "signal.NotifyContext still waits", DROPPED),
+    ] {
+        let source = Source::cause(name);
+        let Some(binary) = source.build() else { return };
+        let (_, live) = source.dump(&binary);
+        let evidence: String = live.unwrap().findings.into_iter().map(|finding| finding.evidence).collect();
+        assert!(evidence.contains(said) && !evidence.contains(not), "{name}: {evidence}");
     }
 }
 

@@ -24,10 +24,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
     // Pure.
     ("gzip", &[]),
     ("http", &[]),
-    ("pem", &[]),
+    ("encoded", &[]),
+    ("pem", &["encoded"]),
     // Pure: files, the time and random numbers come from outside.
     ("tls", &["pem"]),
-    ("goroutines", &["json"]),
+    ("goroutines", &["encoded", "json"]),
     // Pure: memory is read through a trait.
     ("live", &["buildinfo", "elf", "goroutines"]),
     ("evidence", &["buildinfo", "goroutines", "live", "signal", "sys"]),
@@ -38,7 +39,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("cli", &["config", "sys", "target"]),
     ("personality", &["cli", "config", "exit", "platform", "privilege", "signal", "supervisor", "target"]),
     ("log", &["config", "json", "sys"]),
-    ("probe", &["config", "exit", "http", "pem", "signal", "spawn", "supervisor", "sys", "target", "tls"]),
+    ("probe", &["config", "encoded", "exit", "http", "pem", "signal", "spawn", "supervisor", "sys", "target", "tls"]),
     ("spawn", &["buildinfo", "config", "exec", "exit", "privilege", "signal", "sys"]),
     // Of it only mod.rs and what reads images touches the system. Of the command lines of goward and of other inits it needs
     // to know which options have a value, to read them in a Dockerfile.

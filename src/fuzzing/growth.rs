@@ -205,6 +205,22 @@ fn answers_of_probed_servers() {
 }
 
 #[test]
+fn logs_of_dumps() {
+    const BASE64: &str = "\0Content-Transfer-Encoding: base64\n\n";
+    const STACK: &str = "\0goroutine 1 [select]:\nmain.main()\n\t/src/main.go:7 +0x1\n";
+    all_grow_as_they_should(&cases! { super::goroutines, 200;
+        "lines in base64" => BASE64, |_| "Z29yb3V0aW5lIDEgW3NlbGVjdF06Cm1haW4uZigp\n", "";
+        "one line in base64" => "\0", |_| "Z29yb3V0aW5lIDEgW3NlbGVjdF06Cm1haW4uZigp", "\n";
+        "a long line in base64" => BASE64, |_| "YWFh", "\n";
+        "a URL" => "\0GET /?a=", |_| "goroutine%201%20[select]:%0Amain.f()%0A%09/a.go:1%0A", " HTTP/1.1\n";
+        "no dump in a URL" => "\0GET /?a=", |_| "goroutine%20goroutine+", " HTTP/1.1\n";
+        "parts of a line" => STACK, |_| "github.com/acme/shop/internal/inventory.follow\n", "";
+        "parts of a creator" => STACK, |_| "created by github.com/acme/shop/internal/inventory\n", "";
+        "parts of lines" => STACK, |_| "github.com/acme/shop/internal/inventory.(*Queue).foll\now(0x1)\n", "";
+    });
+}
+
+#[test]
 fn what_the_server_and_others_say() {
     all_grow_as_they_should(&cases! { super::notify, 5_000;
         "READY" => "", |_| "READY=1\n", "";

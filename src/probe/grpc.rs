@@ -5,6 +5,7 @@
 //! control, because the answer is smaller than the window that every connection begins with.
 
 use super::{Stage, USER_AGENT, hpack, printable};
+use crate::encoded::decoded;
 use crate::http::begins_as_tls;
 
 /// Header fields of HTTP/1 that HTTP/2 has a number for.
@@ -309,7 +310,7 @@ impl Fields {
             b":status" => (&mut self.http, words(value)),
             b"content-type" => (&mut self.content_type, words(value)),
             b"grpc-status" => (&mut self.status, words(value)),
-            b"grpc-message" => (&mut self.why, words(&percent_decoded(value))),
+            b"grpc-message" => (&mut self.why, words(&decoded(value, b'%'))),
             _ => return Ok(()),
         };
         match field.replace(value) {
@@ -322,19 +323,6 @@ impl Fields {
 /// A server's own words, as they may stand in a log and on a terminal.
 fn words(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).chars().take(WORDS).map(printable).collect()
-}
-
-/// How gRPC writes its messages: `%E2%82%AC`. What is no such code stands for itself.
-fn percent_decoded(text: &[u8]) -> Vec<u8> {
-    let mut decoded = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((first, after)) = rest.split_first() {
-        let digit = |at: usize| after.get(at).and_then(|byte| char::from(*byte).to_digit(16));
-        let code = digit(0).zip(digit(1)).filter(|_| *first == b'%').map(|(high, low)| (high * 16 + low) as u8);
-        decoded.push(code.unwrap_or(*first));
-        rest = after.get(if code.is_some() { 2 } else { 0 }..).unwrap_or_default();
-    }
-    decoded
 }
 
 /// What RFC 9113 says of the sizes and streams of frames that a server sends. There is one stream, and no other was begun.

@@ -227,6 +227,70 @@ fn quoted_printable(text: &str) -> String {
     )
 }
 
+/// As mail programs send it, in lines of 76.
+fn base64(text: &str) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut encoded = String::new();
+    for bytes in text.as_bytes().chunks(3) {
+        let bits = (0..3).fold(0, |bits, at| bits << 8 | usize::from(*bytes.get(at).unwrap_or(&0)));
+        for at in 0..4 {
+            let digit = char::from(DIGITS[bits >> (18 - 6 * at) & 63]);
+            encoded.push(if at > bytes.len() { '=' } else { digit });
+            if encoded.len() % 77 == 76 {
+                encoded.push('\n');
+            }
+        }
+    }
+    encoded.trim_end().to_owned() + "\n"
+}
+
+/// Mail of two parts, the first in base64.
+fn mail_in_base64(text: &str) -> String {
+    format!(
+        "Content-Type: multipart/mixed; boundary=x\n\n--x\nContent-Transfer-Encoding: base64\nContent-Type: text/plain\n\n{}\n--x\nContent-Type: text/html\n\n<p>It hangs.</p>\n--x--\n",
+        base64(text)
+    )
+}
+
+/// In a URL but for what is left as it is.
+fn percent(text: &str, left: &str) -> String {
+    let code = |byte: u8| match char::from(byte) {
+        c if c.is_ascii_alphanumeric() || left.contains(c) => c.to_string(),
+        _ => format!("%{byte:02X}"),
+    };
+    text.bytes().map(code).collect()
+}
+
+/// Every line broken at a column.
+fn broken(text: &str, column: usize) -> String {
+    let line = |line: &str| {
+        line.as_bytes().chunks(column).map(|part| String::from_utf8_lossy(part) + "\n").collect::<String>()
+    };
+    text.lines().map(|text| if text.is_empty() { "\n".to_owned() } else { line(text) }).collect()
+}
+
+/// Every line broken at blanks, which go: a word that is longer than the column stays whole.
+fn broken_at_blanks(text: &str, column: usize) -> String {
+    let mut lines = String::new();
+    for line in text.lines() {
+        let mut width = 0;
+        for (at, word) in line.split(' ').enumerate() {
+            let apart = if at == 0 {
+                ""
+            } else if width + 1 + word.len() > column {
+                "\n"
+            } else {
+                " "
+            };
+            width = if apart == "\n" { word.len() } else { width + apart.len() + word.len() };
+            lines.push_str(apart);
+            lines.push_str(word);
+        }
+        lines.push('\n');
+    }
+    lines
+}
+
 /// A string of YAML, broken between words and indented.
 fn folded(dump: &str) -> String {
     let text = escaped(dump);
@@ -306,6 +370,23 @@ fn others(dump: &str) -> Vec<(&'static str, Vec<u8>)> {
         ("journalctl -o export, bytes", dump.lines().flat_map(|line| exported("_PID=71\n", line)).collect()),
         ("mail in quoted-printable", text(quoted_printable(dump))),
         ("quoted mail in quoted-printable", text(quoted_printable(&String::from_utf8(prefixed(dump, "> ")).unwrap()))),
+        ("mail in base64", text(mail_in_base64(dump))),
+        ("mail in base64 with CRLF", text(mail_in_base64(&dump.replace('\n', "\r\n")).replace('\n', "\r\n"))),
+        ("base64 without a head", text(format!("It hangs:\n\n{}\nWhy?\n", base64(dump)))),
+        ("base64 in one line", text(base64(dump).replace('\n', "") + "\n")),
+        ("a URL", text(format!("10.0.0.7 - - \"GET /report?id=7&stack={}&n=1 HTTP/1.1\" 200 -\n", percent(dump, "-_.~")))),
+        ("a URL by encodeURI", text(format!("https://example.com/?q={}\n", percent(dump, ";,/?:@&=+$#-_.!~*'()").replace('&', "%26")))),
+        ("a form's data", text(format!("id=7&stack={}&n=1\n", percent(dump, "-_. ").replace(' ', "+")))),
+        ("a URL in JSON", text(json!({"status": 200, "uri": format!("/report?stack={}", percent(dump, "-_.~/"))}).to_string() + "\n")),
+        ("80 columns", text(broken(dump, 80))),
+        ("72 columns", text(broken(dump, 72))),
+        ("80 columns, CRLF", text(broken(dump, 80).replace('\n', "\r\n"))),
+        ("80 columns and tabs of 8 blanks", text(broken(&dump.replace('\t', "        "), 80))),
+        ("80 columns, tabs are gone", text(broken(&dump.replace('\t', ""), 80))),
+        ("78 columns, at blanks", text(broken_at_blanks(dump, 78))),
+        ("a quote of 80 columns", prefixed(&broken(dump, 78), "> ")),
+        ("docker logs -t in a terminal", text(broken(&String::from_utf8(prefixed(dump, "{t} ")).unwrap(), 100))),
+        ("compose in a terminal", text(broken(&String::from_utf8(prefixed(dump, "web-1  | ")).unwrap(), 80))),
         ("go test -json", records(&|at, line| {
             json!({"Time": time(at), "Action": "output", "Package": "shop", "Test": "TestA", "Output": format!("{line}\n")})
         })),

@@ -40,7 +40,9 @@ impl<'a> Evidence<'a> {
             Wait::Group => self.members_of(node, seen),
             Wait::Send => (self.stuck_receivers(node, seen), Tie::Started),
             Wait::Receive | Wait::Select | Wait::Never | Wait::Accept => match self.children(node, seen) {
-                children if children.is_empty() && node.wait == Wait::Receive => (self.kin(node, seen), Tie::Kin),
+                children if children.is_empty() && node.wait == Wait::Receive => {
+                    (self.likely_senders(node, seen), Tie::Kin)
+                }
                 children => (children, Tie::Started),
             },
             Wait::Other => return self.busy_in_bubble(node).unwrap_or(found),
@@ -133,8 +135,10 @@ impl<'a> Evidence<'a> {
     /// The program's goroutines that should have ended: neither handlers nor listeners, nor in `seen`.
     fn workers(&self, seen: &Indices) -> Vec<Node<'a>> {
         let mut workers = self.select(&|node| {
-            let ends =
-                node.creator.is_some() && !matches!(node.wait, Wait::Accept | Wait::Printer) && !is_handler(node);
+            let ends = node.creator.is_some()
+                && !matches!(node.wait, Wait::Accept | Wait::Printer)
+                && !is_handler(node)
+                && !node.is_in("testing.tRunner");
             ends && (node.own.is_some() || node.frames.is_empty()) && !seen.has(node.index)
         });
         workers.retain(|node| self.stopper.is_none_or(|stopper| stopper.index != node.index));
@@ -195,6 +199,19 @@ impl<'a> Evidence<'a> {
     /// Whom a WaitGroup waits for.
     pub(super) fn members(&self, waiter: Node<'a>) -> Vec<Node<'a>> {
         self.members_of(waiter, &self.only(waiter)).0
+    }
+
+    /// Who may send to one that has started nobody in the functions it is in: its kin; in something small those that it started in
+    /// functions that have returned, and that are held up themselves.
+    fn likely_senders(&self, waiter: Node<'a>, seen: &Indices) -> Vec<Node<'a>> {
+        let kin = self.kin(waiter, seen);
+        if !kin.is_empty() || !self.is_small() {
+            return kin;
+        }
+        let mut started = self.workers(seen);
+        let held_up = |node: &Node<'a>| node.wait.is_on_others() && node.wait != Wait::Select;
+        started.retain(|node| held_up(node) && node.parents().any(|parent| waiter.ids.contains(&parent)));
+        started
     }
 
     /// Who runs a method of the type whose method waits: what `newT` started for `T.stop`. Not of another object, where

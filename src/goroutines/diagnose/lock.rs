@@ -3,11 +3,11 @@
 //! A dump does not tell who holds a mutex. But whoever locked it did so in a method of the object that it belongs to, or
 //! further up in the same function, and that frame is still on its stack. Arguments tell which object it was.
 
-use super::node::{Indices, Node, is_written, receiver};
+use super::node::{Indices, Node, is_written, outer, receiver};
 use super::words::{at, count, describe, last, list};
 use super::{Evidence, Found, is_address};
 use crate::goroutines::wait::Wait;
-use crate::goroutines::{Cause, Frame, UNSURE, order};
+use crate::goroutines::{Cause, Frame, Object, UNSURE, order};
 
 /// So many groups are compared with all others.
 const LARGEST: usize = 16;
@@ -77,9 +77,23 @@ impl<'a> Evidence<'a> {
         found
     }
 
+    /// Whether memory tells that the mutex passes from hand to hand: nobody holds it now, or one of those that still wait was woken
+    /// to take it, and is not counted any more.
+    fn is_handed_over(&self, node: &Node<'a>) -> bool {
+        let waiting = |address: u64| -> u64 {
+            let objects = self.all.iter().flat_map(|other| &other.group.objects);
+            objects.filter(|(known, _)| *known == address).map(|(_, waiting)| waiting).sum()
+        };
+        let passes = |(address, object): &(u64, Object)| match object {
+            Object::Mutex { locked, waiters } => !locked || u64::from(*waiters) < waiting(*address),
+            Object::Channel { .. } | Object::WaitGroup { .. } => false,
+        };
+        !node.known.is_empty() && node.known.iter().all(passes)
+    }
+
     /// A mutex that is much in demand has always somebody who waits and somebody who works.
     fn may_pass(&self, node: &Node<'a>, knot: &Found<'a>) -> bool {
-        if node.is_unlocked() {
+        if self.is_handed_over(node) {
             return true;
         }
         let works =
@@ -222,7 +236,9 @@ impl<'a> Evidence<'a> {
         };
         let started = |node: &Node<'a>| waiting.iter().any(|waiter| self.has_started(node, waiter));
         let test = |node: &Node<'a>| node.group.frames.iter().any(|frame| frame.function == "testing.tRunner");
-        match self.select(&|node| on_channel(node) && !started(node) && !test(node))[..] {
+        let passed =
+            |node: &Node<'a>| node.place().is_some_and(|place| waiting.iter().any(|waiter| has_passed(waiter, place)));
+        match self.select(&|node| on_channel(node) && !started(node) && !test(node) && !passed(node))[..] {
             [only] if self.is_small() => {
                 found.text = format!(
                     "{many}No goroutine is seen to hold it. The only other one that waits, and so may hold it, is {}.",
@@ -300,7 +316,7 @@ impl<'a> Evidence<'a> {
             if methods && receiver(&frame.function).is_none() {
                 continue;
             }
-            let of_type = receiver(&frame.function).is_some() && receiver(&frame.function) == receiver(&taker.function);
+            let of_type = method(&taker.function).is_some() && receiver(&frame.function) == method(&taker.function);
             let same = same_object(node, Some(at), node, of_type);
             // By its type alone only who calls it itself: anything else may be another object.
             let near = at == position + 1 && of_type && same == Same::Type && inlined(node, at, position);
@@ -360,7 +376,7 @@ impl<'a> Evidence<'a> {
             let of_type =
                 beyond || frame.function != taker.function && kind.is_some() && receiver(&frame.function) == kind;
             let same = same_object(&other, Some(at), node, of_type);
-            let possible = of_type
+            let possible = of_type && (same == Same::Address || !has_passed(node, frame))
                 || same == Same::Address && frame.function != taker.function
                 || other.index != node.index && same == Same::Address && frame.line != taker.line;
             if possible && same >= least && best.is_none_or(|best| same > best.same) {
@@ -406,10 +422,21 @@ impl<'a> Evidence<'a> {
     }
 }
 
+/// The type of a method. A closure in one may lock anything.
+fn method(function: &str) -> Option<&str> {
+    receiver(function).filter(|_| outer(function) == function)
+}
+
+/// Whether one that waits is itself in a function, and further on in it: what that locks at its beginning it would have locked too.
+fn has_passed(node: &Node<'_>, frame: &Frame) -> bool {
+    let beyond = node.group.frames.iter().skip(node.taker.map_or(0, |taker| taker + 1));
+    beyond.into_iter().any(|own| own.function == frame.function && own.line >= frame.line)
+}
+
 /// A method of the same type further up the stack, where arguments do not tell that it is of another object.
 fn above<'a>(node: &Node<'a>) -> Option<&'a Frame> {
     let (position, taker) = node.taker()?;
-    let kind = receiver(&taker.function)?;
+    let kind = method(&taker.function)?;
     let mut frames = node.group.frames.iter().enumerate().skip(position + 1);
     let is_of_type = |at: usize, frame: &Frame| {
         is_written(frame)

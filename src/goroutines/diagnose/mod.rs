@@ -216,8 +216,9 @@ impl<'a> Evidence<'a> {
         } else if signal.is_none() && joins && self.is_anyone_in("os/signal.signal_recv") {
             // To wait for the signal is what main is there for, as long as nobody sent one.
         } else {
-            found.extend(self.of_main());
+            found.extend(self.of_main_after(main, signal));
         }
+        found.extend(signal.and_then(|signal| self.not_received(main, signal)));
         found
     }
 

@@ -129,12 +129,6 @@ impl<'a> Node<'a> {
         })
     }
 
-    /// Whether memory tells that nobody holds the mutex now: it passes from hand to hand.
-    pub(super) fn is_unlocked(&self) -> bool {
-        let unlocked = |(_, object): &(u64, Object)| matches!(object, Object::Mutex { locked: false, .. });
-        !self.known.is_empty() && self.known.iter().all(unlocked)
-    }
-
     /// Goroutine 1 runs main.main.
     pub(super) fn is_main(&self) -> bool {
         self.ids.contains(&1)

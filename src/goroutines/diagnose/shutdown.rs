@@ -51,17 +51,72 @@ impl<'a> Evidence<'a> {
     pub(super) fn unheeded(&self, main: Node<'a>, signal: &str, serving: &[Node<'a>]) -> Found<'a> {
         let mut nodes = vec![main];
         nodes.extend(serving.iter().filter(|node| node.index != main.index));
-        let server = nodes.get(1).and_then(|node| node.place());
+        let server = nodes.get(1).and_then(|node| node.group.own().or(node.group.creator.as_ref()));
         let server = server.map_or(String::new(), |frame| format!(" ({})", place_of(frame)));
+        let unread = match self.could_receive(main) {
+            true => self.dropped(main, signal),
+            false => " No goroutine is there that could receive the signal: either nobody reads the channel that signal.Notify was given, or who did has ended without telling the server.".to_owned(),
+        };
         Found {
             cause: Cause::Unheeded,
             text: format!(
-                "The program lives on after {signal} and still accepts connections{server}; nothing is in Shutdown. {main}."
+                "The program lives on after {signal} and still accepts connections{server}; nothing is in Shutdown. {main}.{unread}"
             ),
             place: main.place(),
             advice: "When the signal comes, call server.Shutdown with a deadline, and let main wait for Shutdown, not for Serve.",
             nodes,
         }
+    }
+
+    /// Whether any goroutine is there that may receive a signal, or may have.
+    fn could_receive(&self, main: Node<'a>) -> bool {
+        let serves = matches!(main.wait, Wait::Accept | Wait::Never);
+        let mut others = self.all.iter().filter(|node| node.index != main.index && node.own.is_some());
+        let is_other = |node: &Node<'a>| !matches!(node.wait, Wait::Accept | Wait::Printer) && !is_handler(node);
+        !serves || !self.is_whole() || self.is_anyone_in("os/signal.NotifyContext.func1") || others.any(is_other)
+    }
+
+    /// What main does, if that is a select in which it may have waited for the signal.
+    pub(super) fn of_main_after(&self, main: Node<'a>, signal: Option<&str>) -> Option<Found<'a>> {
+        let found = self.of_main()?;
+        let alone = main.wait == Wait::Select && found.nodes.len() == 1;
+        let dropped = signal.filter(|_| alone).map_or(String::new(), |signal| self.dropped(main, signal));
+        let advice = if dropped.is_empty() {
+            found.advice
+        } else {
+            "Add a case for the stop that returns; the channel of signal.Notify needs room: make(chan os.Signal, 1)."
+        };
+        Some(Found { text: format!("{}{dropped}", found.text), advice, ..found })
+    }
+
+    /// What may have become of a signal that main still waits for: signal.Notify does not wait for who receives.
+    fn dropped(&self, main: Node<'a>, signal: &str) -> String {
+        let waits = matches!(main.wait, Wait::Receive | Wait::Select) && self.is_anyone_in("os/signal.signal_recv");
+        match waits && !self.is_anyone_in("os/signal.NotifyContext.func1") {
+            true => format!(
+                " If it waits for {signal} there, that came while nobody received it: signal.Notify drops what the channel has no room for (make(chan os.Signal, 1))."
+            ),
+            false => String::new(),
+        }
+    }
+
+    /// A signal that came after every goroutine had begun to wait was received by none of them.
+    pub(super) fn not_received(&self, main: Node<'a>, signal: &str) -> Option<Found<'a>> {
+        let may_receive = |node: &&Node<'a>| {
+            node.is_main()
+                || node.own.is_some() && !matches!(node.wait, Wait::Accept | Wait::Printer) && !is_handler(node)
+        };
+        let minutes = self.all.iter().filter(may_receive).map(|node| node.minutes.0).min()?;
+        let listens = self.is_whole() && self.is_anyone_in("os/signal.signal_recv");
+        (listens && minutes > 1 && self.could_receive(main)).then(|| Found {
+            cause: Cause::Deaf,
+            text: format!(
+                "{signal} may not have been received: the program listens to signals, but where it could be received nothing has moved for {minutes} minutes, unless it was sent before that. {main}."
+            ),
+            place: main.place(),
+            advice: "Receive from the channel of signal.Notify in a goroutine of its own, and make it with room: make(chan os.Signal, 1).",
+            nodes: vec![main],
+        })
     }
 
     /// Only runtime.Goexit ends goroutine 1 and lets the process live.

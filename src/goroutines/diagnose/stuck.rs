@@ -74,9 +74,19 @@ impl<'a> Evidence<'a> {
             }
             let one = match node.wait {
                 Wait::Lock | Wait::Once => self.lock(node),
+                // That nobody is left tells why; those that are left are told by themselves.
+                Wait::Group => Some(self.follow(node)).filter(|found| found.nodes.len() == 1).unwrap_or(node.alone()),
                 _ => node.alone(),
             };
             one.nodes.iter().for_each(|node| told.add(node.index));
+            let advice = match (self.is_orphan(&node), node.wait) {
+                // It may well have a case for the end.
+                (true, Wait::Select) => {
+                    "End it when what started it returns: close or cancel one of its cases, or add <-ctx.Done()."
+                }
+                _ => one.advice,
+            };
+            let one = Found { advice, ..one };
             let who = if node.is_main() { node.to_string() } else { described(&node) };
             let first = match (self.is_orphan(&node), node.wait) {
                 (true, Wait::Receive) => format!(

@@ -1,7 +1,7 @@
 //! What real programs show badly. What they show well is in tests/causes.rs.
 
 use super::*;
-use crate::goroutines::Sample;
+use crate::goroutines::{Object, Sample};
 use proptest::prelude::*;
 
 /// `main.work:12 main.main:40`: what is in main is the program's own.
@@ -123,6 +123,111 @@ fn a_mutex_that_is_wanted_again_further_down() {
     assert_eq!(line(&other), Some(30), "{}", other.evidence);
     let writes = group(1, "sync.RWMutex.Lock", "sync.(*RWMutex).Lock main.(*r).upgrade:30 main.main:5", "");
     assert!(asked(vec![writes]).evidence.contains("the writer itself reads already"));
+}
+
+/// Who waits for a mutex in what a function has called further on is no waiter for that function: it would have locked it too.
+#[test]
+fn a_function_that_the_waiter_has_passed_holds_nothing() {
+    let locks =
+        |line: u32| format!("sync.(*Mutex).Lock main.(*b).take.func1:50 main.(*b).maybe:{line} main.(*b).take:49");
+    let evidence = |line: u32| {
+        let waits = group(7, "sync.Mutex.Lock", &locks(line), "main.(*b).take:47");
+        let sends = group(8, "chan send", "main.(*b).maybe:30 main.(*b).take:49", "main.(*b).take:47");
+        let main = group(1, "chan receive", "main.main:9 runtime.main:302", "");
+        let reason = "fatal error: all goroutines are asleep - deadlock!".to_owned();
+        let dump = Summary { kind: Kind::Fatal, reason, ..summary(vec![main, waits, sends]) };
+        diagnose(&dump, &Program::default()).into_iter().map(|finding| finding.evidence).collect::<String>()
+    };
+    let passed = evidence(34);
+    assert!(passed.contains("Nobody in the dump is seen to hold it"), "{passed}");
+    // It has not come as far.
+    let before = evidence(28);
+    assert!(before.contains("It may be held by main.(*b).maybe (main.go:30)"), "{before}");
+}
+
+/// A mutex that memory shows to be taken by one of those that still wait for it is nobody's fault.
+#[test]
+fn a_mutex_that_is_being_handed_over() {
+    let blamed = |locked: bool, waiters: u32| {
+        let main = group(1, "chan receive", "main.main:9 runtime.main:302", "");
+        let waits = Group {
+            count: 8,
+            objects: vec![(0xc000_0010, 8)],
+            known: vec![(0xc000_0010, Object::Mutex { locked, waiters })],
+            ..group(7, "sync.Mutex.Lock", "sync.(*Mutex).Lock main.(*m).count:20", "main.(*m).start:5")
+        };
+        let dump = Summary { kind: Kind::Live, ..summary(vec![main, waits]) };
+        diagnose(&dump, &Program::default()).iter().any(|finding| finding.cause == Cause::Mutex)
+    };
+    assert!(!blamed(true, 7) && !blamed(false, 8));
+    assert!(blamed(true, 8));
+}
+
+/// Who waits in a small program for what it started in a function that has returned: its number tells.
+#[test]
+fn what_was_started_in_a_function_that_has_returned() {
+    let found = |parent: u64, reason: &str| {
+        let main = group(1, "chan receive", "main.main:9 runtime.main:302", "");
+        let mut child = group(7, "chan receive", "main.(*c).loop:30", "main.(*c).Start:20");
+        child.samples = vec![Sample { id: 7, parent: Some(parent), arguments: vec![] }];
+        let kind = if reason.is_empty() { Kind::Signal } else { Kind::Fatal };
+        let dump = Summary { kind, reason: reason.to_owned(), ..summary(vec![main, child]) };
+        diagnose(&dump, &Program::default()).remove(0)
+    };
+    let deadlock = "fatal error: all goroutines are asleep - deadlock!";
+    let small = found(1, deadlock);
+    assert_eq!((small.cause, line(&small)), (Cause::Receive, Some(30)), "{}", small.evidence);
+    assert!(small.evidence.contains("It may wait for main.(*c).loop"), "{}", small.evidence);
+    assert_eq!(line(&found(5, deadlock)), Some(9));
+    // In a server there are many, and most of them wait for work.
+    assert_eq!(line(&found(1, "")), Some(9));
+}
+
+/// A WaitGroup in what has been left behind, for which nobody is there.
+#[test]
+fn a_wait_group_that_was_left_behind() {
+    let said = |more: Vec<Group>| {
+        let test = group(1, "chan receive", "testing.(*T).Run testing.(*M).Run main.main:9", "");
+        let polls = group(6, "sleep", "time.Sleep main.wait:36 testing.tRunner:1", "testing.(*T).Run:1");
+        let left = group(7, "sync.WaitGroup.Wait", "sync.(*WaitGroup).Wait:206 main.(*m).init:33", "main.TestInit:42");
+        let groups = [vec![test, polls, left], more].concat();
+        diagnose(&summary(groups), &Program::default()).remove(0)
+    };
+    let missed = said(vec![]);
+    assert_eq!((missed.cause, line(&missed)), (Cause::WaitGroup, Some(33)), "{}", missed.evidence);
+    assert!(missed.evidence.contains("a Done was missed") && missed.advice.contains("wg.Done"), "{}", missed.evidence);
+    let selects = said(vec![group(8, "select", "main.work:50", "main.start:30")]);
+    assert!(selects.advice.starts_with("End it when what started it returns"), "{}", selects.advice);
+    let runs = said(vec![group(8, "IO wait", "net.Dial main.work:50", "main.(*m).init:30")]);
+    assert!(!runs.evidence.contains("a Done was missed"), "{}", runs.evidence);
+}
+
+/// A signal is told to have been received by nobody only if nobody has moved since.
+#[test]
+fn a_signal_that_came_after_all_had_begun_to_wait() {
+    let groups = |minutes: u32, more: Vec<Group>| {
+        let waiting = |group: Group| Group { minutes: (minutes, minutes), ..group };
+        let main = waiting(group(1, "sync.WaitGroup.Wait", WAIT, ""));
+        let worker = waiting(group(7, "chan receive", "main.work:20", "main.main:5"));
+        [vec![main, worker, listener()], more].concat()
+    };
+    let said = |groups: Vec<Group>, signal: &Program| {
+        let found = diagnose(&summary(groups), signal);
+        assert!(matches!(found[0].cause, Cause::WaitGroup | Cause::Loop), "{}", found[0].evidence);
+        found.into_iter().find(|finding| finding.cause == Cause::Deaf).map(|finding| finding.evidence)
+    };
+    let late = said(groups(12, vec![]), &after("SIGTERM")).unwrap();
+    assert!(late.starts_with("SIGTERM may not have been received: "), "{late}");
+    assert!(late.contains("nothing has moved for 12 minutes, unless it was sent before that"), "{late}");
+    // It has just come to where it waits; nobody sent one; somebody else works.
+    let busy = group(8, "sleep", "time.Sleep main.flush:40", "main.main:6");
+    for (groups, signal) in [
+        (groups(0, vec![]), after("SIGTERM")),
+        (groups(12, vec![]), Program::default()),
+        (groups(12, vec![busy]), after("SIGTERM")),
+    ] {
+        assert_eq!(said(groups, &signal), None);
+    }
 }
 
 /// What somebody pasted without goroutine 1 is not all that was there: nobody has returned, and what is there matters.

@@ -4,7 +4,7 @@ use super::clean::clean;
 use super::fields::{self, Depth, Field};
 use super::layout::{Layout, part_of_line};
 use super::normal::{Sort, find, header_in, normal};
-use super::quoted::{around, closing, unescaped, without_quotes};
+use super::quoted::{around, closing, in_url, unescaped, without_quotes};
 use super::stream::Stream;
 use super::{Dump, LONGEST};
 use crate::goroutines::Program;
@@ -91,7 +91,8 @@ impl Context {
 
     /// Whether a line that is the runtime's as it is can go to the plain stream unseen.
     pub(super) fn is_plain(&self) -> bool {
-        self.layouts.is_empty() && self.held.is_none() && matches!(self.open, Open::Nothing) && !self.plain.in_profile()
+        let waits = self.held.is_some() || !matches!(self.open, Open::Nothing) || self.plain.holds();
+        self.layouts.is_empty() && !waits && !self.plain.in_profile()
     }
 
     /// A line without its end.
@@ -129,12 +130,19 @@ impl Context {
         if self.layouts.is_empty() && self.plain.in_dump() && self.plain.is_interrupted() {
             return self.plain.line(line, out);
         }
+        if let Some(text) = in_url(line).filter(|_| self.depth < DEEPEST) {
+            return self.text(&text, out);
+        }
         let own = normal(line).1;
         // These begin as no prefix does.
         let begins = line.starts_with(b"created by ") || line.starts_with(b"\t");
         let surely = matches!(own, Sort::Header { .. }) || own == Sort::Stack && begins;
         if !surely && self.with_layout(line, out) {
             return;
+        }
+        // A terminal breaks lines behind the prefix alone.
+        if let Some((_, stream)) = self.streams.last_mut().filter(|(_, stream)| stream.goes_on_with(line)) {
+            return stream.line(line, out);
         }
         if self.depth < DEEPEST && self.json(line, out) {
             return;

@@ -1,14 +1,29 @@
-//! Mail that is encoded as quoted-printable (RFC 2045): long lines are broken with `=` at their end, and `=3D` is one byte.
+//! Mail that is encoded (RFC 2045): as quoted-printable, where long lines are broken with `=` at their end and `=3D` is one byte, or
+//! in base64.
 
 use super::normal::find;
+use crate::encoded::{Base64, decoded};
 
 /// A line is never longer.
 const LONGEST: usize = 1 << 20;
 
+/// How dumps begin in base64, and what of theirs is in a line: `goroutine `, `SIGQUIT: `, `panic: `, `fatal error: `.
+const IN_BASE64: [&[u8]; 4] = [b"Z29yb3V0aW5lI", b"U0lHUVVJVDog", b"cGFuaWM6I", b"ZmF0YWwgZXJyb3I6I"];
+
+#[derive(Default)]
+enum Encoding {
+    #[default]
+    Nothing,
+    QuotedPrintable,
+    /// The head of a part names base64; an empty line ends that.
+    Announced,
+    Base64(Base64),
+}
+
 /// A part of a mail in progress.
 #[derive(Default)]
 pub(super) struct Mail {
-    is_encoded: bool,
+    encoding: Encoding,
     /// A line that goes on.
     line: Vec<u8>,
 }
@@ -16,57 +31,95 @@ pub(super) struct Mail {
 impl Mail {
     /// Whether lines are encoded.
     pub(super) fn is_encoded(&self) -> bool {
-        self.is_encoded
+        !matches!(self.encoding, Encoding::Nothing)
     }
 
     /// A line of the log; `each` gets it as it was written.
     pub(super) fn line(&mut self, line: &[u8], each: &mut dyn FnMut(&[u8])) {
         const ENCODING: &[u8] = b"content-transfer-encoding:";
-        // Without its head, the runtime's own line tells.
-        let told = line.get(..ENCODING.len()).is_some_and(|name| name.eq_ignore_ascii_case(ENCODING));
-        if told {
+        if line.get(..ENCODING.len()).is_some_and(|name| name.eq_ignore_ascii_case(ENCODING)) {
             self.end(each);
-            self.is_encoded = find(&line.to_ascii_lowercase(), b"quoted-printable").is_some();
+            let value = line.to_ascii_lowercase();
+            self.encoding = match () {
+                () if find(&value, b"quoted-printable").is_some() => Encoding::QuotedPrintable,
+                () if find(&value, b"base64").is_some() => Encoding::Announced,
+                () => Encoding::Nothing,
+            };
             return each(line);
         }
-        self.is_encoded |= line.starts_with(b"PC=3D0x");
         // The next part, or the next mail.
         if line.starts_with(b"--") || line.starts_with(b"From ") {
             self.end(each);
-            self.is_encoded = false;
+        } else if !self.is_encoded() {
+            self.encoding = without_head(line);
         }
-        if !self.is_encoded {
-            return each(line);
+        let text = line.trim_ascii();
+        match &mut self.encoding {
+            Encoding::Nothing => each(line),
+            Encoding::QuotedPrintable => self.quoted_printable(line.trim_ascii_end(), each),
+            Encoding::Announced => {
+                if text.is_empty() {
+                    self.encoding = Encoding::Base64(Base64::default());
+                }
+                each(line);
+            }
+            Encoding::Base64(_) if text.is_empty() || !is_base64(text) => {
+                self.end(each);
+                each(line);
+            }
+            Encoding::Base64(digits) => {
+                let bytes: Vec<u8> = text.iter().filter_map(|digit| digits.digit(*digit)).collect();
+                self.put(&bytes, each);
+                // Padding ends it.
+                if text.ends_with(b"=") {
+                    self.end(each);
+                }
+            }
         }
-        let line = line.trim_ascii_end();
+    }
+
+    fn quoted_printable(&mut self, line: &[u8], each: &mut dyn FnMut(&[u8])) {
         match line.strip_suffix(b"=") {
-            Some(part) if self.line.len() + part.len() <= LONGEST => decode(part, &mut self.line),
-            _ => {
-                decode(line, &mut self.line);
+            Some(part) => self.put(&decoded(part, b'='), each),
+            None => {
+                self.put(&decoded(line, b'='), each);
                 each(&std::mem::take(&mut self.line));
             }
         }
     }
 
-    /// The log ended.
+    /// Bytes of the text, which may have line ends in them.
+    fn put(&mut self, bytes: &[u8], each: &mut dyn FnMut(&[u8])) {
+        for (at, part) in bytes.split(|byte| *byte == b'\n').enumerate() {
+            if at > 0 || self.line.len() + part.len() > LONGEST {
+                each(&std::mem::take(&mut self.line));
+            }
+            self.line.extend_from_slice(part);
+        }
+    }
+
+    /// The part ended, or the log.
     pub(super) fn end(&mut self, each: &mut dyn FnMut(&[u8])) {
+        self.encoding = Encoding::Nothing;
         if !self.line.is_empty() {
             each(&std::mem::take(&mut self.line));
         }
     }
 }
 
-fn decode(encoded: &[u8], line: &mut Vec<u8>) {
-    let mut rest = encoded;
-    while let Some((first, after)) = rest.split_first() {
-        let byte = || {
-            let digits = after.get(..2).filter(|_| *first == b'=')?;
-            u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok().filter(|byte| *byte != b'\n')
-        };
-        let (byte, taken) = byte().map_or((*first, 0), |byte| (byte, 2));
-        line.push(byte);
-        rest = after.get(taken..).unwrap_or_default();
+/// What the runtime's own lines tell, where the head of the mail is not there.
+fn without_head(line: &[u8]) -> Encoding {
+    if line.starts_with(b"PC=3D0x") {
+        Encoding::QuotedPrintable
+    } else if IN_BASE64.iter().any(|begin| line.starts_with(begin)) && is_base64(line.trim_ascii_end()) {
+        Encoding::Base64(Base64::default())
+    } else {
+        Encoding::Nothing
     }
+}
+
+fn is_base64(text: &[u8]) -> bool {
+    text.iter().all(|byte| byte.is_ascii_alphanumeric() || b"+/=".contains(byte))
 }
 
 #[cfg(test)]
@@ -104,5 +157,22 @@ mod tests {
         assert_eq!(read(text), text.lines().collect::<Vec<_>>());
         // Half a code is none.
         assert_eq!(read("PC=3D0x1\na=3\n=zz=3d").last().unwrap(), "=zz=");
+    }
+
+    #[test]
+    fn base64_is_decoded_up_to_its_end() {
+        // "goroutine 1 [select]:\nmain.f()\n", and words that could be base64 too.
+        let head = "Content-Transfer-Encoding: BASE64\nContent-Type: text/plain\n\n";
+        let body = "Z29yb3V0aW5lIDEgW3NlbGVj\r\ndF06Cm1haW4uZigpCg==\nwords\n";
+        let lines = read(&format!("{head}{body}"));
+        assert_eq!(lines[2..], ["", "goroutine 1 [select]:", "main.f()", "words"]);
+        assert_eq!(read(body), ["goroutine 1 [select]:", "main.f()", "words"]);
+        for end in ["", "--x", "From a", "no base64"] {
+            let lines = read(&format!("{head}YWJj\n{end}\nwords"));
+            assert_eq!(lines[3..], ["abc", end, "words"], "{end}");
+        }
+        // Nothing says that these are more than words.
+        let near = "Content-Type: image/png;base64\n\nYWJj\ncGFuaWM6I-\nZ29yb3V0aW5l";
+        assert_eq!(read(near), near.lines().collect::<Vec<_>>());
     }
 }

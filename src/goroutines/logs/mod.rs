@@ -6,6 +6,7 @@
 //! runtime's own format ([`normal`]) and has a reader of its own.
 
 mod clean;
+mod columns;
 mod context;
 mod fields;
 mod journal;
@@ -120,7 +121,7 @@ impl LogReader {
             return 0;
         }
         let mut last_blank = self.context.plain.last() == Sort::Blank;
-        let mut length = 0;
+        let (mut length, mut before_last) = (0, 0);
         let mut rest = bytes;
         while let Some((line, after)) = memchr::memchr(b'\n', rest).and_then(|at| rest.split_at_checked(at)) {
             let is_plain = match line {
@@ -144,10 +145,12 @@ impl LogReader {
                 break;
             }
             last_blank = line.is_empty();
+            before_last = length;
             length += line.len() + 1;
             rest = after.get(1..).unwrap_or_default();
         }
-        length
+        // The next line may be the rest of this one.
+        if last_blank { length } else { before_last }
     }
 
     fn one(&mut self, line: &[u8], out: &mut dyn FnMut(Dump)) {

@@ -1,6 +1,7 @@
 //! Strings inside lines: where one begins and ends, and what it says without its escapes.
 
-use super::normal::find;
+use super::normal::{find, header_in};
+use crate::encoded::decoded;
 use std::borrow::Cow;
 
 /// The string around a place in a line.
@@ -127,19 +128,37 @@ pub(super) fn without_quotes(line: &[u8], end_of_header: usize) -> Option<Cow<'_
     }
     let pairs: [(&[u8], u8); 2] = match after {
         [b'#', b'0', b'1', b'2', ..] => [(b"#012", b'\n'), (b"#011", b'\t')],
-        [b'%', b'0', b'A' | b'a', ..] => [(b"%0A", b'\n'), (b"%09", b'\t')],
+        [b'%', b'0', b'A' | b'a' | b'D' | b'd', ..] => return Some(Cow::Owned(decoded(line, b'%'))),
         [b'^', b'J', ..] => [(b"^J", b'\n'), (b"^I", b'\t')],
         _ => return None,
     };
     let mut bytes = Vec::with_capacity(line.len());
     let mut rest = line;
     while let Some(first) = rest.first() {
-        let same = |text: &[u8]| rest.get(..text.len()).is_some_and(|head| head.eq_ignore_ascii_case(text));
-        let escape = pairs.iter().find(|(text, _)| same(text));
+        let escape = pairs.iter().find(|(text, _)| rest.starts_with(text));
         bytes.push(escape.map_or(*first, |(_, byte)| *byte));
         rest = rest.get(escape.map_or(1, |(text, _)| text.len())..).unwrap_or_default();
     }
     Some(Cow::Owned(bytes))
+}
+
+/// A dump in a URL or in the data of a form, as far as its value goes: `goroutine%201%20%5Brunning%5D%3A%0A`, or with `+` for a blank.
+pub(super) fn in_url(line: &[u8]) -> Option<Vec<u8>> {
+    memchr::memchr(b'%', line)?;
+    let (at, plus) = match find(line, b"goroutine%20") {
+        Some(at) => (at, false),
+        None => (find(line, b"goroutine+")?, true),
+    };
+    let (before, after) = line.split_at_checked(at)?;
+    let ends = |b: &u8| matches!(b, b' ' | b'\t' | b'"' | b'\'' | b'&' | b'<' | b'>');
+    let start = before.iter().rposition(|b| ends(b) || matches!(b, b'=' | b'?')).map_or(0, |at| at + 1);
+    let end = at + after.iter().position(ends).unwrap_or(after.len());
+    let mut value = line.get(start..end)?.to_vec();
+    if plus {
+        value.iter_mut().filter(|b| **b == b'+').for_each(|b| *b = b' ');
+    }
+    let text = decoded(&value, b'%');
+    (memchr::memchr(b'\n', &text).is_some() && header_in(&text).is_some()).then_some(text)
 }
 
 #[cfg(test)]

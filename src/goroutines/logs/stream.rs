@@ -1,6 +1,7 @@
 //! The lines of one process, without what collectors put around them.
 
 use super::Dump;
+use super::columns::Columns;
 use super::normal::{Sort, find, normal};
 use super::profile::Profile;
 use crate::goroutines::line::SIGNALS;
@@ -14,6 +15,7 @@ pub(super) struct Stream {
     reader: Reader,
     program: Program,
     profile: Option<Profile>,
+    columns: Columns,
     /// Something has changed the lines of this stream: they are not as the runtime wrote them.
     changed: bool,
     /// What the last line was.
@@ -32,6 +34,7 @@ impl Stream {
             reader: Reader::new(Wanted::All, program.clone()),
             program: program.clone(),
             profile: None,
+            columns: Columns::default(),
             changed: false,
             last: Sort::Blank,
             words: Vec::new(),
@@ -72,16 +75,34 @@ impl Stream {
         self.words = words.get(words.len().saturating_sub(REASON)..).unwrap_or_default().to_vec();
     }
 
+    /// Whether a line waits for the next one, which may be the rest of it.
+    pub(super) fn holds(&self) -> bool {
+        self.columns.holds()
+    }
+
+    /// Whether this is the rest of the line that waits.
+    pub(super) fn goes_on_with(&self, line: &[u8]) -> bool {
+        self.columns.goes_on_with(line)
+    }
+
     /// A line without its end.
     pub(super) fn line(&mut self, text: &[u8], out: &mut dyn FnMut(Dump)) {
+        let mut columns = std::mem::take(&mut self.columns);
+        let in_stack = self.reader.in_dump() || matches!(self.last, Sort::Header { .. } | Sort::Stack);
+        columns.line(text, in_stack && !self.is_interrupted(), &mut |line| self.whole(line, out));
+        self.columns = columns;
+    }
+
+    /// A line that none goes on.
+    fn whole(&mut self, text: &[u8], out: &mut dyn FnMut(Dump)) {
         if self.of_profile(text, out) {
             return;
         }
         // The terminal's echo of Ctrl-\ stands before the first line.
         if let Some(signal) = SIGNALS.iter().find(|signal| text.len() > signal.len() && text.ends_with(signal)) {
             let (before, signal) = text.split_at_checked(text.len() - signal.len()).unwrap_or_default();
-            self.line(before, out);
-            return self.line(signal, out);
+            self.whole(before, out);
+            return self.whole(signal, out);
         }
         if self.is_interrupted() {
             return self.feed(&[text, b"\n"], out);
@@ -140,6 +161,8 @@ impl Stream {
 
     /// There is nothing more.
     pub(super) fn finish(&mut self, out: &mut dyn FnMut(Dump)) {
+        let mut columns = std::mem::take(&mut self.columns);
+        columns.end(&mut |line| self.whole(line, out));
         self.end_profile(out);
         let mut sink = Sink { reason: &self.reason, signal: self.signal.as_ref(), out };
         self.reader.finish(&mut sink);

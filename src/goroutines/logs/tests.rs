@@ -116,6 +116,100 @@ fn what_is_no_dump_is_named() {
     assert_eq!(told(&core), Some(Foreign::Program));
 }
 
+/// Text that is encoded, and no dump.
+#[test]
+fn what_is_encoded_and_no_dump() {
+    let mail = "Content-Transfer-Encoding: base64\n\n";
+    for text in [
+        // "all is well\n", and digits that say nothing.
+        &format!("{mail}YWxsIGlzIHdlbGwK\n"),
+        "Z29yb3V0aW5lIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n",
+        "GET /?a=1%0Ab=2%0Agoroutine HTTP/1.1\n",
+        "GET /search?q=goroutine%201%20%5Bselect%5D%3A HTTP/1.1\n",
+        "GET /?q=goroutine+1%0A+%5Bselect%5D%3A%0Amain HTTP/1.1\n",
+        "GET /?q=%67oroutine&r=%0A%zz%\n",
+    ] {
+        assert!(dumps(text).is_empty(), "{text}");
+    }
+}
+
+/// What is beside a value is none of it, and what stands for itself in it stays.
+#[test]
+fn a_dump_in_a_url() {
+    let stack = "goroutine%207%20%5Bselect%5D%3A%0Amain.f(0x1%3F)%0A%09%2Fsrc%2Fa+b%2Fmain.go%3A7%20%2B0x1%0A";
+    let found = dumps(&format!("GET /x?a=%0Agoroutine&stack={stack}&b=c HTTP/1.1\n"));
+    let [dump] = &found[..] else { panic!("{found:?}") };
+    assert_eq!((functions(dump), &dump.summary.groups[0].frames[0].file[..]), (vec!["main.f"], "/src/a+b/main.go"));
+    let form = stack.replace("%20", "+").replace("a+b", "a%20b");
+    assert_eq!(dumps(&form)[0].summary.groups[0].frames[0].file, "/src/a b/main.go");
+}
+
+/// A dump with lines that are longer than any terminal's.
+const LONG: &str = "SIGQUIT: quit
+PC=0x4774a1 m=0 sigcode=0
+
+goroutine 1 gp=0xc000002380 m=nil [sync.WaitGroup.Wait, 12 minutes, locked to thread] {\"route\": \"/api/v1/carts\"}:
+github.com/acme/shop/internal/inventory/warehouse.(*ReservationQueue[...]).waitForReservations(0xc0001a2000, {0xc0003c4018, 0x2a}, 0x1?)
+\t/home/runner/go/pkg/mod/github.com/acme/shop@v1.24.3/internal/inventory/warehouse/reservations.go:1287 +0x1b8
+main.main()
+\t/src/main.go:41 +0x1b8
+
+goroutine 7 gp=0xc000003500 m=nil [chan receive]:
+github.com/acme/shop/internal/inventory/warehouse.(*ReservationQueue[...]).follow(...)
+\t/home/runner/go/pkg/mod/github.com/acme/shop@v1.24.3/internal/inventory/warehouse/reservations.go:1312
+created by github.com/acme/shop/internal/inventory/warehouse.(*ReservationQueue[...]).waitForReservations.func1 in goroutine 12
+\t/home/runner/go/pkg/mod/github.com/acme/shop@v1.24.3/internal/inventory/warehouse/reservations.go:1290 +0x5d
+
+rax    0x0
+gs     0x0
+";
+
+/// All that is told of goroutines.
+fn told(found: &[Dump]) -> String {
+    let group = |group: &crate::goroutines::Group| format!("{group:#?}\n");
+    found.iter().flat_map(|dump| &dump.summary.groups).map(group).collect()
+}
+
+#[test]
+fn lines_that_were_broken_at_a_column() {
+    let whole = dumps(LONG);
+    assert_eq!(whole[0].summary.user, 2);
+    let broken = |column: usize| -> String {
+        let parts = |line: &str| {
+            line.as_bytes().chunks(column).map(|part| String::from_utf8_lossy(part) + "\n").collect::<String>()
+        };
+        LONG.lines().map(|line| if line.is_empty() { "\n".to_owned() } else { parts(line) }).collect()
+    };
+    let wrong: Vec<usize> = (64..160).filter(|column| told(&dumps(&broken(*column))) != told(&whole)).collect();
+    assert!(wrong.is_empty(), "{wrong:?}");
+    // What stands before a line is told from it, and a terminal breaks the two as one.
+    let quoted: String = broken(72).lines().map(|line| format!("> {line}\n")).collect();
+    assert_eq!(told(&dumps(&quoted)), told(&whole));
+}
+
+/// Lines of others inside a dump are no part of it, however they look.
+#[test]
+fn lines_of_others_are_not_joined() {
+    let frame = "github.com/acme/shop/internal/inventory/warehouse.(*Queue).follow";
+    let place = "/home/runner/go/pkg/mod/github.com/acme/shop@v1.24.3/internal/inventory/queue.go:12";
+    let dump = |between: &str| {
+        let text = format!(
+            "goroutine 7 [select]:\n{frame}(...)\n\t{place}\n{between}created by {frame} in goroutine 1\n\t{place} +0x1\n\ngoroutine 1 [select]:\nmain.main()\n\t/src/main.go:3 +0x1\n"
+        );
+        told(&dumps(&text))
+    };
+    for between in [
+        "34\n",
+        "+0x5 is free\n",
+        "done\n",
+        "a\n/b/c/main.go\n",
+        &format!("{}\n", "x".repeat(200)),
+        "goroutine 3 is well\n",
+    ] {
+        assert_eq!(dump(between), dump(""), "{between:?}");
+    }
+}
+
 /// What lines are made of, good and bad.
 const FRAGMENTS: &[&str] = &[
     "goroutine 1 [running]:",
@@ -161,6 +255,15 @@ const FRAGMENTS: &[&str] = &[
     "> ",
     "MESSAGE=",
     "[103,111,114,111,117,116,105,110,101]",
+    "Content-Transfer-Encoding: base64\n\n",
+    "Z29yb3V0aW5lIDEgW3NlbGVjdF06Cm1haW4uZigp\n",
+    "goroutine%201%20%5Bselect%5D%3A%0A",
+    "goroutine+7+[select]:%0A",
+    "main.f()%0A%09/a.go:1",
+    "github.com/acme/shop/internal/inventory.(*Queue).follow",
+    "\t/home/runner/go/pkg/mod/github.com/acme/shop/queue.go:12",
+    "created by github.com/acme/shop/internal/inventory.New",
+    "34 +0x5d",
     "\\ud83d",
     "\\x",
     "\\0",
