@@ -36,7 +36,9 @@ step() { # SUITE COMMAND...: a suite that passes or fails as a whole. A line "SK
 }
 
 cargo_test() { # What libtest counts, by test binary. One that ends without having counted has failed
-    logged tests cargo test --no-fail-fast --target "$TARGET"
+    # Most tests wait for most of their time: one more than there are processors leaves room for those that compute.
+    threads=${RUST_TEST_THREADS:-$(($(nproc) + 1))}
+    logged tests env RUST_TEST_THREADS="$threads" cargo test --no-fail-fast --target "$TARGET"
     awk -v code="$code" -v counts="$logs/counts" -v failures="$logs/failed" '
         function ends() {
             if (suite != "") { print suite "\t0\t1\t0\t0" >>counts; print suite "\tit ended early" >>failures; failed++ }

@@ -229,7 +229,7 @@ fn download(command: &Command) -> Option<&str> {
         let letters = word.strip_prefix('-').filter(|rest| !rest.starts_with('-'))?;
         match letters.split_once(letter)? {
             (_, "") => Some(next),
-            (before, value) if before.is_empty() => Some(value),
+            ("", value) => Some(value),
             _ => None,
         }
     });
