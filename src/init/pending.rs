@@ -1,4 +1,4 @@
-//! What the loop must not sleep over.
+//! What the loop must not sleep over: actions to try again, descriptors that are ready, a stderr that takes nothing.
 
 use super::perform::Retry;
 use crate::supervisor::Time;

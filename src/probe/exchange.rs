@@ -1,4 +1,4 @@
-//! What is said on a connection, in the clear or by TLS.
+//! How bytes go over a connection, in the clear or by TLS. What is asked is in `http.rs` and `grpc.rs`.
 
 use super::connection::{Connection, Received};
 use super::grpc::Call;

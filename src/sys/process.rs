@@ -457,7 +457,7 @@ fn recognizable<W: AsRef<str>>(words: &[W]) -> String {
 }
 
 impl Process {
-    /// The command line, cut if it is long; the name where it has none.
+    /// The command line, cut if it is long; the name where it has none. It may lie in a file that hangs: never in PID 1.
     pub fn command(&self) -> String {
         let line = file::read(&format!("/proc/{}/cmdline", self.pid), COMMAND_LINE).unwrap_or_default();
         let words: Vec<_> =

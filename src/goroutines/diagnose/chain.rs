@@ -3,7 +3,6 @@
 use super::node::{Indices, Names, Node, is_handler, outer, receiver};
 use super::words::{describe, list};
 use super::{Evidence, Found, is_address};
-use crate::goroutines::Cause;
 use crate::goroutines::order;
 use crate::goroutines::wait::Wait;
 
@@ -85,18 +84,7 @@ impl<'a> Evidence<'a> {
         let Some(chosen) = chosen.filter(|_| links > 0) else { return found };
         next.iter().for_each(|node| seen.add(node.index));
         let beyond = self.follow_on(chosen, seen, links - 1);
-        found.cause = match (node.wait, beyond.cause) {
-            // Workers of a WaitGroup that wait for work are not at fault: nobody told them that there is no more.
-            (Wait::Group, Cause::Receive) | (_, Cause::Unknown) => found.cause,
-            (_, other) => other,
-        };
-        found.place = beyond.place.or(found.place);
-        found.advice = beyond.advice;
-        if !beyond.text.is_empty() {
-            found.text = format!("{} {}", found.text, beyond.text);
-        }
-        found.nodes.extend(beyond.nodes);
-        found
+        found.and_beyond(node.wait, beyond)
     }
 
     /// Of several, the first that does not wait for a WaitGroup for which nobody else is left.

@@ -147,6 +147,19 @@ impl<'a> Evidence<'a> {
         if let Some(twice) = waiting.iter().find_map(|waiter| self.twice(waiter, Same::Type, true)) {
             return self.taken_twice(found, &many, twice, &waiting);
         }
+        self.without_holder(&mut found, &many, node, taker, &waiting);
+        found
+    }
+
+    /// Nobody is seen to hold the mutex: who may, or what may be missing.
+    fn without_holder(
+        &self,
+        found: &mut Found<'a>,
+        many: &str,
+        node: Node<'a>,
+        taker: &'a Frame,
+        waiting: &[Node<'a>],
+    ) {
         let stopper = self.stopper.or(self.main);
         if let Some(others) = self.crossed(taker) {
             found.cause = Cause::LockOrder;
@@ -172,7 +185,6 @@ impl<'a> Evidence<'a> {
         } else {
             found.text = format!("{many}Nobody in the dump is seen to hold it: a return path may lack its Unlock.");
         }
-        found
     }
 
     /// What is known of the mutex that one waits for, if that is more than that it waits.

@@ -245,6 +245,22 @@ impl<'a> Evidence<'a> {
 }
 
 impl Found<'_> {
+    /// With what is found beyond it, of what the first in this chain waits for in this way.
+    fn and_beyond(mut self, wait: Wait, beyond: Self) -> Self {
+        self.cause = match (wait, beyond.cause) {
+            // Workers of a WaitGroup that wait for work are not at fault: nobody told them that there is no more.
+            (Wait::Group, Cause::Receive) | (_, Cause::Unknown) => self.cause,
+            (_, other) => other,
+        };
+        self.place = beyond.place.or(self.place);
+        self.advice = beyond.advice;
+        if !beyond.text.is_empty() {
+            self.text = format!("{} {}", self.text, beyond.text);
+        }
+        self.nodes.extend(beyond.nodes);
+        self
+    }
+
     /// With a sentence before it.
     fn after(mut self, first: &str) -> Self {
         let between = if self.text.is_empty() { "." } else { ". " };

@@ -1,4 +1,5 @@
-//! Lines in fields of JSON: which of a record's strings are text, and what tells whose it is.
+//! Lines in fields of JSON: which of a record's strings are text, what tells whose it is, and whether a line begins a
+//! JSON document at all.
 
 use crate::goroutines::groups::hash;
 use crate::json::Value;

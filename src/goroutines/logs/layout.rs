@@ -2,6 +2,9 @@
 //!
 //! A prefix is words, blanks and other characters: `web-1  | ` is a word, blanks, a bar, blanks. On other lines words may be
 //! others. Those that are no times and count no lines tell whose line it is: a container, a process.
+//!
+//! No collector is named here. For a new one add a case to tests/goroutines/forms.rs first: it may be read already. What begins as JSON
+//! does is tried as JSON before (`fields.rs`).
 
 use super::quoted::{closing, unescaped};
 use crate::goroutines::groups::hash;

@@ -9,27 +9,27 @@ mod clean;
 mod columns;
 mod context;
 mod fields;
+mod foreign;
 mod journal;
 mod layout;
 mod mail;
 mod normal;
 mod profile;
 mod quoted;
-mod sort;
 mod stream;
 #[cfg(test)]
 mod tests;
 mod unicode;
 
-pub use sort::Foreign;
+pub use foreign::Foreign;
 
 use super::line::SIGNALS;
 use super::{Program, Summary};
 use context::Context;
+use foreign::Sorter;
 use journal::Journal;
 use mail::Mail;
 use normal::Sort;
-use sort::Sorter;
 use unicode::Decoder;
 
 /// A line that is longer is not looked at: a dump of ten thousand goroutines in one string is 10 MB.

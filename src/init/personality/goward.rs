@@ -1,4 +1,4 @@
-//! goward's own words. A line is read by somebody who was woken by it: it names the signal, the option and the number of seconds,
+//! goward's own words, and who sent a signal (`from`). A line is read by somebody who was woken by it: it names the signal, the option and the number of seconds,
 //! and says nothing that was not seen.
 
 use super::Note;

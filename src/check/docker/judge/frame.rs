@@ -1,4 +1,4 @@
-//! Bases, arguments, and what comes from outside.
+//! Bases (old ones, and tags that move: which do is in `../tags.rs`), arguments, and what comes from outside.
 
 use super::{Case, secrets};
 use crate::check::docker::base::Reference;

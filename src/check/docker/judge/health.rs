@@ -14,6 +14,19 @@ use std::time::Duration;
 /// Programs that a base may lack. Of others nothing is known.
 const LOOKED_AT: [&str; 4] = ["curl", "wget", "nc", "bash"];
 
+/// The programs that a command starts, and those of the script in it.
+fn programs(form: &Form) -> Vec<String> {
+    let in_script = |script: &str| script::commands(script).into_iter().map(|command| command.name().to_owned());
+    match form {
+        Form::Exec(list) => {
+            let inner = launch::understand(list).script.map(|(_, script)| script);
+            let first = list.first().map(|program| launch::base_name(program).to_owned());
+            first.into_iter().chain(inner.iter().flat_map(|script| in_script(script))).collect()
+        }
+        Form::Shell(script) => in_script(script).collect(),
+    }
+}
+
 pub(super) fn judge(case: &mut Case<'_>, stage: &Stage<'_>) {
     let state = &stage.state;
     let Some(health) = &state.health else { return };
@@ -38,16 +51,7 @@ pub(super) fn judge(case: &mut Case<'_>, stage: &Stage<'_>) {
         })
     };
     let mend = "a program of the image in exec form: HEALTHCHECK CMD [\"/goward\", \"probe\", \"http://localhost:8080/healthz\"]";
-    let names: Vec<String> = match &health.form {
-        Form::Exec(list) => {
-            let inner = launch::understand(list).script.map(|(_, script)| script);
-            let first = list.first().map(|program| launch::base_name(program).to_owned());
-            let inside =
-                inner.iter().flat_map(|script| script::commands(script)).map(|command| command.name().to_owned());
-            first.into_iter().chain(inside).collect()
-        }
-        Form::Shell(script) => script::commands(script).iter().map(|command| command.name().to_owned()).collect(),
-    };
+    let names = programs(&health.form);
     // distroless' :debug has one in PATH, not where the shell form looks for it.
     let has_own = state.base.tools.is_none_or(|tools| tools.contains(&"sh"));
     let needs_shell = match &health.form {
