@@ -138,9 +138,12 @@ fn alone(line: &[u8]) -> Alone {
         Some(_) => return Alone::Whole,
         None => {}
     }
+    // Any text with a number behind a colon is a place: here a function or a creator before it is not.
+    let is_path = !body.starts_with(b"created by ") && memchr::memchr(b'(', body).is_none();
     match line::parse(&[b"\t", body].concat()) {
-        Some(Line::Place { certain: true, .. } | Line::Unavailable | Line::Note) => Alone::Whole,
-        Some(Line::Place { at, .. }) if is_source(at) => Alone::Open(false),
+        Some(Line::Unavailable | Line::Note) => Alone::Whole,
+        Some(Line::Place { certain: true, .. }) if is_path => Alone::Whole,
+        Some(Line::Place { at, .. }) if is_path && is_source(at) => Alone::Open(false),
         _ => Alone::Other,
     }
 }

@@ -29,7 +29,7 @@ use context::Context;
 use foreign::Sorter;
 use journal::Journal;
 use mail::Mail;
-use normal::Sort;
+use normal::{Sort, find};
 use unicode::Decoder;
 
 /// A line that is longer is not looked at: a dump of ten thousand goroutines in one string is 10 MB.
@@ -124,24 +124,7 @@ impl LogReader {
         let (mut length, mut before_last) = (0, 0);
         let mut rest = bytes;
         while let Some((line, after)) = memchr::memchr(b'\n', rest).and_then(|at| rest.split_at_checked(at)) {
-            let is_plain = match line {
-                [] => true,
-                // Markup, colours and escapes are taken off elsewhere.
-                _ if memchr::memchr3(b'<', b'&', 0x1b, line).is_some() || memchr::memchr(b'\\', line).is_some() => {
-                    false
-                }
-                [b'\t', b' '..=b'~', .., last] => last.is_ascii_hexdigit() && memchr::memchr(b':', line).is_some(),
-                [b'g', .., b']' | b'}', b':'] => last_blank && line.starts_with(b"goroutine "),
-                // The terminal's echo of Ctrl-\ may have met it.
-                [b'c', .., last] if line.starts_with(b"created by ") => {
-                    last.is_ascii_alphanumeric() && !SIGNALS.iter().any(|signal| line.ends_with(signal))
-                }
-                [first, .., b' '..=b'~', b')'] if first.is_ascii_alphabetic() => {
-                    memchr::memchr3(b' ', b'(', b'<', line).is_some_and(|at| line.get(at) == Some(&b'('))
-                }
-                _ => false,
-            };
-            if !is_plain {
+            if !is_plain(line, last_blank) {
                 break;
             }
             last_blank = line.is_empty();
@@ -175,6 +158,31 @@ impl LogReader {
     /// What it is that has no dump in it.
     pub fn foreign(&self) -> Option<Foreign> {
         self.sorter.verdict()
+    }
+}
+
+/// Whether a line of a stack is as the runtime writes it, so that nothing is to be taken off, undone or put together.
+fn is_plain(line: &[u8], after_blank: bool) -> bool {
+    // Markup, colours, escapes and blanks of other kinds are taken off elsewhere; and a goroutine's header may be anywhere in a line.
+    let printable = line.iter().all(|b| matches!(b, b' '..=b'~' | b'\t'));
+    let escaped = memchr::memchr2(b'<', b'&', line).is_some() || memchr::memchr2(b'\\', b'%', line).is_some();
+    let header = [&b"]:"[..], b"}:"].iter().filter_map(|end| find(line, end)).min();
+    match line {
+        [] => true,
+        _ if escaped || !printable => false,
+        [b'g', .., b']' | b'}', b':'] => {
+            after_blank && line.starts_with(b"goroutine ") && header.is_some_and(|at| at + 2 == line.len())
+        }
+        _ if header.is_some() => false,
+        [b'\t', b' '..=b'~', .., last] => last.is_ascii_hexdigit() && memchr::memchr(b':', line).is_some(),
+        // The terminal's echo of Ctrl-\ may have met it.
+        [b'c', .., last] if line.starts_with(b"created by ") => {
+            last.is_ascii_alphanumeric() && !SIGNALS.iter().any(|signal| line.ends_with(signal))
+        }
+        [first, .., b' '..=b'~', b')'] if first.is_ascii_alphabetic() => {
+            memchr::memchr3(b' ', b'(', b'<', line).is_some_and(|at| line.get(at) == Some(&b'('))
+        }
+        _ => false,
     }
 }
 
