@@ -7,10 +7,24 @@ mod settings;
 pub use entry::run;
 pub use settings::{Settings, parse, parse_signal};
 
-/// What the help of those that may be waited for ends with.
-pub const WAITING_NOTES: &[&str] = &[
-    "Exit code: 0 goward accepted it, and with --wait it is done; 1 it did not, or was not done in time; 125 wrong usage. goward answers its own user and root; see docs/control.md.",
-];
+use crate::cli::help::Command;
+
+/// What `stop`, `restart` and `reload` say of themselves alike; each adds its name, summary, about and usage.
+pub const WAITING_COMMAND: Command = Command {
+    name: "",
+    operands: "",
+    summary: "",
+    about: &[],
+    usage: &[],
+    operand_kinds: None,
+    before_options: &[],
+    tables: &[&options::WAITING],
+    described_elsewhere: &[],
+    notes: &[
+        "Exit code: 0 goward accepted it, and with --wait it is done; 1 it did not, or was not done in time; 125 wrong usage. goward answers its own user and root; see docs/control.md.",
+    ],
+    starts_program: false,
+};
 
 /// What the help of those that are done at once ends with.
 pub const AT_ONCE_NOTES: &[&str] = &[

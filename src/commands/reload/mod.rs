@@ -9,18 +9,12 @@ use std::ffi::CString;
 /// What the command says about itself.
 pub const COMMAND: Command = Command {
     name: "reload",
-    operands: "",
     summary: "make the server reload: goward reload --help",
     about: &[
         "goward reload: sends SIGHUP, or the --reload-signal, to the server of this container. SIGHUP ends a Go server that does not catch it.",
     ],
     usage: &[("reload [OPTIONS]", "")],
-    operand_kinds: None,
-    before_options: &[],
-    tables: &[&order::options::WAITING],
-    described_elsewhere: &[],
-    notes: order::WAITING_NOTES,
-    starts_program: false,
+    ..order::WAITING_COMMAND
 };
 
 /// Reads the command line.

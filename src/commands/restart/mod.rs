@@ -9,18 +9,12 @@ use std::ffi::CString;
 /// What the command says about itself.
 pub const COMMAND: Command = Command {
     name: "restart",
-    operands: "",
     summary: "stop the server and start it again: goward restart --help",
     about: &[
         "goward restart: stops the server of this container and starts it again, whatever --restart says. The container keeps running; --drain and --stop-timeout apply as in a stop.",
     ],
     usage: &[("restart [OPTIONS]", "")],
-    operand_kinds: None,
-    before_options: &[],
-    tables: &[&order::options::WAITING],
-    described_elsewhere: &[],
-    notes: order::WAITING_NOTES,
-    starts_program: false,
+    ..order::WAITING_COMMAND
 };
 
 /// Reads the command line.

@@ -9,18 +9,12 @@ use std::ffi::CString;
 /// What the command says about itself.
 pub const COMMAND: Command = Command {
     name: "stop",
-    operands: "",
     summary: "stop the container, as SIGTERM does: goward stop --help",
     about: &[
         "goward stop: stops this container, as docker stop does: after --drain the server gets the stop signal, and has --stop-timeout to end.",
     ],
     usage: &[("stop [OPTIONS]", "")],
-    operand_kinds: None,
-    before_options: &[],
-    tables: &[&order::options::WAITING],
-    described_elsewhere: &[],
-    notes: order::WAITING_NOTES,
-    starts_program: false,
+    ..order::WAITING_COMMAND
 };
 
 /// Reads the command line.
