@@ -2,7 +2,7 @@
 //! `cargo bench --bench goroutines`
 #![allow(clippy::disallowed_methods, clippy::print_stdout, clippy::unwrap_used, reason = "this is a measurement")]
 
-use goward::goroutines::{Output, Program, Reader, Summary, Wanted};
+use goward::goroutines::{Output, Program, Reader, Summary};
 use std::time::{Duration, Instant};
 
 /// Each is measured so often; the median is told.
@@ -31,7 +31,7 @@ impl Output for Counted {
 fn read(text: &[u8]) -> (Duration, Counted) {
     let start = Instant::now();
     let mut counted = Counted::default();
-    let mut reader = Reader::new(Wanted::Signals, Program::default());
+    let mut reader = Reader::new(Program::default());
     text.chunks(READ).for_each(|chunk| reader.feed(chunk, &mut counted));
     reader.finish(&mut counted);
     (start.elapsed(), counted)

@@ -11,7 +11,7 @@ use crate::commands::Invocation;
 use crate::config::Probe;
 use crate::elf::Elf;
 use crate::goroutines::logs::{Dump, LogReader};
-use crate::goroutines::{Output, Program, Reader, Style, Summary, Wanted};
+use crate::goroutines::{Output, Program, Reader, Style, Summary};
 use crate::http::Response;
 use crate::probe::{self, Outcome};
 use crate::target::Target;
@@ -83,13 +83,12 @@ impl Output for Seen {
     }
 }
 
-/// The server's stderr with `--dump summary`: no byte is lost, whatever comes and however it is cut.
+/// A server's stderr: no byte is lost, whatever comes and however it is cut.
 pub fn dump(data: &[u8]) {
     let (choice, bytes) = chosen(data);
-    let wanted = if choice & 1 == 0 { Wanted::Signals } else { Wanted::All };
     let mut seen = Seen::default();
-    let mut reader = Reader::new(wanted, Program::default());
-    for (turn, piece) in pieces(choice >> 1, bytes).enumerate() {
+    let mut reader = Reader::new(Program::default());
+    for (turn, piece) in pieces(choice & 0x7f, bytes).enumerate() {
         reader.feed(piece, &mut seen);
         if choice & 0x80 != 0 && turn % 7 == 6 {
             reader.quiet(&mut seen);

@@ -11,7 +11,7 @@
 mod support;
 
 use goward::evidence::{Access, Evidence};
-use goward::goroutines::{Cause, Finding, Output, Program, Reader, Summary, Wanted, diagnose};
+use goward::goroutines::{Cause, Finding, Output, Program, Reader, Summary, diagnose};
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{Read, Write};
@@ -381,7 +381,7 @@ fn read(printed: &str, program: Program) -> (Summary, Vec<Finding>) {
         }
     }
     let mut last = Last(None);
-    let mut reader = Reader::new(Wanted::All, program.clone());
+    let mut reader = Reader::new(program.clone());
     reader.feed(printed.as_bytes(), &mut last);
     reader.finish(&mut last);
     let summary = last.0.unwrap_or_else(|| panic!("no dump in {printed}"));

@@ -5,7 +5,7 @@
 #[path = "goroutines/forms.rs"]
 mod forms;
 
-use goward::goroutines::{Group, Kind, Output, Program, Reader, Summary, Wanted};
+use goward::goroutines::{Group, Kind, Output, Program, Reader, Summary};
 use serde_json::{Value, json};
 use std::fs;
 use std::io::Write;
@@ -31,9 +31,9 @@ impl Output for Seen {
     }
 }
 
-fn read(wanted: Wanted, bytes: &[u8]) -> Seen {
+fn read(bytes: &[u8]) -> Seen {
     let mut seen = Seen::default();
-    let mut reader = Reader::new(wanted, Program::default());
+    let mut reader = Reader::new(Program::default());
     reader.feed(bytes, &mut seen);
     reader.finish(&mut seen);
     seen
@@ -75,7 +75,7 @@ fn every_real_dump_to_the_exact_counts() {
     assert!(names.len() >= 23);
     for path in names {
         let expected: Value = serde_json::from_slice(&fs::read(path.with_extension("expected.json")).unwrap()).unwrap();
-        let seen = read(Wanted::All, &fs::read(&path).unwrap());
+        let seen = read(&fs::read(&path).unwrap());
         let [summary] = seen.summaries.as_slice() else { panic!("{}: {} dumps", path.display(), seen.summaries.len()) };
         let name = path.display();
         let kind = match summary.kind {
@@ -103,7 +103,7 @@ fn every_real_dump_to_the_exact_counts() {
 #[test]
 fn log_lines_inside_tokens_come_out_whole() {
     let text = fs::read(dumps().join("json_interleaved.stderr")).unwrap();
-    let seen = read(Wanted::Signals, &text);
+    let seen = read(&text);
     let passed = String::from_utf8(seen.passed).unwrap();
     for line in passed.lines() {
         let record: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
@@ -111,27 +111,19 @@ fn log_lines_inside_tokens_come_out_whole() {
     }
     // Every line that began with a brace anywhere is there, and the dump without them is a clean one.
     assert_eq!(passed.lines().count(), text.windows(9).filter(|w| w == b"{\"time\":\"").count());
-    let again = read(Wanted::Signals, &seen.dumped);
+    let again = read(&seen.dumped);
     assert!(again.passed.is_empty());
     assert_eq!(again.dumped, seen.dumped);
 }
 
 #[test]
 fn stacks_that_a_program_logs_are_dumps_of_their_own() {
-    let seen = read(Wanted::All, &fs::read(dumps().join("logged_stacks.stderr")).unwrap());
+    let seen = read(&fs::read(dumps().join("logged_stacks.stderr")).unwrap());
     let counts: Vec<_> = seen.summaries.iter().map(|s| (s.kind, s.user, s.system, s.cut)).collect();
     assert_eq!(counts, [(Kind::Unknown, 1, 0, false); 2]);
     let passed = String::from_utf8(seen.passed).unwrap();
     assert_eq!(passed.lines().count(), 4);
     assert!(passed.lines().all(|line| line.starts_with("2026/11/23 ")));
-}
-
-#[test]
-fn panics_pass_where_only_signals_are_wanted() {
-    let text = fs::read(dumps().join("panic_all_mixed_logs.stderr")).unwrap();
-    let seen = read(Wanted::Signals, &text);
-    assert_eq!(seen.passed, text);
-    assert!(seen.dumped.is_empty() && seen.summaries.is_empty());
 }
 
 /// The command, with a file's text on standard input.

@@ -1,6 +1,6 @@
 //! Goroutines that were not read from a dump, put into the same groups: those of a program's memory.
 
-use super::groups::{Block, Groups, MOST_IDS, Most};
+use super::groups::{Block, Groups, MOST_IDS};
 use super::line::Header;
 use super::{Frame, Kind, Program, Summary};
 
@@ -28,15 +28,10 @@ pub struct Seen<'a> {
 }
 
 /// Groups in the making.
+#[derive(Default)]
 pub struct Collector {
     groups: Groups,
     block: Block,
-}
-
-impl Default for Collector {
-    fn default() -> Collector {
-        Collector { groups: Groups::new(Most::IN_A_COMMAND), block: Block::default() }
-    }
 }
 
 impl Collector {

@@ -7,19 +7,9 @@ use std::collections::BTreeMap;
 
 /// How much is kept of a dump. A server has tens of groups; a dump made of nothing but different stacks must not take more
 /// memory than there is.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Most {
-    groups: usize,
-    frames: usize,
-    bytes: usize,
-}
-
-impl Most {
-    /// Nor may it hold PID 1 up at its end.
-    pub(super) const IN_PID_1: Most = Most { groups: 512, frames: 16 << 10, bytes: 1 << 20 };
-    /// For a command that has the time and the memory.
-    pub(super) const IN_A_COMMAND: Most = Most { groups: 4096, frames: 128 << 10, bytes: 4 << 20 };
-}
+const MOST_GROUPS: usize = 4096;
+const MOST_FRAMES: usize = 128 << 10;
+const MOST_BYTES: usize = 4 << 20;
 
 /// Numbers of goroutines, and objects, kept of each.
 pub(super) const MOST_IDS: usize = 5;
@@ -240,8 +230,8 @@ struct Kept {
 }
 
 /// All groups of a dump.
+#[derive(Default)]
 pub(super) struct Groups {
-    most: Most,
     kept: Vec<Kept>,
     /// Not a HashMap: where getrandom fails, its hasher panics.
     by_hash: BTreeMap<u64, usize>,
@@ -255,21 +245,6 @@ pub(super) struct Groups {
 }
 
 impl Groups {
-    /// None yet.
-    pub(super) fn new(most: Most) -> Groups {
-        Groups {
-            most,
-            kept: Vec::new(),
-            by_hash: BTreeMap::new(),
-            frames: 0,
-            bytes: 0,
-            arguments: 0,
-            user: 0,
-            system: 0,
-            ungrouped: 0,
-        }
-    }
-
     /// Counts the goroutine, if one was begun. Returns its group.
     pub(super) fn count(&mut self, block: &mut Block) -> Option<usize> {
         self.count_as(block, 1)
@@ -288,8 +263,7 @@ impl Groups {
             None => {
                 // The first is main's, wherever it is.
                 let system = block.id != 1 && is_system(&block.key);
-                let most = &self.most;
-                let full = self.kept.len() >= most.groups || self.frames > most.frames || self.bytes > most.bytes;
+                let full = self.kept.len() >= MOST_GROUPS || self.frames > MOST_FRAMES || self.bytes > MOST_BYTES;
                 if known.is_some() || full {
                     self.ungrouped += count;
                     *(if system { &mut self.system } else { &mut self.user }) += count;
@@ -303,7 +277,7 @@ impl Groups {
             kept.ids.push(block.id);
             // What is too much is not known then; the groups themselves have a bound of their own.
             let size = block.arguments.len() * size_of::<[u64; 2]>();
-            let room = self.arguments + size <= self.most.bytes;
+            let room = self.arguments + size <= MOST_BYTES;
             self.arguments += if room { size } else { 0 };
             let arguments = if room { block.arguments.clone() } else { Vec::new() };
             kept.samples.push(Sample { id: block.id, parent: block.parent, arguments });

@@ -38,15 +38,6 @@ pub trait Output {
     fn ended(&mut self, summary: Summary);
 }
 
-/// Which dumps are wanted. The others pass through.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wanted {
-    /// Those a signal asked for. Panics and fatal errors pass.
-    Signals,
-    /// Panics, fatal errors and logged stacks too.
-    All,
-}
-
 /// What made the runtime print.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {

@@ -1,10 +1,10 @@
 //! A dump while it comes in: which lines are its own, and what they say.
 
-use super::groups::{Block, Groups, Most};
+use super::groups::{Block, Groups};
 use super::line::{self, Line};
 use super::reader::{LONGEST, trim};
 use super::splice::{Expected, Outcome, Shapes, Splice, Whose};
-use super::{Kind, Output, Program, Summary, Wanted};
+use super::{Kind, Output, Program, Summary};
 use std::collections::BTreeMap;
 
 /// What looks like a dump's beginning and is not borne out within so many lines was none.
@@ -70,8 +70,6 @@ pub(super) struct OpenDump {
     pub(super) complete: bool,
     /// It ended within a line.
     pub(super) torn: bool,
-    /// It may be a paste, without the line with the PC that the runtime always prints.
-    pasted: bool,
     confirmed_by_pc: bool,
     /// Lines of others since the last of its own.
     others: u32,
@@ -79,11 +77,7 @@ pub(super) struct OpenDump {
 }
 
 impl OpenDump {
-    pub(super) fn new(kind: Kind, wanted: Wanted) -> OpenDump {
-        let most = match wanted {
-            Wanted::Signals => Most::IN_PID_1,
-            Wanted::All => Most::IN_A_COMMAND,
-        };
+    pub(super) fn new(kind: Kind) -> OpenDump {
         OpenDump {
             kind,
             reason: Vec::new(),
@@ -94,7 +88,7 @@ impl OpenDump {
             whose: Vec::new(),
             splice: Splice::default(),
             block: Block::default(),
-            groups: Groups::new(most),
+            groups: Groups::default(),
             counts: false,
             repeating: false,
             unavailable: BTreeMap::new(),
@@ -102,7 +96,6 @@ impl OpenDump {
             registers: 0,
             complete: false,
             torn: false,
-            pasted: wanted == Wanted::All,
             confirmed_by_pc: false,
             others: 0,
             bytes: 0,
@@ -239,9 +232,7 @@ impl OpenDump {
             Line::Blank => begun && !self.blank && !self.block.placeless,
             Line::Header(header) => match self.kind {
                 // People leave out the line with the PC; the runtime does not.
-                Kind::Signal => {
-                    (self.confirmed || self.pasted && begun && self.blank) && self.stage != Position::Registers
-                }
+                Kind::Signal => (self.confirmed || begun && self.blank) && self.stage != Position::Registers,
                 Kind::Panic | Kind::Fatal => begun,
                 // Stacks that a program logs itself have nothing between them but log lines.
                 Kind::Unknown | Kind::Profile | Kind::Live => {

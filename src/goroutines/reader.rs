@@ -3,19 +3,16 @@
 use super::line::{self, Line, SIGNALS};
 use super::open::{Next, OpenDump};
 use super::splice::{Shapes, Whose};
-use super::{Kind, Output, Program, Wanted};
-use memchr::{memchr, memchr2_iter, memrchr};
+use super::{Kind, Output, Program};
+use memchr::memchr;
 
 /// A line in a dump that is longer than this is not the runtime's.
 pub(super) const LONGEST: usize = 64 << 10;
-/// So much is looked at line by line before the caller is asked whether there is time for more.
-const PIECE: usize = 4 << 10;
 /// The room for a line that is kept for the next one.
 const KEPT: usize = 4 << 10;
 
 /// Reads a stream.
 pub struct Reader {
-    wanted: Wanted,
     program: Program,
     /// Bytes of the line in progress that were not given away yet.
     line: Vec<u8>,
@@ -23,22 +20,12 @@ pub struct Reader {
     passing: bool,
     shapes: Shapes,
     dump: Option<OpenDump>,
-    /// A dump has just ended.
-    ended: bool,
 }
 
 impl Reader {
     /// A reader at the beginning of a stream.
-    pub fn new(wanted: Wanted, program: Program) -> Reader {
-        Reader {
-            wanted,
-            program,
-            line: Vec::new(),
-            passing: false,
-            shapes: Shapes::default(),
-            dump: None,
-            ended: false,
-        }
+    pub fn new(program: Program) -> Reader {
+        Reader { program, line: Vec::new(), passing: false, shapes: Shapes::default(), dump: None }
     }
 
     /// Whether a dump is coming in.
@@ -60,22 +47,6 @@ impl Reader {
     pub fn feed(&mut self, bytes: &[u8], out: &mut dyn Output) {
         let mut rest = bytes;
         while !rest.is_empty() {
-            rest = self.feed_some(rest, out);
-        }
-    }
-
-    /// The next bytes, as many as can be looked at in less than a millisecond, and no more after the end of a dump. Returns
-    /// those that are left.
-    pub fn feed_some<'a>(&mut self, bytes: &'a [u8], out: &mut dyn Output) -> &'a [u8] {
-        let mut rest = bytes;
-        self.ended = false;
-        while bytes.len() - rest.len() < PIECE && !rest.is_empty() && !self.ended {
-            if self.dump.is_none() && self.line.is_empty() {
-                let after = self.many(rest, out);
-                if after.len() < rest.len() {
-                    return after;
-                }
-            }
             let (part, ended) = match memchr(b'\n', rest).and_then(|at| rest.split_at_checked(at + 1)) {
                 Some((part, after)) => {
                     rest = after;
@@ -101,30 +72,11 @@ impl Reader {
                 }
             }
         }
-        rest
-    }
-
-    /// Whole lines of which none can be a dump's beginning go on together: a server that logs much must not notice.
-    /// Returns what is left to be looked at line by line.
-    fn many<'a>(&mut self, bytes: &'a [u8], out: &mut dyn Output) -> &'a [u8] {
-        if self.wanted != Wanted::Signals {
-            return bytes;
-        }
-        let begins =
-            |at: &usize| bytes.get(*at..).is_some_and(|rest| rest.starts_with(b"SIG") || rest.starts_with(b"PC="));
-        let before = memchr2_iter(b'S', b'P', bytes).find(begins).unwrap_or(bytes.len());
-        let end = bytes.get(..before).and_then(|before| memrchr(b'\n', before)).map_or(0, |at| at + 1);
-        let (lines, rest) = bytes.split_at_checked(end).unwrap_or_default();
-        if !lines.is_empty() {
-            self.passing = false;
-            self.pass(lines, out);
-        }
-        rest
     }
 
     /// Whether the part of a line that is there so far is kept until it is whole.
     fn is_held(&self, line: &[u8]) -> bool {
-        !self.passing && line.len() <= LONGEST && (self.dump.is_some() || may_begin(line, self.wanted))
+        !self.passing && line.len() <= LONGEST && (self.dump.is_some() || may_begin(line))
     }
 
     /// A whole line, or the part of one that is not to be kept.
@@ -170,10 +122,10 @@ impl Reader {
                 Next::Over => self.end(out),
             }
         }
-        match begins(line, self.wanted) {
+        match begins(line) {
             Some(kind) => {
                 self.shapes.learn_passed();
-                let mut dump = OpenDump::new(kind, self.wanted);
+                let mut dump = OpenDump::new(kind);
                 let next = dump.line(line, &mut self.shapes, out);
                 self.dump = Some(dump);
                 if next == Next::Over {
@@ -242,7 +194,6 @@ impl Reader {
 
     fn end(&mut self, out: &mut dyn Output) {
         if let Some(mut dump) = self.dump.take() {
-            self.ended = true;
             dump.let_go(out);
             if dump.confirmed {
                 dump.end(&self.program, out);
@@ -254,12 +205,11 @@ impl Reader {
 }
 
 /// What kind of dump a line begins.
-pub(super) fn begins(line: &[u8], wanted: Wanted) -> Option<Kind> {
+pub(super) fn begins(line: &[u8]) -> Option<Kind> {
     match line {
         [b'S', b'I', b'G', ..] if SIGNALS.iter().any(|token| line.starts_with(token)) => Some(Kind::Signal),
         // Its first line was let go, or is not there.
         [b'P', b'C', ..] => matches!(line::parse(trim(line)), Some(Line::Pc)).then_some(Kind::Signal),
-        _ if wanted == Wanted::Signals => None,
         [b'p', ..] if line.starts_with(b"panic: ") => Some(Kind::Panic),
         [b'f', ..] if line.starts_with(b"fatal error: ") => Some(Kind::Fatal),
         [b'r', ..] if line.starts_with(b"runtime: goroutine stack exceeds ") => Some(Kind::Fatal),
@@ -269,10 +219,11 @@ pub(super) fn begins(line: &[u8], wanted: Wanted) -> Option<Kind> {
 }
 
 /// Whether a line that has no end yet may become one that [`begins`] a dump.
-fn may_begin(line: &[u8], wanted: Wanted) -> bool {
-    const OTHERS: [&[u8]; 4] = [b"panic: ", b"fatal error: ", b"runtime: goroutine stack exceeds ", b"goroutine "];
+fn may_begin(line: &[u8]) -> bool {
+    const OTHERS: [&[u8]; 5] =
+        [b"PC=0x", b"panic: ", b"fatal error: ", b"runtime: goroutine stack exceeds ", b"goroutine "];
     let fits = |token: &&[u8]| line.starts_with(token) || token.starts_with(line);
-    SIGNALS.iter().any(fits) || fits(&&b"PC=0x"[..]) || wanted == Wanted::All && OTHERS.iter().any(fits)
+    SIGNALS.iter().any(fits) || OTHERS.iter().any(fits)
 }
 
 /// The dump's first line at the end of another line. Only those that goward itself asks for: others are too rare.

@@ -23,16 +23,16 @@ impl Output for Seen {
     }
 }
 
-fn read<'a>(wanted: Wanted, chunks: impl IntoIterator<Item = &'a [u8]>) -> Seen {
+fn read<'a>(chunks: impl IntoIterator<Item = &'a [u8]>) -> Seen {
     let mut seen = Seen::default();
-    let mut reader = Reader::new(wanted, Program::default());
+    let mut reader = Reader::new(Program::default());
     chunks.into_iter().for_each(|chunk| reader.feed(chunk, &mut seen));
     reader.finish(&mut seen);
     seen
 }
 
-fn whole(wanted: Wanted, bytes: &[u8]) -> Seen {
-    read(wanted, [bytes])
+fn whole(bytes: &[u8]) -> Seen {
+    read([bytes])
 }
 
 macro_rules! dump {
@@ -130,8 +130,8 @@ proptest! {
         let mut at: Vec<usize> = cuts.drain(..).map(|cut| cut.index(text.len())).collect();
         at.extend([0, text.len()]);
         at.sort_unstable();
-        let cut = read(Wanted::All, at.windows(2).map(|pair| &text[pair[0]..pair[1]]));
-        let one = whole(Wanted::All, text);
+        let cut = read(at.windows(2).map(|pair| &text[pair[0]..pair[1]]));
+        let one = whole(text);
         prop_assert_eq!(told(&cut), told(&one));
         prop_assert_eq!(cut.passed, one.passed);
         prop_assert_eq!(cut.dumped, one.dumped);
@@ -142,9 +142,7 @@ proptest! {
         let text = DUMPS[which];
         let end = end.index(text.len());
         let part = &text[start.min(end)..end];
-        for wanted in [Wanted::All, Wanted::Signals] {
-            prop_assert!(is_split_of(&whole(wanted, part), part));
-        }
+        prop_assert!(is_split_of(&whole(part), part));
     }
 
     #[test]
@@ -154,9 +152,7 @@ proptest! {
             let at = at.index(text.len());
             text[at] = byte;
         }
-        for wanted in [Wanted::All, Wanted::Signals] {
-            prop_assert!(is_split_of(&whole(wanted, &text), &text));
-        }
+        prop_assert!(is_split_of(&whole(&text), &text));
     }
 
     #[test]
@@ -166,7 +162,7 @@ proptest! {
         at.extend([0, text.len()]);
         at.sort_unstable();
         let mut seen = Seen::default();
-        let mut reader = Reader::new(Wanted::Signals, Program::default());
+        let mut reader = Reader::new(Program::default());
         for pair in at.windows(2) {
             reader.feed(&text[pair[0]..pair[1]], &mut seen);
             reader.quiet(&mut seen);
@@ -205,9 +201,9 @@ fn interleave(
         from = to;
     }
     text.extend_from_slice(&dump[from..]);
-    let seen = whole(Wanted::Signals, &text);
+    let seen = whole(&text);
     prop_assert_eq!(String::from_utf8_lossy(&seen.passed), String::from_utf8_lossy(&logged));
-    prop_assert_eq!(told(&seen), told(&whole(Wanted::Signals, dump)));
+    prop_assert_eq!(told(&seen), told(&whole(dump)));
     Ok(())
 }
 
@@ -220,9 +216,9 @@ fn passed(reader: &mut Reader, text: &str) -> String {
 
 #[test]
 fn what_is_no_dump_passes_at_once() {
-    let mut reader = Reader::new(Wanted::Signals, Program::default());
+    let mut reader = Reader::new(Program::default());
     assert_eq!(passed(&mut reader, "ready\n50%"), "ready\n50%");
-    assert_eq!(passed(&mut reader, " 60%\npanic: no matter\nS"), " 60%\npanic: no matter\n");
+    assert_eq!(passed(&mut reader, " 60%\nno panic: no matter\nS"), " 60%\nno panic: no matter\n");
     // It could still be SIGQUIT.
     assert_eq!(passed(&mut reader, "IG"), "");
     assert_eq!(passed(&mut reader, "N"), "SIGN");
@@ -246,7 +242,7 @@ fn what_only_looks_like_a_dump_passes() {
         "goroutine 7 [running]: not a header\n",
         "goroutine 7 [running",
     ] {
-        let seen = whole(Wanted::All, text.as_bytes());
+        let seen = whole(text.as_bytes());
         assert_eq!(String::from_utf8(seen.passed).unwrap(), text);
         assert!(seen.summaries.is_empty() && seen.dumped.is_empty(), "{text}");
     }
@@ -259,7 +255,7 @@ const SMALL: &str = "SIGQUIT: quit\nPC=0x1 m=0 sigcode=0\n\ngoroutine 1 gp=0x1 m
 fn a_dump_in_the_middle_of_a_line() {
     for chunk in [1, 7, 1000] {
         let text = format!("50%{SMALL}after\n");
-        let seen = read(Wanted::Signals, text.as_bytes().chunks(chunk));
+        let seen = read(text.as_bytes().chunks(chunk));
         assert_eq!(String::from_utf8(seen.passed).unwrap(), "50%after\n");
         assert_eq!(seen.summaries.len(), 1);
         assert_eq!(seen.summaries[0].groups[0].minutes, (3, 3));
@@ -271,7 +267,7 @@ fn a_dump_in_the_middle_of_a_line() {
 #[test]
 fn line_ends_of_windows() {
     let text = SMALL.replace('\n', "\r\n");
-    let seen = whole(Wanted::Signals, text.as_bytes());
+    let seen = whole(text.as_bytes());
     assert_eq!(seen.dumped, text.as_bytes());
     assert_eq!((seen.summaries[0].user, seen.summaries[0].cut), (1, false));
 }
@@ -279,7 +275,7 @@ fn line_ends_of_windows() {
 #[test]
 fn its_first_line_was_let_go() {
     let mut seen = Seen::default();
-    let mut reader = Reader::new(Wanted::Signals, Program::default());
+    let mut reader = Reader::new(Program::default());
     let (first, rest) = SMALL.split_at(13);
     reader.feed(first.as_bytes(), &mut seen);
     assert!(seen.passed.is_empty() && !reader.in_dump());
@@ -298,10 +294,10 @@ fn its_first_line_was_let_go() {
 fn cut_at_every_byte() {
     let text = DUMPS[0];
     let counted = |summary: &Summary| summary.user + summary.system;
-    let all = counted(&whole(Wanted::Signals, text).summaries[0]);
+    let all = counted(&whole(text).summaries[0]);
     let mut last = 0;
     for end in (0..text.len()).filter(|end| end % 13 == 0) {
-        let seen = whole(Wanted::Signals, &text[..end]);
+        let seen = whole(&text[..end]);
         assert_eq!(seen.passed.len() + seen.dumped.len(), end);
         let Some(summary) = seen.summaries.first() else {
             assert!(end < 40, "no dump in {end} bytes");
@@ -325,7 +321,7 @@ fn memory_is_bounded() {
         }
     }
     let mut out = Nothing(None);
-    let mut reader = Reader::new(Wanted::Signals, Program::default());
+    let mut reader = Reader::new(Program::default());
     reader.feed(b"SIGQUIT: quit\nPC=0x1 m=0 sigcode=0\n\n", &mut out);
     for n in 1..=20_000 {
         let block = format!("goroutine {n} gp=0x1 m=nil [select]:\nmain.f{n}()\n\t/src/main.go:{n} +0x1\n\n");
@@ -350,7 +346,7 @@ fn memory_is_bounded() {
 fn own_frames(module: Option<&str>, frames: &[(&str, &str)]) -> Option<String> {
     let stack: String = frames.iter().map(|(function, file)| format!("{function}(...)\n\t{file}:1\n")).collect();
     let mut seen = Seen::default();
-    let mut reader = Reader::new(Wanted::All, Program { module: module.map(str::to_owned), ..Program::default() });
+    let mut reader = Reader::new(Program { module: module.map(str::to_owned), ..Program::default() });
     reader.feed(format!("goroutine 1 [select]:\n{stack}").as_bytes(), &mut seen);
     reader.finish(&mut seen);
     seen.summaries[0].groups[0].own().map(|frame| frame.function.clone())
@@ -381,7 +377,7 @@ fn whose_frame_it_is() {
 fn a_flood_of_log_lines_is_no_end() {
     let (before, after) = SMALL.split_at(SMALL.find("main.main()").unwrap() + 9);
     let flood = "2026/11/23 05:55:22 all is well\n".repeat(5000);
-    let seen = whole(Wanted::Signals, format!("{flood}{before}{flood}{after}").as_bytes());
+    let seen = whole(format!("{flood}{before}{flood}{after}").as_bytes());
     assert_eq!(seen.passed.len(), 2 * flood.len());
     assert_eq!(seen.summaries[0].groups[0].frames[0].function, "main.main");
 }
@@ -390,11 +386,11 @@ fn a_flood_of_log_lines_is_no_end() {
 mod hostile;
 
 /// Whole, byte by byte, and in the pieces that end at `cuts`.
-fn split_anywhere(wanted: Wanted, text: &[u8], cuts: &[prop::sample::Index]) -> [Seen; 3] {
+fn split_anywhere(text: &[u8], cuts: &[prop::sample::Index]) -> [Seen; 3] {
     let mut at: Vec<usize> = cuts.iter().map(|cut| cut.index(text.len() + 1)).collect();
     at.extend([0, text.len()]);
     at.sort_unstable();
-    [whole(wanted, text), read(wanted, text.chunks(1)), read(wanted, at.windows(2).map(|pair| &text[pair[0]..pair[1]]))]
+    [whole(text), read(text.chunks(1)), read(at.windows(2).map(|pair| &text[pair[0]..pair[1]]))]
 }
 
 /// Every dump there is, shortened where it is long: the damage is to be where something depends on it.
@@ -502,13 +498,11 @@ proptest! {
     ) {
         let mut text = which.get(every_dump()).clone();
         damage.iter().for_each(|damage| damage.to(&mut text));
-        for wanted in [Wanted::Signals, Wanted::All] {
-            let [one, bytes, pieces] = split_anywhere(wanted, &text, &cuts);
-            for other in [bytes, pieces] {
-                prop_assert_eq!(told(&other), told(&one));
-                prop_assert_eq!(String::from_utf8_lossy(&other.passed), String::from_utf8_lossy(&one.passed));
-                prop_assert_eq!(String::from_utf8_lossy(&other.dumped), String::from_utf8_lossy(&one.dumped));
-            }
+        let [one, bytes, pieces] = split_anywhere(&text, &cuts);
+        for other in [bytes, pieces] {
+            prop_assert_eq!(told(&other), told(&one));
+            prop_assert_eq!(String::from_utf8_lossy(&other.passed), String::from_utf8_lossy(&one.passed));
+            prop_assert_eq!(String::from_utf8_lossy(&other.dumped), String::from_utf8_lossy(&one.dumped));
         }
     }
 
@@ -518,14 +512,12 @@ proptest! {
         cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..40),
     ) {
         let text = hostile::ALL[which].1(3000);
-        for wanted in [Wanted::Signals, Wanted::All] {
-            let [one, bytes, pieces] = split_anywhere(wanted, &text, &cuts);
-            for other in [bytes, pieces] {
-                prop_assert_eq!(told(&other), told(&one));
-                prop_assert!(other.passed == one.passed && other.dumped == one.dumped);
-            }
-            prop_assert_eq!(one.passed.len() + one.dumped.len(), text.len());
+        let [one, bytes, pieces] = split_anywhere(&text, &cuts);
+        for other in [bytes, pieces] {
+            prop_assert_eq!(told(&other), told(&one));
+            prop_assert!(other.passed == one.passed && other.dumped == one.dumped);
         }
+        prop_assert_eq!(one.passed.len() + one.dumped.len(), text.len());
     }
 }
 
@@ -573,7 +565,7 @@ fn the_cost_of_reading_grows_with_the_length_whatever_it_is() {
     for (name, make) in hostile::ALL {
         grows_with_its_length(name, |length| {
             let (text, mut shown) = (make(length), Shown(0));
-            let mut reader = Reader::new(Wanted::Signals, Program::default());
+            let mut reader = Reader::new(Program::default());
             reader.feed(&text, &mut shown);
             reader.finish(&mut shown);
             assert_eq!(shown.0, text.len());
@@ -587,7 +579,7 @@ fn the_cost_of_bytes_that_come_one_by_one_grows_with_their_number() {
     for (name, make) in hostile::ALL {
         grows_with_its_length(name, |length| {
             let text = make(length);
-            let mut reader = Reader::new(Wanted::Signals, Program::default());
+            let mut reader = Reader::new(Program::default());
             text.chunks(1).for_each(|byte| reader.feed(byte, &mut Shown(0)));
         });
     }
@@ -625,41 +617,19 @@ fn the_cost_of_prefixes_grows_with_the_length() {
     }
 }
 
-/// PID 1 looks at signals between two pieces.
-#[test]
-fn a_piece_is_small_unless_it_only_passes() {
-    for (name, make) in hostile::ALL {
-        let text = make(64 << 10);
-        let (mut reader, mut seen) = (Reader::new(Wanted::Signals, Program::default()), Seen::default());
-        let mut rest = &text[..];
-        while !rest.is_empty() {
-            let (ends, passed) = (seen.summaries.len(), seen.passed.len());
-            let left = reader.feed_some(rest, &mut seen);
-            let taken = rest.len() - left.len();
-            let line = rest[..taken].iter().rev().skip(1).take_while(|b| **b != b'\n').count();
-            assert!(
-                taken > 0 && (taken <= 4096 + line || seen.passed.len() - passed >= taken - line),
-                "{name}: {taken} bytes"
-            );
-            assert!(seen.summaries.len() <= ends + 1, "{name}: two dumps ended in one piece");
-            rest = left;
-        }
-    }
-}
-
 #[test]
 fn what_is_never_borne_out_is_not_held_for_ever() {
     for (name, head, line) in
         [("notes", "SIGQUIT: quit\n", "instruction bytes: 0x1\n"), ("a panic's value", "panic: x\n", "\tmore of it\n")]
     {
         let text = format!("{head}{}", line.repeat(10_000));
-        let (mut reader, mut seen) = (Reader::new(Wanted::All, Program::default()), Seen::default());
+        let (mut reader, mut seen) = (Reader::new(Program::default()), Seen::default());
         reader.feed(text.as_bytes(), &mut seen);
         assert!(seen.passed.len() > text.len() - (80 << 10), "{name}: {} of {} passed", seen.passed.len(), text.len());
         assert!(seen.summaries.is_empty());
         // A near miss: as many are part of the dump if it comes.
         let text = format!("{head}{}\ngoroutine 1 [running]:\nmain.main()\n\t/m.go:1 +0x1\n", line.repeat(20));
-        let seen = whole(Wanted::All, text.replace("quit\n", "quit\nPC=0x1 m=0 sigcode=0\n").as_bytes());
+        let seen = whole(text.replace("quit\n", "quit\nPC=0x1 m=0 sigcode=0\n").as_bytes());
         assert_eq!((seen.summaries.len(), seen.passed.len()), (1, 0), "{name}");
     }
 }
@@ -668,8 +638,7 @@ fn what_is_never_borne_out_is_not_held_for_ever() {
 fn names_and_labels_of_any_length_are_kept_as_far_as_they_help() {
     let long = "l".repeat(50_000);
     let text = format!("{}a.b{long}()\n\t/m.go:7 +0x1\n...1 frames elided...\n", HEADER.replace("LABELS", &long));
-    let seen =
-        whole(Wanted::Signals, [text.as_bytes(), &b"...1 frames elided...\n".repeat(10_000)].concat().as_slice());
+    let seen = whole([text.as_bytes(), &b"...1 frames elided...\n".repeat(10_000)].concat().as_slice());
     let [summary] = seen.summaries.as_slice() else { panic!("{} dumps", seen.summaries.len()) };
     let group = &summary.groups[0];
     assert_eq!((group.frames[0].line, group.frames.len(), group.elided), (7, 1, Some((1, 1))));

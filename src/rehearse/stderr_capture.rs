@@ -2,7 +2,7 @@
 
 use super::outcome::{self, GoroutineDump};
 use crate::config::Rehearsal;
-use crate::goroutines::{Finding, Kind, Output, Program, Reader, Summary, Wanted, diagnose};
+use crate::goroutines::{Finding, Kind, Output, Program, Reader, Summary, diagnose};
 use crate::spawn::{explain, module_of};
 use std::cell::RefCell;
 use std::fs;
@@ -64,7 +64,7 @@ impl Output for StderrCapture {
 
 /// Reads until nobody has it open any more.
 pub(super) async fn listen(stderr: OwnedFd, capture: Rc<RefCell<StderrCapture>>, program: Program) {
-    let mut reader = Reader::new(Wanted::All, program);
+    let mut reader = Reader::new(program);
     let mut bytes = vec![0; 64 * 1024];
     if let Ok(mut stderr) = pipe::Receiver::from_owned_fd(stderr) {
         loop {

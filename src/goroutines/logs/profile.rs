@@ -1,6 +1,6 @@
 //! A profile with debug=1: how many goroutines have a stack, without states and numbers.
 
-use crate::goroutines::groups::{Block, Groups, Most};
+use crate::goroutines::groups::{Block, Groups};
 use crate::goroutines::line::{self, NOBODY, decimal, hex};
 use crate::goroutines::{Kind, Program, Summary};
 
@@ -23,7 +23,7 @@ impl Profile {
             None => (true, text.strip_prefix(b"goroutineleak profile: total ")?),
         };
         let reason = String::from_utf8_lossy(text).into_owned();
-        let (groups, block) = (Groups::new(Most::IN_A_COMMAND), Block::default());
+        let (groups, block) = (Groups::default(), Block::default());
         matches!(decimal(total), Some((_, b""))).then_some(Profile { reason, leaked, groups, block, count: 0 })
     }
 

@@ -5,7 +5,7 @@ use super::columns::Columns;
 use super::normal::{Sort, find, normal};
 use super::profile::Profile;
 use crate::goroutines::line::SIGNALS;
-use crate::goroutines::{Kind, Output, Program, Reader, Summary, Wanted};
+use crate::goroutines::{Kind, Output, Program, Reader, Summary};
 
 /// Of what stood before a stack so much is kept.
 const REASON: usize = 4 << 10;
@@ -31,7 +31,7 @@ pub(super) struct Stream {
 impl Stream {
     pub(super) fn new(program: &Program) -> Stream {
         Stream {
-            reader: Reader::new(Wanted::All, program.clone()),
+            reader: Reader::new(program.clone()),
             program: program.clone(),
             profile: None,
             columns: Columns::default(),
