@@ -7,7 +7,7 @@ mod text;
 
 pub use crate::sys::pipe_writer::{ended as writer_ended, pids as writers};
 pub use outbox::{
-    Sink, flush, linger, newline, nobody_else_writes, pending, say_formatted, say_raw, settle, until_written,
+    Sink, flush, hold, linger, newline, nobody_else_writes, pending, say_formatted, say_raw, settle, until_written,
 };
 
 use crate::config::LogFormat;

@@ -19,6 +19,8 @@ const ROOM: usize = 16 * 1024;
 /// So long the process that writes is waited for, once a line and only where the next one comes or all is over: on a busy machine
 /// it may have to wait for a processor.
 const PATIENCE: Duration = Duration::from_millis(20);
+/// So long a line that is held waits for another. A server that has nothing to do when it stops has ended by then.
+const HELD: Duration = Duration::from_millis(10);
 
 /// How to write to stderr without ever waiting for it.
 #[derive(Debug)]
@@ -137,6 +139,8 @@ enum HandedOver {
 struct Outbox {
     sink: Sink,
     waiting: Vec<u8>,
+    /// Until when lines wait for others to be written with them.
+    held_until: Option<Duration>,
     /// The last write found no room: poll tells when there is some.
     no_room: bool,
     /// Nobody else in the container has the pipe: all have ended.
@@ -195,6 +199,7 @@ impl Lost {
 static OUTBOX: Mutex<Outbox> = Mutex::new(Outbox {
     sink: Sink::Nowhere,
     waiting: Vec::new(),
+    held_until: None,
     no_room: false,
     alone: false,
     handed_over: HandedOver::Nothing,
@@ -213,6 +218,11 @@ pub(super) fn push(line: &[u8]) {
     outbox().push(line);
 }
 
+/// The next lines may wait for a moment for others, to be written with them: where another process writes, each costs one.
+pub fn hold() {
+    outbox().held_until = Some(clock::now() + HELD);
+}
+
 /// All other processes of the container have ended: nobody can hold the lock of a pipe any more, and no other process is needed.
 pub fn nobody_else_writes() {
     outbox().alone = true;
@@ -228,6 +238,12 @@ pub fn pending() -> Option<RawFd> {
 /// whoever holds the lock of the pipe may do so for good.
 pub fn until_written() -> Option<Duration> {
     let mut outbox = outbox();
+    if let Some(end) = outbox.held_until.filter(|_| !outbox.waiting.is_empty()) {
+        match end.saturating_sub(clock::now()) {
+            Duration::ZERO => outbox.flush(),
+            left => return Some(left),
+        }
+    }
     outbox.settle(Duration::ZERO);
     let is_reaped = pipe_writer::are_reaped(Duration::ZERO);
     match outbox.handed_over {
@@ -322,6 +338,9 @@ pub fn say_formatted(text: Arguments<'_>) {
 
 impl Outbox {
     fn push(&mut self, line: &[u8]) {
+        if self.is_held(line) {
+            return self.waiting.extend_from_slice(line);
+        }
         self.flush();
         if self.waiting.is_empty()
             && let Some(note) = self.lost.note()
@@ -329,6 +348,13 @@ impl Outbox {
             self.add(note.as_bytes());
         }
         self.add(line);
+    }
+
+    /// Whether a line waits for others. Not behind one that finds no room, and no more than can be written at once.
+    fn is_held(&self, line: &[u8]) -> bool {
+        let is_time = self.held_until.is_some_and(|end| clock::now() < end);
+        let is_late = self.is_pending() || self.lost.lines > 0 || self.waiting.len() + line.len() > libc::PIPE_BUF;
+        is_time && !is_late && !self.alone && self.sink.shared().is_some()
     }
 
     /// Writes a line, or keeps it, or counts it.
@@ -346,6 +372,7 @@ impl Outbox {
     }
 
     fn flush(&mut self) {
+        self.held_until = None;
         self.settle_once();
         let waiting = std::mem::take(&mut self.waiting);
         let (written, why) = self.write(&waiting);
@@ -463,6 +490,7 @@ mod tests {
             Outbox {
                 sink: Sink::Own(write),
                 waiting: Vec::new(),
+                held_until: None,
                 no_room: false,
                 alone: false,
                 handed_over: HandedOver::Nothing,
@@ -499,6 +527,7 @@ mod tests {
         let mut outbox = Outbox {
             sink: Sink::Own(full.into()),
             waiting: Vec::new(),
+            held_until: None,
             no_room: false,
             alone: false,
             handed_over: HandedOver::Nothing,
@@ -510,6 +539,29 @@ mod tests {
         }
         // Whatever becomes of the notes, each line counts once.
         assert_eq!((outbox.lost.lines + outbox.lost.told, outbox.lost.why), (3, Why::Error(Errno::ENOSPC)));
+    }
+
+    #[test]
+    fn a_line_that_is_held_is_written_with_the_next() {
+        let (mut reader, mut outbox) = pipe();
+        let mut read = || {
+            let mut text = String::new();
+            let _ = reader.read_to_string(&mut text);
+            text
+        };
+        let held = Some(clock::now() + Duration::from_secs(60));
+        outbox.held_until = held;
+        outbox.push(b"a pipe of goward's own\n");
+        assert_eq!(read(), "a pipe of goward's own\n");
+        let Sink::Own(fd) = std::mem::replace(&mut outbox.sink, Sink::Nowhere) else { unreachable!() };
+        outbox.sink = Sink::Pipe(fd);
+        outbox.held_until = held;
+        outbox.push(b"stop requested\n");
+        outbox.push(b"and more\n");
+        assert_eq!((read().as_str(), outbox.waiting.len()), ("", 24));
+        outbox.alone = true;
+        outbox.push(b"stopped\n");
+        assert_eq!((read().as_str(), outbox.waiting.len()), ("stop requested\nand more\nstopped\n", 0));
     }
 
     #[test]

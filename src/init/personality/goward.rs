@@ -2,6 +2,7 @@
 //! and says nothing that was not seen.
 
 use super::Note;
+use crate::log;
 use crate::platform::Source;
 use crate::probe::Outcome;
 use crate::signal::Signal;
@@ -130,6 +131,8 @@ fn stop_begins(detailed: bool, signal: Signal, from: &str, supervisor: &Supervis
             write!(f, "{sent}, which has {timeout}")
         }
     });
+    // The record follows at once where the server ends at once.
+    log::hold();
     if detailed {
         let drain = draining.then(|| drain.to_string());
         let within = format!("{:?}", ladder.timeout());
