@@ -1,7 +1,7 @@
 //! Whose lines are whose, and what is no dump. One dump in every form: tests/goroutines/forms.rs.
 
 use super::*;
-use crate::goroutines::Kind;
+use crate::goroutines::{Group, Kind};
 use proptest::prelude::*;
 
 fn dumps(text: &str) -> Vec<Dump> {
@@ -65,6 +65,38 @@ fn a_profile_with_counts() {
     assert_eq!(group.labels.as_deref(), Some("{\"a\":\"b\"}"));
     let leaked = dumps(&text.replace("goroutine profile", "goroutineleak profile"));
     assert!(leaked[0].summary.groups.iter().all(|group| group.leaked));
+}
+
+/// By a terminal, which has made blanks of the tabs, or by a mail program, which has not.
+#[test]
+fn a_profile_whose_lines_were_broken_at_a_column() {
+    let text = "goroutine profile: total 12\n10 @ 0x43a1b6 0x40a1c5 0x40a0f0 0x6d2a5c 0x46d3e1 0x46d3e2 0x46d3e3\n\
+        # labels: {\"handler\":\"/orders/{id}\", \"tenant\":\"a-rather-long-name\"}\n\
+        #\t0x6d2a5b\texample.com/shop/orders.(*Worker).run+0x3b\t\t/home/build/src/shop/orders/worker.go:1707\n\
+        #\t0x6d2a5c\texample.com/shop/orders.(*Server).Start.func1+0x1f4\t/home/build/src/shop/orders/server.go:52\n\n\
+        2 @ 0x43a1b6 0x6d2a5c\n#\t0x6d2a5c\tmain.main+0x1\t/src/main.go:19\n";
+    let told = |text: &str| {
+        let found = dumps(text);
+        let [dump] = &found[..] else { panic!("{} dumps in\n{text}", found.len()) };
+        let frames =
+            |group: &Group| group.frames.iter().map(|f| format!("{}:{}", f.function, f.line)).collect::<Vec<_>>();
+        let groups = dump.summary.groups.iter();
+        groups.map(|group| (group.count, frames(group), group.frames[0].file.clone())).collect::<Vec<_>>()
+    };
+    let whole = told(text);
+    assert_eq!((whole.len(), whole[0].1.len(), &whole[0].2[..]), (2, 2, "/home/build/src/shop/orders/worker.go"));
+    for text in [text, &text.replace('\t', "    ")] {
+        for column in 40..120 {
+            let broken =
+                |line: &str| line.as_bytes().chunks(column).map(<[u8]>::to_vec).collect::<Vec<_>>().join(&b'\n');
+            let lines: Vec<_> = text.lines().map(broken).collect();
+            let broken = String::from_utf8(lines.join(&b'\n')).unwrap();
+            assert_eq!(told(&broken), whole, "{column}\n{broken}");
+        }
+    }
+    // A near miss: what follows is another's.
+    let followed = text.replace(":19\n", ":19\nINFO ready\n") + "\n" + &stack(7, "f");
+    assert_eq!(dumps(&followed).len(), 2);
 }
 
 #[test]
