@@ -3,6 +3,7 @@
 use super::{Report, excerpt};
 use crate::check::finding::{Finding, Severity};
 use crate::check::fix;
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 /// How it looks.
@@ -31,16 +32,20 @@ pub(super) fn show(report: &Report, style: Style) -> String {
     for fact in &report.facts {
         page.wrapped(DIM, &format!("  {fact}"), 4);
     }
-    for (at, finding) in report.findings.iter().enumerate() {
-        let same = |other: &&Finding| std::ptr::eq(other.rule, finding.rule);
-        let before = report.findings.iter().take(at).filter(same).count();
-        if before < MOST {
+    let mut all: BTreeMap<&str, usize> = BTreeMap::new();
+    report.findings.iter().for_each(|finding| *all.entry(finding.rule.id).or_default() += 1);
+    let mut shown: BTreeMap<&str, usize> = BTreeMap::new();
+    for finding in &report.findings {
+        let id = finding.rule.id;
+        let number = shown.entry(id).or_default();
+        *number += 1;
+        if *number <= MOST {
             page.finding(finding, report.source(finding));
         }
-        let more = report.findings.iter().skip(at + 1).filter(same).count();
-        if before + 1 == MOST && more > 0 {
+        let more = all.get(id).map_or(0, |all| all - MOST.min(*all));
+        if *number == MOST && more > 0 {
             page.text.push('\n');
-            page.wrapped("", &format!("and {more} more of {} (--format json has all)", finding.rule.id), 2);
+            page.wrapped("", &format!("and {more} more of {id} (--format json has all)"), 2);
         }
     }
     page.text.push('\n');
