@@ -116,6 +116,12 @@ impl Init {
     pub fn silence(&self) -> String {
         let uid = nix::unistd::geteuid();
         let (pid, own) = (self.pid, self.uid);
+        if uid.is_root() || uid.as_raw() == own {
+            return format!(
+                "goward (pid {pid}) closed the connection without an answer: it answers its own PID namespace only, and has to \
+                 have a descriptor left"
+            );
+        }
         format!(
             "goward (pid {pid}) does not answer uid {uid}: it answers its own user (uid {own}) and root, of its own PID \
              namespace"

@@ -386,12 +386,13 @@ fn decimal(number: &str, unit_in_micros: u64) -> Option<Duration> {
         Some(parts) => parts,
         None => (number, "0"),
     };
-    if whole.is_empty() || whole.len() > 10 || !fraction.bytes().all(|b| b.is_ascii_digit()) {
+    if whole.is_empty() || !whole.bytes().chain(fraction.bytes()).all(|b| b.is_ascii_digit()) {
         return None;
     }
-    let whole = whole.parse::<u64>().ok()?.checked_mul(unit_in_micros)?;
+    // What overflows is too long, not wrong.
+    let whole = whole.parse().unwrap_or(u64::MAX).saturating_mul(unit_in_micros);
     let part = fraction.parse::<u64>().ok()? * unit_in_micros / 10u64.pow(fraction.len() as u32);
-    Some(Duration::from_micros(whole.checked_add(part)?))
+    Some(Duration::from_micros(whole.saturating_add(part)))
 }
 
 #[cfg(test)]

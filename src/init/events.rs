@@ -50,10 +50,11 @@ impl Init {
                 self.happened(Event::Ended(status));
             }
             self.happened(Event::Tick);
-            self.note_change();
             if self.supervisor.is_clearing() && self.exit_code.is_none() {
                 self.clear();
             }
+            // Last: nothing may wake goward again before the server is restarted.
+            self.note_change();
             if let Some(code) = self.exit_code {
                 return code;
             }
@@ -85,7 +86,8 @@ impl Init {
         let event = if !self.reaping.childless {
             Event::OthersRemain
         } else if self.all() && self.leftovers.others.are_there() {
-            Event::VisitorsRemain { told: self.leftovers.visitors_told }
+            let in_reach = self.leftovers.has_visitors_in_reach();
+            Event::VisitorsRemain { told: self.leftovers.visitors_told, in_reach }
         } else {
             if self.all() {
                 log::nobody_else_writes();

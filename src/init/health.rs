@@ -221,7 +221,7 @@ impl Init {
             self.say(Note::Unready);
         }
         if !was_ready && self.supervisor.is_ready() && !self.settings.policy.notify {
-            self.tell_manager("READY=1\nSTATUS=healthy");
+            self.tell_manager("READY=1\nSTATUS=ready");
         }
     }
 
@@ -276,7 +276,8 @@ impl Init {
         }
         self.health.told.0 += 1;
         self.health.told_ready = ready;
-        self.say(Note::Ready(ready));
+        let why = self.supervisor.why_unready().unwrap_or("it has sent RELOADING=1 or STOPPING=1");
+        self.say(Note::Ready((!ready).then_some(why)));
     }
 
     fn heard(&mut self, said: Notification) {

@@ -29,6 +29,8 @@ pub(super) struct Leftovers {
     pub(super) names: String,
     /// Who came in from outside and was asked to end, for the record.
     pub(super) visitor_names: String,
+    /// Who came in from outside and cannot be asked: another user's.
+    beyond_reach: String,
     /// Who came in from outside, with their descendants, when that was found out.
     visitors: Vec<Identity>,
     /// They know that it is over.
@@ -59,9 +61,9 @@ const OUTSIDE: i32 = 0;
 /// In the place of names.
 const UNKNOWN: &str = "unknown: looking at them took too long";
 
-/// So many are named; the rest is counted. In so many bytes at most: the names of two kinds go through a pipe as a whole.
+/// So many are named; the rest is counted. In so many bytes at most: the names of three kinds go through a pipe as a whole.
 const NAMED: usize = 10;
-const NAMES: usize = 900;
+const NAMES: usize = 600;
 
 /// So many visitors are remembered, which is what a helper can say. Of the others, those whose parent is still there are known by it.
 const REMEMBERED: usize = 64;
@@ -84,6 +86,7 @@ struct Whom {
 struct Asked {
     names: String,
     visitor_names: String,
+    beyond_reach: String,
     visitors: Vec<Identity>,
     visitors_told: bool,
 }
@@ -93,7 +96,7 @@ impl Asked {
     fn to_bytes(&self) -> Vec<u8> {
         let visitors: Vec<_> = self.visitors.iter().take(REMEMBERED).map(Identity::to_string).collect();
         let told = if self.visitors_told { "told" } else { "" };
-        [told, &visitors.join(" "), &self.names, &self.visitor_names].join("\0").into_bytes()
+        [told, &visitors.join(" "), &self.names, &self.visitor_names, &self.beyond_reach].join("\0").into_bytes()
     }
 
     fn from_bytes(bytes: &[u8]) -> Asked {
@@ -105,6 +108,7 @@ impl Asked {
             visitors: next().split(' ').filter_map(|identity| identity.parse().ok()).collect(),
             names: next().to_owned(),
             visitor_names: next().to_owned(),
+            beyond_reach: next().to_owned(),
         }
     }
 }
@@ -118,18 +122,25 @@ fn ask(whom: &Whom) -> (Asked, nix::Result<()>) {
     let itself = nix::unistd::getpid().as_raw();
     let helps = |process: &Process| whom.helpers.contains(&process.pid) || whom.helpers.contains(&process.group);
     found.retain(|process| process.pid != itself && !helps(process));
-    let (visitors, rest) = match (all, childless) {
+    let (mut visitors, rest) = match (all, childless) {
         (false, _) => (Vec::new(), found.clone()),
         (true, true) => (found.clone(), Vec::new()),
         (true, false) => tell_apart(&found),
     };
+    let has_visitors = !found.is_empty();
+    let mut beyond = Vec::new();
+    beyond.extend(visitors.iter().filter(|visitor| !process::may_signal(visitor.pid)).cloned());
+    let in_reach = |process: &Process| beyond.iter().all(|other| other.pid != process.pid);
+    visitors.retain(in_reach);
+    found.retain(in_reach);
     // Named first: who obeys at once is gone before it could be.
     let asked = Asked {
         names: named(&rest),
         visitor_names: named(&visitors),
+        beyond_reach: named(&beyond),
         visitors: visitors.iter().map(Process::identity).collect(),
         // Without /proc nobody could be told apart.
-        visitors_told: all && (childless || !found.is_empty()),
+        visitors_told: all && (childless || has_visitors),
     };
     let hung_up = if all && childless { everybody(Signal::HUP, || &found) } else { one_by_one(&visitors, Signal::HUP) };
     let termed = signal(&found, all, group, Signal::TERM);
@@ -160,9 +171,15 @@ impl Leftovers {
         Asked {
             names: self.names,
             visitor_names: self.visitor_names,
+            beyond_reach: self.beyond_reach,
             visitors: self.visitors,
             visitors_told: self.visitors_told,
         } = asked;
+    }
+
+    /// Whether there may be a visitor for whom to wait.
+    pub(super) fn has_visitors_in_reach(&self) -> bool {
+        self.beyond_reach.is_empty() || !self.visitor_names.is_empty()
     }
 
     /// Somebody looks at them now.
@@ -248,9 +265,12 @@ impl Init {
 
     fn asked(&mut self, asked: Asked) {
         self.leftovers.know(asked);
-        let Leftovers { names, visitor_names, .. } = &self.leftovers;
+        let Leftovers { names, visitor_names, beyond_reach, .. } = &self.leftovers;
+        if !beyond_reach.is_empty() {
+            self.say(Note::BeyondReach(beyond_reach));
+        }
         // Whoever it was has gone.
-        if names.is_empty() && visitor_names.is_empty() && process::proc_is_ours() {
+        if names.is_empty() && visitor_names.is_empty() && (process::proc_is_ours() || !beyond_reach.is_empty()) {
             return;
         }
         self.say(Note::Leftovers { processes: names, visitors: visitor_names });
@@ -368,6 +388,7 @@ mod tests {
         let mut asked = Asked {
             names: "sleep 10 (7), and 3 more".to_owned(),
             visitor_names: "sh -i (9)".to_owned(),
+            beyond_reach: "goward stop (11)".to_owned(),
             visitors: vec![itself; 2],
             visitors_told: true,
         };
@@ -376,7 +397,7 @@ mod tests {
         asked.visitors = vec![itself; 1000];
         assert_eq!(Asked::from_bytes(&asked.to_bytes()).visitors.len(), REMEMBERED);
         // It fits into an answer, with the longest pids and times, and the longest names.
-        let longest = REMEMBERED * "4194304:18446744073709551615 ".len() + 2 * (NAMES + ", and 4194304 more".len());
-        assert!(longest + "told".len() + 3 < crate::sys::helper::ANSWER);
+        let longest = REMEMBERED * "4194304:18446744073709551615 ".len() + 3 * (NAMES + ", and 4194304 more".len());
+        assert!(longest + "told".len() + 4 < crate::sys::helper::ANSWER);
     }
 }

@@ -22,7 +22,7 @@ impl Supervisor {
     }
 
     /// Whatever the server started has gone. Who came in from outside does not keep the container for long.
-    pub(super) fn on_visitors(&mut self, now: Time, told: bool, todo: &mut Actions) {
+    pub(super) fn on_visitors(&mut self, now: Time, told: bool, in_reach: bool, todo: &mut Actions) {
         if self.life != Life::Clearing {
             return;
         }
@@ -35,8 +35,8 @@ impl Supervisor {
             self.leftovers_asked = true;
             self.visitors_until = Some(now + VISITORS_STAY);
             todo.push(Action::AskVisitors);
-        } else if self.visitors_until.is_none() {
-            // They have had their time. PID 1 need not wait for them: the kernel ends them with it.
+        } else if self.visitors_until.is_none() || !in_reach {
+            // They have had their time, or cannot be told. PID 1 need not wait for them: the kernel ends them with it.
             self.finish(now, todo);
         }
     }

@@ -84,7 +84,7 @@ pub(super) struct Health {
     pub(super) streak: u32,
     /// Successes in a row.
     successes: u32,
-    /// The first and the last success.
+    /// The first success, and the last moment before a failure was seen.
     pub(super) well: Option<(Time, Time)>,
     /// The end of the start period.
     started: Time,
@@ -165,6 +165,12 @@ impl Health {
             }
         } else {
             self.successes = 0;
+            // Until now nothing else was seen.
+            if self.streak == 0
+                && let Some((_, last)) = &mut self.well
+            {
+                *last = now;
+            }
             if self.well.is_some() || since >= self.counts_from {
                 self.counts_from = since + self.schedule.interval;
                 self.streak = self.streak.saturating_add(1);
@@ -224,6 +230,25 @@ mod tests {
     }
 
     use Verdict::{Healthy, Starting, Unhealthy};
+
+    /// As long as `goward status` would have said so, until the first failure.
+    #[test]
+    fn it_was_well_until_something_else_was_seen() {
+        let well = |results: &[bool]| {
+            let schedule = Schedule { interval: s(11), ..Schedule::default() };
+            let mut health = Health::new(schedule, s(100));
+            for well in results {
+                let now = health.due();
+                assert_eq!(health.step(now), Some(Step::Begin));
+                let _ = health.probed(now, *well);
+            }
+            health.well.map(|(first, last)| last - first)
+        };
+        assert_eq!(well(&[true, false]), Some(s(11)));
+        assert_eq!(well(&[true, false, false, false]), Some(s(11)));
+        assert_eq!(well(&[true, false, true, false]), Some(s(33)));
+        assert_eq!((well(&[true]), well(&[false, false])), (Some(s(0)), None));
+    }
 
     #[test]
     fn a_server_that_answers_at_once_is_healthy_at_once_and_then_as_docker_has_it() {

@@ -147,6 +147,8 @@ pub struct Supervisor {
     reloads: u32,
     /// READY=1 was said once, and no STOPPING=1 since.
     began: bool,
+    /// STOPPING=1 was said, and no READY=1 since.
+    is_stopping: bool,
     /// When READY=1 was said first.
     ready_at: Option<Time>,
     /// Requests could be sent to it at some time.
@@ -188,6 +190,7 @@ impl Supervisor {
             reloading: false,
             reloads: 0,
             began: false,
+            is_stopping: false,
             ready_at: None,
             was_ready: false,
             silence: None,
@@ -211,7 +214,7 @@ impl Supervisor {
             Event::Stopped(by) => self.on_server_stopped(by, &mut todo),
             Event::Continued => self.suspended = false,
             Event::OthersRemain => self.on_others(now, &mut todo),
-            Event::VisitorsRemain { told } => self.on_visitors(now, told, &mut todo),
+            Event::VisitorsRemain { told, in_reach } => self.on_visitors(now, told, in_reach, &mut todo),
             Event::NobodyRemains => self.on_nobody(now, &mut todo),
             Event::Looked(shown) => self.on_look(now, shown),
             Event::Probed(purpose, well) => self.on_probe(now, purpose, well, &mut todo),
@@ -302,12 +305,10 @@ impl Supervisor {
     fn begin_stop(&mut self, now: Time, ask_with: Option<Signal>, by_key: bool, todo: &mut Actions) {
         let first = !std::mem::replace(&mut self.stop_requested, true);
         match self.stop {
-            None => {
-                self.milestones.stop = Some(now);
-                self.stop = Some(Stop::new(now, Rung::Drain, ask_with));
-                if !self.policy.ladder.is_some_and(|ladder| ladder.drains()) || self.stage != Stage::Server {
-                    self.ask(now, todo);
-                }
+            None => self.begin_to_stop(now, ask_with, todo),
+            // A restart has asked the server to stop. Who asks for the end now gives it all of the time.
+            Some(Stop { restarts: true, rung: Rung::Drain | Rung::Ask | Rung::Look, .. }) => {
+                self.begin_to_stop(now, ask_with, todo);
             }
             // The server has outlived SIGKILL in a stop of goward's own. From now on there is a deadline.
             Some(Stop { rung: Rung::GiveUp, stop_reason, .. }) => {
@@ -324,6 +325,14 @@ impl Supervisor {
                 self.hurry(now);
             }
             Some(_) => todo.extend(ask_with.map(Action::Send)),
+        }
+    }
+
+    fn begin_to_stop(&mut self, now: Time, ask_with: Option<Signal>, todo: &mut Actions) {
+        self.milestones.stop = Some(now);
+        self.stop = Some(Stop::new(now, Rung::Drain, ask_with));
+        if !self.policy.ladder.is_some_and(|ladder| ladder.drains()) || self.stage != Stage::Server {
+            self.ask(now, todo);
         }
     }
 
@@ -508,7 +517,7 @@ impl Supervisor {
             self.server_killed = false;
             self.milestones = Milestones::default();
             (self.notified, self.reloading) = (false, false);
-            self.began = false;
+            (self.began, self.is_stopping) = (false, false);
             self.ready_at = None;
             self.was_ready = false;
             self.silence = self.policy.start_timeout.map(|_| Period::new(now));

@@ -20,6 +20,11 @@ impl Supervisor {
         self.stop.and_then(|stop| stop.stop_reason)
     }
 
+    /// Whether the stop in progress began before anybody asked for the end, and goes on as it began.
+    pub fn was_stopping_already(&self) -> bool {
+        self.stop.is_some_and(|stop| stop.stop_reason.is_some() || stop.restarts)
+    }
+
     /// Whether a signal has asked for the end.
     pub fn was_stop_requested(&self) -> bool {
         self.stop_requested
@@ -70,7 +75,9 @@ impl Supervisor {
 
     /// Whether this signal would be for anybody: for the server, for the next one, or for goward, which stops.
     pub fn hears_of(&self, signal: Signal) -> bool {
-        let is_kept = self.accepts_signals() || self.restart_pending;
+        // The next server would be stopped or killed as soon as it has started.
+        let can_wait = !matches!(signal, Signal::STOP | Signal::KILL);
+        let is_kept = self.accepts_signals() || self.restart_pending && can_wait;
         self.rewritten(signal).is_some_and(|out| is_kept || self.is_stop(signal, out))
     }
 
@@ -152,8 +159,9 @@ impl Supervisor {
             (Some(StopReason::StartTimeout), _) => Some("it has not sent READY=1 in time"),
             (Some(_), _) => Some("it missed its watchdog"),
             _ if self.policy.notify && !self.notified => Some(match self.ready_at {
+                _ if self.is_stopping => "it has sent STOPPING=1",
                 None => "it has not sent READY=1 yet",
-                Some(_) => "it has sent RELOADING=1 or STOPPING=1",
+                Some(_) => "it has sent RELOADING=1",
             }),
             (None, (_, Some(Verdict::Unhealthy))) => Some("its health probes fail"),
             (None, (Some(Verdict::Unhealthy), _)) => Some("its readiness probes fail"),
@@ -170,7 +178,7 @@ impl Supervisor {
             Some(verdict) => verdict == Verdict::Healthy,
             None => !self.policy.notify || self.began,
         };
-        self.phase() == Phase::Running && well && self.missed.is_none()
+        self.phase() == Phase::Running && well && self.missed.is_none() && !self.is_stopping
     }
 
     /// How the server is, in the word that is told of it.

@@ -353,7 +353,7 @@ fn no_rung_is_slept_through_while_there_is_time() {
 
 #[test]
 fn visitors_have_a_second_and_leftovers_the_rest() {
-    let visitors = |told| Event::VisitorsRemain { told };
+    let visitors = |told| Event::VisitorsRemain { told, in_reach: true };
     // Only visitors are there.
     let mut world = World::new(policy(0));
     let _ = world.event(Event::Ended(Status::Code(3)));
@@ -364,6 +364,11 @@ fn visitors_have_a_second_and_leftovers_the_rest() {
     world.run_until(ms(1_000));
     assert_eq!(world.done.last(), Some(&(ms(1_000), Action::KillVisitors)));
     assert_eq!(world.event(visitors(true)), [Action::Leave(3)]);
+    // Those of another user cannot be told, and are not waited for.
+    let mut world = World::new(policy(0));
+    let _ = world.event(Event::Ended(Status::Code(3)));
+    assert_eq!(world.event(visitors(false)), [Action::AskVisitors]);
+    assert_eq!(world.event(Event::VisitorsRemain { told: true, in_reach: false }), [Action::Leave(3)]);
     // After SIGKILL they are the kernel's, which ends them with PID 1, however many go on coming.
     let mut world = World::new(policy(0));
     let _ = world.signal(Signal::TERM);
@@ -860,6 +865,39 @@ fn a_stop_ends_the_waiting_and_what_is_left_behind() {
     assert_eq!(clearing.event(Event::NobodyRemains), [Action::Leave(3)]);
 }
 
+/// The orchestrator gives it all of the time, whatever had begun before.
+#[test]
+fn a_stop_during_a_restart_has_all_of_its_time() {
+    let mut world = World::new(policy(0));
+    assert_eq!(world.event(Event::Ordered(Order::Restart)), [Action::Send(Signal::TERM)]);
+    world.run_until(ms(3_000));
+    assert_eq!(world.signal(Signal::TERM), [Action::Send(Signal::TERM)]);
+    assert!(!world.supervisor.was_stopping_already() && world.supervisor.milestones.stop == Some(ms(3_000)));
+    world.run_until(ms(13_000));
+    assert_eq!(world.at(|a| *a == Action::KillAll), [ms(12_500)]);
+    assert_eq!(world.at(|a| matches!(a, Action::Dump(Signal::QUIT))), [ms(11_000)]);
+    // Near miss: once it has been sent SIGQUIT it goes on as it began, and the log says so.
+    let mut late = World::new(policy(0));
+    let _ = late.event(Event::Ordered(Order::Restart));
+    late.run_until(ms(8_500));
+    let _ = late.signal(Signal::TERM);
+    assert!(late.supervisor.was_stopping_already());
+    late.run_until(ms(10_000));
+    assert_eq!(late.at(|a| *a == Action::KillAll), [ms(9_500)]);
+}
+
+/// SIGUSR1 is kept for the next server; SIGSTOP would stop it as soon as it has started.
+#[test]
+fn what_no_server_can_handle_does_not_wait_for_the_next() {
+    let mut world = World::new(Policy { restart: Restart::Always, ..policy(0) });
+    let heard = |world: &World| [Signal::USR1, Signal::STOP, Signal::KILL].map(|s| world.supervisor.hears_of(s));
+    assert_eq!(heard(&world), [true; 3]);
+    let _ = world.event(Event::Ended(Status::Code(3)));
+    let _ = world.event(Event::NobodyRemains);
+    assert_eq!(world.supervisor.phase(), Phase::Waiting);
+    assert_eq!(heard(&world), [true, false, false]);
+}
+
 /// One that ignores SIGTERM does not keep the server away for the whole of --stop-timeout.
 #[test]
 fn what_is_left_behind_has_a_second_before_a_restart() {
@@ -946,6 +984,10 @@ fn readiness_is_what_the_server_says_and_the_drain_takes_back() {
     let _ = world.event(Event::Notified(Notice::Ready));
     assert_eq!(world.supervisor.reloads(), Some(1));
     let _ = world.event(Event::Notified(Notice::Stopping));
+    assert_eq!(
+        (world.supervisor.why_unready(), world.supervisor.is_healthy()),
+        (Some("it has sent STOPPING=1"), false)
+    );
     let _ = world.event(Event::Notified(Notice::Ready));
     assert_eq!(world.supervisor.reloads(), Some(1), "that was no reload");
     let _ = world.signal(Signal::TERM);

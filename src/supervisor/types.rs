@@ -47,6 +47,8 @@ pub enum Event {
     VisitorsRemain {
         /// They have been sent SIGHUP and SIGTERM.
         told: bool,
+        /// Some of them could be: not all are another user's.
+        in_reach: bool,
     },
     /// After the server's end: nobody is there any more.
     NobodyRemains,

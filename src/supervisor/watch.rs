@@ -112,7 +112,7 @@ impl Supervisor {
             Notice::Ready => {
                 self.reloads += u32::from(std::mem::take(&mut self.reloading));
                 self.notified = true;
-                self.began = true;
+                (self.began, self.is_stopping) = (true, false);
                 // From now on it must say that it lives.
                 let watched = self.silence.filter(|_| self.ready_at.is_some());
                 self.silence = watched.or(Some(Period::new(now)));
@@ -120,7 +120,10 @@ impl Supervisor {
                 self.missed = None;
             }
             Notice::Reloading => (self.notified, self.reloading) = (false, true),
-            Notice::Stopping => (self.notified, self.began, self.reloading) = (false, false, false),
+            Notice::Stopping => {
+                (self.notified, self.began, self.reloading) = (false, false, false);
+                self.is_stopping = true;
+            }
             Notice::Alive if self.ready_at.is_some() => {
                 self.silence = Some(Period::new(now));
                 self.missed = None;

@@ -29,7 +29,16 @@ pub fn send(to: i32, signal: Signal) -> nix::Result<()> {
 fn send_otherwise(to: i32, signal: Signal) -> nix::Result<()> {
     match to {
         0 | -1 => Err(Errno::EPERM),
-        _ => send_by_pidfd(&pidfd(to.saturating_abs())?, signal),
+        _ => send_by_pidfd(&pidfd(to.saturating_abs())?, signal.number()),
+    }
+}
+
+/// Whether a process could be sent a signal: not one of another user, for a goward that is not root.
+pub fn may_signal(pid: i32) -> bool {
+    // SAFETY: no memory is touched, and signal 0 is none.
+    match Errno::result(unsafe { libc::kill(pid, 0) }) {
+        Err(Errno::EPERM) => pidfd(pid).is_ok_and(|fd| send_by_pidfd(&fd, 0).is_ok()),
+        Ok(_) | Err(_) => true,
     }
 }
 
@@ -190,10 +199,10 @@ pub fn pidfd(pid: i32) -> nix::Result<OwnedFd> {
     super::check(fd).map(|fd| unsafe { OwnedFd::from_raw_fd(fd as RawFd) })
 }
 
-fn send_by_pidfd(fd: &OwnedFd, signal: Signal) -> nix::Result<()> {
+fn send_by_pidfd(fd: &OwnedFd, signal: libc::c_int) -> nix::Result<()> {
     let none = std::ptr::null::<libc::siginfo_t>();
     // SAFETY: no siginfo is passed; the descriptor is open.
-    let returned = unsafe { libc::syscall(libc::SYS_pidfd_send_signal, fd.as_raw_fd(), signal.number(), none, 0) };
+    let returned = unsafe { libc::syscall(libc::SYS_pidfd_send_signal, fd.as_raw_fd(), signal, none, 0) };
     super::check(returned).map(drop)
 }
 
@@ -483,7 +492,7 @@ impl Process {
         if look_into_proc(self.pid).is_none_or(|now| now.started != self.started) {
             return Err(Errno::ESRCH);
         }
-        match fd.and_then(|fd| send_by_pidfd(&fd, signal)) {
+        match fd.and_then(|fd| send_by_pidfd(&fd, signal.number())) {
             Err(Errno::ENOSYS | Errno::EPERM) => send(self.pid, signal),
             result => result,
         }

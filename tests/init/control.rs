@@ -102,6 +102,31 @@ fn a_stop_that_was_told_is_a_stop_like_any_other() {
     assert_eq!(run.end().code, 4);
 }
 
+/// Also where the init does not answer, and where what is asked for is a list of numbers.
+#[test]
+fn who_waits_waits_so_long_and_no_longer() {
+    if !tools() {
+        return;
+    }
+    let run = Plan::new("--notify").shell(SERVER);
+    wait_until("goward answers", || tell(&run, 0, &["status"]).1.contains("running, not ready").then_some(()));
+    let took = |words: &[&str]| {
+        let from = Instant::now();
+        (tell(&run, 0, words), from.elapsed())
+    };
+    let ((code, said), time) = took(&["status", "--wait", "ready", "--metrics", "-t", "1s"]);
+    assert!(code == 1 && said.contains("goward_ready 0") && time >= Duration::from_secs(1), "{code} {time:?} {said}");
+    let (now, _) = took(&["status", "--metrics"]);
+    assert!(now.0 == 0 && now.1.contains("goward_ready 0"), "who does not wait is told how it is: {now:?}");
+    run.signal(libc::SIGSTOP);
+    for words in [&["restart", "--wait", "-t", "1s"][..], &["stop", "--wait", "-t", "1s"]] {
+        let ((code, said), time) = took(words);
+        assert!(code == 1 && said.contains("did not answer in time"), "{words:?}: {code} {said}");
+        assert!(time >= Duration::from_secs(1) && time < Duration::from_secs(4), "{words:?}: {time:?}");
+    }
+    run.signal(libc::SIGCONT);
+}
+
 #[test]
 fn a_server_is_started_again_whatever_the_policy() {
     if !tools() {

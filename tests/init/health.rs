@@ -538,7 +538,7 @@ while True: time.sleep(0.05)
     let listening = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let probe = format!("--health-interval 100ms --health tcp://{}", listening.local_addr().unwrap());
     let run = start(&probe, &format!("{file}3"), "");
-    run.line("goward: READY=1 STATUS=healthy");
+    run.line("goward: READY=1 STATUS=ready");
     run.line("usec 5000000 pid none");
     // Near miss: without either option the server has the socket itself, with all that it says.
     let run = start("", &format!("{file}4"), "speaks");

@@ -149,6 +149,22 @@ fn readiness_is_not_health() {
     assert_eq!(told_states(&scratch)[..4], ["ready", "unready", "ready", "unready"]);
 }
 
+/// In the pause before a restart nothing wakes goward, whose log is read by nobody: the command is called before it.
+#[test]
+fn a_crash_is_told_in_the_pause_before_the_restart() {
+    if !tools() {
+        return;
+    }
+    let scratch = scratch();
+    let list = scratch.path("list");
+    let plan = Plan::new("--restart always").setup("exec 2>/dev/null");
+    let plan = plan.option(&format!("--on-change=sh -c 'echo $GOWARD_STATE >>{}'", word(&list)));
+    let run = plan.shell("sleep 0.3; exit 1");
+    wait_until("that is told", || (told_states(&scratch).len() >= 6).then_some(()));
+    drop(run);
+    assert_eq!(told_states(&scratch)[..6], ["ready", "unready", "ready", "unready", "ready", "unready"]);
+}
+
 /// One runs at a time, the last state wins, and nothing waits for it.
 #[test]
 fn a_command_that_hangs_holds_nothing_up() {

@@ -285,6 +285,38 @@ fn a_visitor_does_not_keep_the_container() {
     }
 }
 
+/// `docker exec` is root where the server is not: goward cannot tell it anything, and does not wait for it.
+#[test]
+fn a_visitor_of_another_user_is_not_waited_for() {
+    if !root() || !crate::support::requires("nsenter") {
+        return;
+    }
+    for script in ["echo ready; exec sleep 100", "trap '' TERM HUP; echo ready; while :; do sleep 0.05; done"] {
+        let run = Plan::new("--stop-timeout 8s --user 65532:65532").fixture("stop-slowly 0 3");
+        run.line("ready");
+        let mut visitor = visit(&run, script);
+        let from = run.stop();
+        let end = run.end();
+        assert!(end.code == 3 && end.since(from).as_millis() < 500, "{:?}\n{}", end.since(from), end.err);
+        let told = "processes of other users that joined the container (docker exec) end with it";
+        assert!(end.err.contains(told), "{}", end.err);
+        assert!(!end.err.contains("sending") && !end.err.contains("cannot"), "{}", end.err);
+        visitor.wait().unwrap();
+    }
+    // Near miss: one of the same user beside it is told, and waited for.
+    let run = Plan::new("--stop-timeout 8s --user 65532:65532").fixture("stop-slowly 0 3");
+    run.line("ready");
+    let mut other = visit(&run, "echo ready; exec sleep 100");
+    let own = "exec setpriv --reuid 65532 --regid 65532 --clear-groups sh -c \"trap '' TERM HUP; echo ready; while :; do sleep 0.05; done\"";
+    let mut own = visit(&run, own);
+    let from = run.stop();
+    let end = run.end();
+    assert!((990..1500).contains(&end.since(from).as_millis()), "{:?}\n{}", end.since(from), end.err);
+    assert!(end.err.contains("sending SIGHUP and SIGTERM to processes that joined"), "{}", end.err);
+    other.wait().unwrap();
+    own.wait().unwrap();
+}
+
 /// What the server itself started keeps its time, also beside a visitor, and is never hung up on.
 #[test]
 fn a_leftover_keeps_its_time_beside_a_visitor() {

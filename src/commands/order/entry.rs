@@ -14,6 +14,8 @@ use std::time::Duration;
 
 /// An init that is stopped does not answer.
 const ANSWER_TIME: Duration = Duration::from_secs(5);
+/// Each question has at least so long.
+const LEAST: Duration = Duration::from_millis(200);
 /// How often somebody who waits looks again.
 const AGAIN: Duration = Duration::from_millis(100);
 
@@ -38,19 +40,19 @@ pub fn run(settings: &Settings, inherited: Mask) -> u8 {
 }
 
 fn tell(settings: &Settings) -> Result<String, String> {
-    let began = clock::now();
-    let init = client::find(Socket::Status, settings.pid, began + ANSWER_TIME)?;
+    let end = settings.wait.map(|patience| clock::now() + patience);
+    let init = client::find(Socket::Status, settings.pid, answered_by(end))?;
     let counted = match settings.instruction {
         Instruction::Order(Order::Restart) => Some("restarts"),
         Instruction::Order(Order::Reload) => Some("reloads"),
         Instruction::Order(Order::Stop) | Instruction::Signal(_) => None,
     };
-    let before = counted.filter(|_| settings.wait.is_some()).map(|_| ask(&init)).transpose()?;
+    let before = counted.filter(|_| settings.wait.is_some()).map(|_| ask(&init, end)).transpose()?;
     if before.as_ref().zip(counted).is_some_and(|(report, name)| report.number(name).is_none()) {
         return Err(NO_RELOADS.to_owned());
     }
-    let said = init.tell(settings.instruction, clock::now() + ANSWER_TIME)?;
-    let Some(end) = settings.wait.map(|patience| began + patience) else { return Ok(said) };
+    let said = init.tell(settings.instruction, answered_by(end))?;
+    let Some(end) = end else { return Ok(said) };
     match counted.zip(before) {
         Some((name, before)) => wait_for_more(&init, name, &before, end),
         None => wait_for_end(&init, end),
@@ -60,8 +62,15 @@ fn tell(settings: &Settings) -> Result<String, String> {
 const NO_RELOADS: &str = "--wait needs goward --notify, and a server that sends RELOADING=1 and then READY=1: nothing else reports the \
     end of a reload";
 
-fn ask(init: &Init) -> Result<Report, String> {
-    client::ask(Some(init.pid), clock::now() + ANSWER_TIME)
+/// When an answer must be there: before the time of who waits is up, but for a moment that each question has.
+fn answered_by(end: Option<Duration>) -> Duration {
+    let now = clock::now();
+    let patience = now + ANSWER_TIME;
+    end.map_or(patience, |end| patience.min(end.max(now + LEAST)))
+}
+
+fn ask(init: &Init, end: Option<Duration>) -> Result<Report, String> {
+    client::ask(Some(init.pid), answered_by(end))
 }
 
 /// Until the server has been started once more, or has reloaded once more, and is ready.
@@ -69,7 +78,7 @@ fn wait_for_more(init: &Init, counted: &str, before: &Report, end: Duration) -> 
     let is_restart = counted == "restarts";
     let is_same_server = |report: &Report| report.number("restarts") == before.number("restarts");
     loop {
-        let report = ask(init)?;
+        let report = ask(init, Some(end))?;
         let state = report.text.lines().next().unwrap_or_default();
         if report.ready && report.number(counted) > before.number(counted) {
             let what = if is_restart { "was restarted" } else { "has reloaded" };

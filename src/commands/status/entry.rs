@@ -24,7 +24,7 @@ pub fn run(settings: &Settings, inherited: Mask) -> u8 {
         let report = client::ask(settings.pid, end.max(clock::now() + least));
         let well = report.as_ref().is_ok_and(|report| match settings.wanted {
             // Who reads them sees how it is.
-            _ if settings.form == Form::Metrics => true,
+            _ if settings.form == Form::Metrics && !settings.waits => true,
             Wanted::Ready => report.ready,
             Wanted::Healthy => report.healthy,
         });

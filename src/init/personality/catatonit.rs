@@ -37,6 +37,7 @@ pub(super) fn say(argv: &[CString], note: Note<'_>) {
         | Note::Action(..) => {}
         Note::Warning(_)
         | Note::Leftovers { .. }
+        | Note::BeyondReach(_)
         | Note::StopTimeout(..)
         | Note::Trouble(..)
         | Note::OtherWay(..)

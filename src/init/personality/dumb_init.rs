@@ -54,6 +54,7 @@ pub(super) fn say(setsid: bool, note: Note<'_>) {
         },
         Note::Refused(..)
         | Note::Leftovers { .. }
+        | Note::BeyondReach(_)
         | Note::StopTimeout(..)
         | Note::Trouble(..)
         | Note::OtherWay(..)

@@ -55,8 +55,8 @@ pub(super) fn say(detailed: bool, note: Note<'_>) {
         Note::Well(Purpose::Health) => info!(target: TARGET, "the server is healthy"),
         Note::Well(Purpose::Ready) => info!(target: TARGET, "the server is ready"),
         Note::Unready => warn!(target: TARGET, "the server is not ready: its readiness probes fail"),
-        Note::Ready(true) => info!(target: TARGET, "the server is ready (READY=1)"),
-        Note::Ready(false) => info!(target: TARGET, "the server is not ready (RELOADING=1 or STOPPING=1)"),
+        Note::Ready(None) => info!(target: TARGET, "the server is ready (READY=1)"),
+        Note::Ready(Some(why)) => info!(target: TARGET, "the server is not ready: {why}"),
         Note::Leftovers { processes, visitors } => {
             if !visitors.is_empty() {
                 info!(target: TARGET, visitors, "sending SIGHUP and SIGTERM to processes that joined the container (docker exec)");
@@ -65,6 +65,9 @@ pub(super) fn say(detailed: bool, note: Note<'_>) {
                 let processes = (!processes.is_empty()).then_some(processes);
                 info!(target: TARGET, processes, "sending SIGTERM to the processes left behind");
             }
+        }
+        Note::BeyondReach(visitors) => {
+            info!(target: TARGET, visitors, "processes of other users that joined the container (docker exec) end with it");
         }
         Note::Warning(text) => warn!(target: TARGET, "{text}"),
         Note::Trouble(call, errno, times) => {
@@ -123,7 +126,7 @@ fn stop_begins(detailed: bool, signal: Signal, from: &str, supervisor: &Supervis
     let then = from_fn(|f| {
         if !supervisor.accepts_signals() {
             f.write_str("the server is not running and will not be restarted")
-        } else if supervisor.stop_reason().is_some() {
+        } else if supervisor.was_stopping_already() {
             write!(f, "{sent}, which was already being stopped")
         } else if draining {
             write!(f, "draining for {drain} of {timeout} before {who} is asked to stop")

@@ -49,6 +49,8 @@ pub(super) enum Note<'a> {
     Ended { pid: i32, status: Status },
     /// What the server left behind, and who came in from outside.
     Leftovers { processes: &'a str, visitors: &'a str },
+    /// Who came in from outside as another user.
+    BeyondReach(&'a str),
     /// Something else than the first runs.
     Started { stage: Stage, pid: i32, program: &'a str },
     /// A probe is over. `counts`: a failure speaks against the server; while it starts it does not.
@@ -58,7 +60,7 @@ pub(super) enum Note<'a> {
     /// The readiness probes say so, and did not before.
     Unready,
     /// The server has said whether it takes requests.
-    Ready(bool),
+    Ready(Option<&'a str>),
     /// Something the user should know, found before there was a log.
     Warning(&'a str),
     /// The end, with this code.

@@ -77,6 +77,7 @@ pub(super) fn say(verbosity: u8, argv: &[CString], note: Note<'_>) {
         Note::Warning(_)
         | Note::Refused(..)
         | Note::Leftovers { .. }
+        | Note::BeyondReach(_)
         | Note::StopTimeout(..)
         | Note::Trouble(..)
         | Note::OtherWay(..)
