@@ -17,6 +17,7 @@ mod user;
 mod variables;
 mod wrapper;
 
+pub(crate) use context::inside;
 pub(crate) use secrets::is_secret;
 pub(crate) use start::script_becomes;
 
