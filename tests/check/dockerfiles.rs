@@ -442,6 +442,9 @@ fn another_golang_of_the_same_kind() {
         ("golang:alpine", "golang:1.27-alpine"),
         ("golang:1-bookworm", "golang:1.27-bookworm"),
         ("golang:latest", "golang:1.27"),
+        ("golang:alpine3.23", "golang:1.27-alpine3.23"),
+        ("golang:alpine3.18", "golang:1.27-alpine"),
+        ("golang:1-buster", "golang:1.27"),
     ] {
         let said = said(&format!("FROM {image} AS build\n"), &[], "json");
         assert!(said.contains(&format!("name {mend}\"")), "{image}\n{said}");
