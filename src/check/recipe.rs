@@ -256,7 +256,7 @@ fn context_of(path: &Path, text: &str) -> (PathBuf, &'static str, Option<PathBuf
     let beside = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned();
     let same = fs::canonicalize(&beside).ok() == fs::canonicalize(".").ok();
     if same {
-        return here;
+        return here_or_above(&docker::copied(text)).unwrap_or(here);
     }
     if !within(path, Path::new(".")) {
         return (beside, "the Dockerfile's directory", None);
@@ -285,6 +285,44 @@ fn context_of(path: &Path, text: &str) -> (PathBuf, &'static str, Option<PathBuf
     let ignore = fs::read_to_string(root.join(".dockerignore")).unwrap_or_default();
     let doubtful = chosen < copied.len() || other == chosen || docker::sends_none(&ignore, &there(&root));
     (root, why, doubtful.then_some(other_root))
+}
+
+/// So many directories above another one are looked at.
+const MOST_ABOVE: usize = 8;
+
+/// From the Dockerfile's own directory inside of a repository: a directory above it that has more of what is copied, or the
+/// go.mod that is not here; the other one is the second that it may be. None where nothing speaks for one above.
+fn here_or_above(copied: &[String]) -> Option<(PathBuf, &'static str, Option<PathBuf>)> {
+    let is_repository = |root: &Path| root.join(".git").symlink_metadata().is_ok();
+    let here = PathBuf::from(".");
+    let above = || (1..=MOST_ABOVE).map(|up| PathBuf::from(vec![".."; up].join("/")));
+    if is_repository(&here) || !above().any(|root| is_repository(&root)) {
+        return None;
+    }
+    let marks = |root: &Path| {
+        let there = copied.iter().filter(|source| root.join(source).symlink_metadata().is_ok());
+        (there.count(), root.join("go.mod").is_file())
+    };
+    let own = marks(&here);
+    let (mut best, mut best_marks, mut top) = (here.clone(), own, here.clone());
+    for root in above() {
+        let marks = marks(&root);
+        if marks > best_marks {
+            (best, best_marks) = (root.clone(), marks);
+        }
+        top = root;
+        if is_repository(&top) {
+            break;
+        }
+    }
+    let why = "a directory above the Dockerfile, which has what is copied";
+    match best_marks.0 > own.0 && best_marks.0 == copied.len() {
+        true => Some((best, why, None)),
+        false if best != here => Some((best, "a directory above the Dockerfile", Some(here))),
+        // A module, or all that is copied, is built where it is.
+        false if own.1 || own.0 > 0 && own.0 == copied.len() => None,
+        false => Some((here, "the current directory", Some(top))),
+    }
 }
 
 /// Whether a file is somewhere below a directory.

@@ -364,6 +364,37 @@ fn a_context_inside_of_a_repository() {
     assert!(either.contains("perhaps svc") && !either.contains("GW331"), "{either}");
 }
 
+/// From the Dockerfile's own directory the context may be one above it, of the same repository.
+#[test]
+fn a_context_above_the_current_directory() {
+    let text = "FROM golang:1.26 AS build\nCOPY ../go.mod ../go.sum ./\nCOPY . .\nRUN go build -o /server .\n";
+    let found = |git: bool, own: bool| {
+        let scratch = Scratch::new();
+        fs::create_dir_all(scratch.path("a/deploy")).unwrap();
+        if git {
+            fs::create_dir_all(scratch.path("a/.git")).unwrap();
+        }
+        scratch.file("a/go.mod", "module x\n\ngo 1.27\n", 0o644);
+        scratch.file("a/go.sum", "", 0o644);
+        scratch.file("a/.dockerignore", ".git\n", 0o644);
+        scratch.file("a/deploy/Dockerfile", text, 0o644);
+        if own {
+            scratch.file("a/deploy/go.mod", "module y\n\ngo 1.26\n", 0o644);
+            scratch.file("a/deploy/go.sum", "", 0o644);
+        }
+        let mut command = Command::new(GOWARD);
+        command.args(["check", "--fail-on=never", "Dockerfile"]).current_dir(scratch.path("a/deploy"));
+        run(&mut command, LIMIT).stdout
+    };
+    let above = found(true, false);
+    assert!(above.contains("context: .. (a directory above the Dockerfile"), "{above}");
+    assert!(!above.contains("error GW352") && !above.contains("GW330") && above.contains("GW354"), "{above}");
+    // A module of its own is built where it is, and outside of a repository nothing is known of what is above.
+    for text in [found(true, true), found(false, true), found(false, false)] {
+        assert!(text.contains("context: . (the current directory)") && text.contains("GW330"), "{text}");
+    }
+}
+
 /// A script is made executable by the name that it has in the image, too.
 #[test]
 fn a_script_that_is_copied_to_another_name() {
@@ -411,6 +442,9 @@ fn another_golang_of_the_same_kind() {
         ("golang:alpine", "golang:1.27-alpine"),
         ("golang:1-bookworm", "golang:1.27-bookworm"),
         ("golang:latest", "golang:1.27"),
+        ("golang:alpine3.23", "golang:1.27-alpine3.23"),
+        ("golang:alpine3.18", "golang:1.27-alpine"),
+        ("golang:1-buster", "golang:1.27"),
     ] {
         let said = said(&format!("FROM {image} AS build\n"), &[], "json");
         assert!(said.contains(&format!("name {mend}\"")), "{image}\n{said}");

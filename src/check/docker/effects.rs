@@ -171,7 +171,8 @@ pub(crate) fn was_written(path: &str, mut stage: Option<usize>, earlier: &[Stage
     while let Some(from) = stage.and_then(|at| earlier.get(at)) {
         let wrote = |output: &str| from.outputs.iter().any(|known| **known == *output);
         if wrote(name) || (path.starts_with('/') && wrote(path)) || above.as_deref().is_some_and(wrote) {
-            return true;
+            // `go build -o dist` writes into a directory of that name, if there is one.
+            return !from.steps.iter().flat_map(|step| &step.commands).any(|command| may_make_directory(command, name));
         }
         stage = match from.from {
             From::Stage(at) => Some(at),
@@ -179,6 +180,21 @@ pub(crate) fn was_written(path: &str, mut stage: Option<usize>, earlier: &[Stage
         };
     }
     false
+}
+
+/// Whether a command may have made a directory of this name: it names it, or runs what the sources or a tool say.
+fn may_make_directory(command: &Command, name: &str) -> bool {
+    const TOOLS: [&str; 10] = ["make", "npm", "npx", "yarn", "pnpm", "bun", "vite", "task", "mage", "just"];
+    let words = command.own();
+    let program = words.first().map(|word| base_name(word)).unwrap_or_default();
+    let verb = words.get(1).map(String::as_str).unwrap_or_default();
+    match program {
+        "go" => matches!(verb, "run" | "generate" | "tool"),
+        "mkdir" | "cp" | "mv" | "ln" | "git" | "install" => {
+            words.iter().any(|word| base_name(word.trim_end_matches('/')) == name)
+        }
+        _ => TOOLS.contains(&program) || program.ends_with(".sh"),
+    }
 }
 
 /// What a RUN runs: the list, the line, or the heredoc where that is the script.

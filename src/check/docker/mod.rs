@@ -150,8 +150,8 @@ pub(crate) fn copied(text: &str) -> Vec<String> {
         words.pop();
         words
     });
-    let plain = |word: &String| !word.contains(['$', '*', '?', '[', ':', '<']) && !word.contains("..");
-    let relative = words.filter(plain).map(|word| word.trim_start_matches(['.', '/']).to_owned());
+    let plain = |word: &String| !word.contains(['$', '*', '?', '[', ':', '<']);
+    let relative = words.filter(plain).map(|word| judge::inside(&word).0);
     relative.filter(|word| !word.is_empty()).take(1000).collect()
 }
 

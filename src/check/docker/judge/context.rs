@@ -34,7 +34,7 @@ pub(super) fn judge(case: &mut Case<'_>) {
 }
 
 /// A path of the context as the builder sees it, and whether it would lead out of it.
-fn inside(source: &str) -> (String, bool) {
+pub(crate) fn inside(source: &str) -> (String, bool) {
     let (mut parts, mut leaves): (Vec<&str>, bool) = (Vec::new(), false);
     for part in source.split('/').filter(|part| !matches!(*part, "" | ".")) {
         if part == ".." {

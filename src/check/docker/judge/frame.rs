@@ -122,7 +122,12 @@ fn pinned(case: &mut Case<'_>, image: &str, line: u32) {
 fn golang(tag: Option<&str>) -> String {
     let kind =
         tag.unwrap_or_default().split('-').filter(|word| !matches!(*word, "" | "1") && !tags::MOVING.contains(word));
-    kind.fold(format!("golang:1.{}", support::GO_NEWEST), |name, word| name + "-" + word)
+    // Of releases without support there is no image with a new Go.
+    let kept = kind.filter_map(|word| match word.strip_prefix("alpine") {
+        Some(release) if support::ended("alpine", release).is_some() => Some("alpine"),
+        _ => support::ended("debian", word).is_none().then_some(word),
+    });
+    kept.fold(format!("golang:1.{}", support::GO_NEWEST), |name, word| name + "-" + word)
 }
 
 /// `COPY --from=NAME` where no stage has the name: an image of Docker Hub, or a context that the build is given.

@@ -17,6 +17,7 @@ mod user;
 mod variables;
 mod wrapper;
 
+pub(crate) use context::inside;
 pub(crate) use secrets::is_secret;
 pub(crate) use start::script_becomes;
 
@@ -29,6 +30,9 @@ use crate::check::finding::{Finding, Place, Severity};
 use crate::check::launch::{self, Launch};
 use crate::check::table::{self, Rule};
 use std::cell::OnceCell;
+
+/// Parts of the names of images that are made to work in.
+const WORKPLACES: [&str; 4] = ["devcontainer", "oss-fuzz-base/", "gitpod/workspace", "cimg/"];
 
 /// So many findings nobody reads.
 const MOST: usize = 1000;
@@ -73,6 +77,10 @@ pub(super) fn judge(
     }
     for index in shipped {
         let Some(stage) = stages.stages.get(index) else { continue };
+        // What an editor or a fuzzer works in is no image of a server.
+        if WORKPLACES.iter().any(|part| stage.state.image.contains(part)) {
+            continue;
+        }
         build::judge(&mut case, index, stage);
         packages::judge(&mut case, index, stage);
         start::judge(&mut case, stage);
@@ -130,10 +138,12 @@ impl Case<'_> {
     fn states_version(&self) -> bool {
         *self.versioned.get_or_init(|| {
             let mut states = false;
-            self.context.each_go_file(&mut |file, text| {
-                let own_file = launch::base_name(file) == "version.go";
-                states |= text.lines().any(|line| states_version(line, own_file));
-            });
+            for context in [Some(self.context), self.context.rival()].into_iter().flatten() {
+                context.each_go_file(&mut |file, text| {
+                    let own_file = launch::base_name(file) == "version.go";
+                    states |= text.lines().any(|line| states_version(line, own_file));
+                });
+            }
             states
         })
     }
@@ -145,12 +155,37 @@ fn states_version(line: &str, own_file: bool) -> bool {
         return line.to_ascii_lowercase().contains("version");
     }
     let Some((name, value)) = line.split_once('=') else { return false };
+    if is_part_of_version(name, value) {
+        return true;
+    }
     let name = name.trim_end_matches(':').trim().trim_end_matches(" string").trim_end();
     let name = name.rsplit(char::is_whitespace).next().unwrap_or_default();
     let Some(value) = value.trim().strip_prefix('"') else { return false };
     let value = value.strip_prefix('v').unwrap_or(value);
     let numbers = value.starts_with(|c: char| c.is_ascii_digit()) && value.contains('.');
-    numbers && (own_file || name.eq_ignore_ascii_case("version"))
+    numbers && (own_file || is_version(name))
+}
+
+/// Version, appVersion, SYSTEM_VERSION; of what else it may be the version, as in minVersion, nobody asks.
+fn is_version(name: &str) -> bool {
+    const OWN: [&str; 9] = ["", "app", "system", "software", "program", "server", "build", "release", "current"];
+    let name = name.to_ascii_lowercase();
+    name.strip_suffix("version").is_some_and(|rest| OWN.contains(&rest.trim_end_matches('_')))
+}
+
+/// `VersionMajor = 1`, `Version_x byte = 26`, `appMajor uint = 0`: a version in parts.
+fn is_part_of_version(name: &str, value: &str) -> bool {
+    let mut words = name.split_whitespace().filter(|word| !matches!(*word, "const" | "var"));
+    let name = words.next().unwrap_or_default().to_ascii_lowercase();
+    let value = value.split("//").next().unwrap_or_default().trim();
+    let number = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
+    number && (matches!(name.as_str(), "version_x" | "versionx") || name == "major" || is_major(&name))
+}
+
+/// `appmajor`, `version_major`, `majorversion`
+fn is_major(name: &str) -> bool {
+    let rest = name.strip_suffix("major").or_else(|| name.strip_prefix("major")).unwrap_or_default();
+    matches!(rest.trim_matches('_'), "app" | "version" | "ver" | "v")
 }
 
 /// What a stage starts, as one command line; None where nothing is.
@@ -201,4 +236,34 @@ fn shell_of(state: &State, named: &str) -> Option<Shell> {
 /// Whether this stage has the Go toolchain, by its base or a package.
 fn has_toolchain(stage: &Stage<'_>) -> bool {
     stage.state.base.toolchain || ["go", "golang", "golang-go"].iter().any(|package| stage.state.has_package(package))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_that_state_a_version() {
+        for line in [
+            "const Version = \"1.2.3\"",
+            "\tVersion_x byte = 26",
+            "\tappMajor uint = 0",
+            "VersionMajor = 1 // major",
+            "\tSYSTEM_VERSION = \"3.2.5\"",
+            "var appVersion string = \"v1.0\"",
+            "//go:embed VERSION",
+        ] {
+            assert!(states_version(line, false), "{line}");
+        }
+        for line in [
+            "const minVersion = \"1.2\"",
+            "var version = \"dev\"",
+            "schemaVersion = 3",
+            "major = n",
+            "if major == 1 {",
+            "const apiVersion = \"1.0\"",
+        ] {
+            assert!(!states_version(line, false), "{line}");
+        }
+    }
 }

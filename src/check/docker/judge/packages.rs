@@ -90,7 +90,10 @@ pub(super) fn judge(case: &mut Case<'_>, index: usize, stage: &Stage<'_>) {
         if !stage.state.base.toolchain && !toolbox && step.instruction.line > removed {
             for_building(case, step, uses_vcs);
         }
-        caches(case, step);
+        // Nobody pulls what jobs are run in.
+        if !(toolbox && command_line(&stage.state).is_none() && stage.state.base.toolchain) {
+            caches(case, step);
+        }
     }
     certificates(case, stage, &steps);
 }
@@ -98,9 +101,9 @@ pub(super) fn judge(case: &mut Case<'_>, index: usize, stage: &Stage<'_>) {
 /// Whether a stage is there for people or jobs to work in: it starts nothing, or a shell that reads what is typed, and has no
 /// program of another stage but the toolchain; or other images are built from it; or no
 /// program comes into it and none is built, but for tools that go install brings.
-fn is_toolbox(case: &Case<'_>, stage: &Stage<'_>, steps: &[&Step<'_>]) -> bool {
+pub(super) fn is_toolbox(case: &Case<'_>, stage: &Stage<'_>, steps: &[&Step<'_>]) -> bool {
     let started = command_line(&stage.state).map(|(argv, _)| argv).unwrap_or_default();
-    let shell = matches!(started.as_slice(), [program] if is_shell(base_name(program)));
+    let shell = is_interactive(&started);
     let tools = |source: &String| source.starts_with("/usr/local/go") || source.starts_with("/go/");
     // A stage that only installs tools of others makes no product.
     let makes = |at: usize| {
@@ -128,9 +131,66 @@ fn is_toolbox(case: &Case<'_>, stage: &Stage<'_>, steps: &[&Step<'_>]) -> bool {
         || ((started.is_empty() || shell) && !stage.state.copies.iter().any(product))
 }
 
+/// Whether no server is started, but a build, a check, tests, or what never ends.
+pub(super) fn is_for_work(case: &Case<'_>, stage: &Stage<'_>) -> bool {
+    const TOOLS: [&str; 12] = [
+        "make",
+        "golangci-lint",
+        "goreleaser",
+        "codespell",
+        "shellcheck",
+        "hadolint",
+        "pytest",
+        "tox",
+        "air",
+        "CompileDaemon",
+        "reflex",
+        "wgo",
+    ];
+    let argv = launch_of(&stage.state).map(|launch| launch.argv).unwrap_or_default();
+    let path = argv.first().map(String::as_str).unwrap_or_default();
+    let (program, verb) = (base_name(path), argv.get(1).map(String::as_str).unwrap_or_default());
+    let script = program.strip_suffix(".sh");
+    let words = |name: &str| name.split(['-', '_', '.']).map(str::to_ascii_lowercase).collect::<Vec<String>>();
+    let builds = script.is_some_and(|name| words(name).iter().any(|word| word == "build" || word == "lint"));
+    // /orm-tests/entrypoint.sh, e2e-test, client-tests-entrypoint.sh; test-server is a server.
+    let tests = |word: &String| matches!(word.as_str(), "test" | "tests" | "e2e");
+    let of_tests = path.split('/').any(|part| words(part.trim_end_matches(".sh")).last().is_some_and(tests))
+        || script.is_some_and(|name| words(name).iter().any(tests));
+    idles(&argv)
+        || builds
+        || of_tests
+        || TOOLS.contains(&program)
+        || (program == "go" && (verb != "run" || mounts_sources(case, stage)))
+        || argv.iter().any(|word| matches!(word.as_str(), "unittest" | "pytest"))
+}
+
+/// Whether the sources are mounted when it starts: it has the toolchain, and nothing brings any.
+pub(super) fn mounts_sources(case: &Case<'_>, stage: &Stage<'_>) -> bool {
+    let at = case.stages.stages.iter().position(|other| other.line == stage.line);
+    let chain = at.map(|at| case.stages.chain(at)).unwrap_or_default();
+    let brings = |command: &Command| matches!(command.name(), "git" | "curl" | "wget" | "tar" | "unzip");
+    stage.state.base.toolchain
+        && stage.state.copies.is_empty()
+        && !chain.iter().flat_map(|step| &step.commands).any(brings)
+}
+
+/// Whether a shell is started that reads what is typed: `/bin/bash -l`, and `CMD /bin/bash`.
+pub(super) fn is_interactive(started: &[String]) -> bool {
+    let is_one = |program: &String| is_shell(base_name(program));
+    match started {
+        [shell, flag, script] if is_one(shell) && flag == "-c" => is_shell(base_name(script.trim())),
+        [shell, flags @ ..] => {
+            is_one(shell) && flags.iter().all(|flag| matches!(flag.as_str(), "-l" | "-i" | "--login"))
+        }
+        [] => false,
+    }
+}
+
 /// Whether nothing is started but what never ends: the image is for whoever comes in.
 pub(super) fn idles(started: &[String]) -> bool {
     matches!(started, [.., sleep, how] if sleep.ends_with("sleep") && how == "infinity")
+        || started.iter().any(|word| word == "sleep infinity")
         || started.iter().any(|word| word == "/dev/null")
 }
 
@@ -141,7 +201,8 @@ fn fetches_sources(command: &Command) -> bool {
         "git" => matches!(verb, "clone" | "fetch" | "pull" | "checkout" | "submodule"),
         "svn" | "hg" => true,
         "go" => matches!(verb, "get" | "install" | "mod" | "build"),
-        "pip" | "pip3" | "npm" => verb == "install",
+        // From a registry they come without it.
+        "pip" | "pip3" | "npm" => verb == "install" && command.words.iter().any(|word| word.contains("git")),
         _ => false,
     }
 }

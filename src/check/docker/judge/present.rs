@@ -149,13 +149,18 @@ fn may_bring(case: &Case<'_>, copied: &Copied, path: &str) -> bool {
         let file = !pattern
             && !source.ends_with('/')
             && match copied.stage {
-                Some(_) => effects::was_written(source, copied.stage, &case.stages.stages),
+                // A directory of that name may come from the context.
+                Some(_) => effects::was_written(source, copied.stage, &case.stages.stages) && !is_directory(case, last),
                 None => case.context.text(source).is_some() || last.contains('.') && !last.starts_with('.'),
             };
         let own_name = copied.written.is_some() && last == base_name(below);
         // A file of another name; what nobody knows may be a directory.
         !file || own_name || (!below.contains('/') && last == below)
     })
+}
+
+fn is_directory(case: &Case<'_>, name: &str) -> bool {
+    !name.contains('.') && case.context.has(name) && case.context.text(name).is_none()
 }
 
 /// What the RUNs of a stage may have made.

@@ -153,6 +153,10 @@ fn shell_form(case: &mut Case<'_>, stage: &Stage<'_>, started: &Started, rule: &
     if let Some(how) = compiles(&commands) {
         compiled_at_start(case, started.line, how);
     }
+    // Whoever types exit ends it.
+    if launch::is_shell(launch::base_name(script.trim())) {
+        return;
+    }
     let state = &stage.state;
     let shell = match &state.shell {
         Some(shell) => shell_of(state, launch::base_name(shell.first().map(String::as_str).unwrap_or_default())),

@@ -1,10 +1,10 @@
 //! Who the server is, and what that user may not.
 
-use super::{Case, command_line, launch_of, understand, wrapper};
+use super::{Case, command_line, launch_of, packages, understand, wrapper};
 use crate::check::docker::base::Base;
 use crate::check::docker::script::Command;
 use crate::check::docker::stage::{From, Stage, State};
-use crate::check::launch::{base_name, is_shell};
+use crate::check::launch::base_name;
 use crate::check::table;
 
 /// Groups of Debian and Alpine that are no users, too.
@@ -18,7 +18,10 @@ pub(super) fn judge(case: &mut Case<'_>, index: usize, stage: &Stage<'_>) {
         return;
     }
     // Whoever comes in is told as whom by docker run.
-    if command_line(state).is_some_and(|(argv, _)| matches!(argv.as_slice(), [shell] if is_shell(base_name(shell)))) {
+    if command_line(state).is_some_and(|(argv, _)| packages::is_interactive(&argv)) {
+        return;
+    }
+    if packages::is_for_work(case, stage) {
         return;
     }
     let changes = changes_user(case, stage);
@@ -83,8 +86,9 @@ fn changes_user(case: &Case<'_>, stage: &Stage<'_>) -> bool {
     let program = launch.argv.first().map(String::as_str).unwrap_or_default();
     // A script that is not at hand is taken to use what is there for it.
     let copied = |tool: &str| state.copies.iter().any(|copied| base_name(&copied.to) == tool);
-    let unseen =
-        program.ends_with(".sh") && ["gosu", "su-exec"].iter().any(|tool| state.has_package(tool) || copied(tool));
+    let unseen = (program.ends_with(".sh")
+        || wrapper::started(case, stage).is_none() && is_copied_script(case, state, program))
+        && ["gosu", "su-exec"].iter().any(|tool| state.has_package(tool) || copied(tool));
     let by_variable = state.variables.has("GOWARD_USER");
     let changes = |command: &Command| {
         let own = command.own();
@@ -100,6 +104,16 @@ fn changes_user(case: &Case<'_>, stage: &Stage<'_>) -> bool {
             })
     };
     launch.user.is_some() || wrapper::runs(case, stage, &changes) || unseen
+}
+
+/// Whether a program comes from a stage by the path of a script of the context: `bin/container_daemon`, as start_ipfs.
+fn is_copied_script(case: &Case<'_>, state: &State, program: &str) -> bool {
+    let from_stage = state.copies.iter().filter(|copied| copied.stage.is_some() && copied.is(program));
+    from_stage.flat_map(|copied| &copied.sources).any(|source| {
+        // Wherever the context was copied to.
+        let mut tails = source.match_indices('/').filter_map(|(at, _)| source.get(at + 1..));
+        tails.any(|path| case.context.text(path).is_some_and(|text| text.starts_with("#!")))
+    })
 }
 
 /// The group of `USER user:group`, where it is a name that nothing adds.

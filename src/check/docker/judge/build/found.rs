@@ -297,7 +297,7 @@ fn build<'a>(
 
 /// `go install tool@version` is a tool for the build, -buildmode=c-archive makes no program.
 fn is_program(verb: &str, arguments: &[&str]) -> bool {
-    let tool = verb == "install" && arguments.iter().any(|word| word.contains('@'));
+    let tool = verb == "install" && (arguments.iter().any(|word| word.contains('@')) || arguments.contains(&"tool"));
     let archive = |word: &&str| word.starts_with("-buildmode=") && !word.ends_with("pie") && !word.ends_with("exe");
     !tool && !arguments.iter().any(archive)
 }
@@ -348,10 +348,17 @@ fn makes(arguments: &[&str]) -> bool {
     goals.peek().is_none() || goals.any(|goal| *goal == "all" || builds(goal) && !aside(goal))
 }
 
+/// `make clean`
+fn only_cleans(arguments: &[&str]) -> bool {
+    let mut goals = arguments.iter().filter(|word| !word.starts_with('-') && !word.contains('=')).peekable();
+    goals.peek().is_some() && goals.all(|goal| goal.ends_with("clean"))
+}
+
 /// A tool or a script that may build the program, and whether it is a script.
 pub(super) fn builder(program: &str, arguments: &[&str]) -> Option<(String, bool)> {
     let name = program.rsplit('/').next().unwrap_or_default();
     match name {
+        "make" | "gmake" if only_cleans(arguments) => None,
         "make" | "gmake" | "mage" | "task" | "just" | "goreleaser" | "bazel" | "bazelisk" | "ninja" | "cmake"
         | "earthly" => Some((name.to_owned(), false)),
         "sh" | "bash" | "ash" => {

@@ -8,12 +8,13 @@ mod shipped;
 
 pub(super) use order::{sources_come, sources_from_stage};
 
-use super::packages::idles;
-use super::{Case, command_line};
+use super::packages::{idles, is_toolbox};
+use super::{Case, command_line, inside};
 use crate::check::docker::ignorefile::Patterns;
 use crate::check::docker::parse::Instruction;
 use crate::check::docker::script::Command;
 use crate::check::docker::stage::{From, Stage, Stages, Step};
+use crate::check::docker::words::Expanded;
 use crate::check::finding::{Finding, Severity};
 use crate::check::table;
 use found::{Build, Other, bare, builder, names_go};
@@ -56,11 +57,15 @@ pub(super) fn judge(case: &mut Case<'_>, index: usize, shipped: &Stage<'_>) {
     }
     vendor(case, &builds);
     embedded(case, &builds);
+    // Tools that a job needs are not what a user runs.
+    let toolbox = shipped.state.base.toolchain && !starts && is_toolbox(case, shipped, &stages.chain(index));
     let brings_loader = LazyCell::new(|| cgo::brings_loader(shipped, &stages.chain(index)));
     for build in &builds {
         let Some(of_stage) = facts.get(build.stage) else { continue };
         cgo::judge(case, build, of_stage, shipped, &|| *brings_loader);
-        flags(case, build, &facts);
+        if !toolbox {
+            flags(case, build, &facts);
+        }
         target(case, build, &facts, shipped);
     }
 }
@@ -136,7 +141,9 @@ fn mounts(step: &Step<'_>, kind: &str) -> bool {
 /// rather when all sources are there than before, when make builds what was downloaded.
 fn cannot_tell(case: &mut Case<'_>, others: &[Other]) {
     // Of several that are as good the first.
-    let tools = others.iter().rev().filter(|other| !other.is_script);
+    // A make before any source is there makes a library.
+    let scripts_later = others.iter().any(|other| other.is_script && other.copied > 0);
+    let tools = others.iter().rev().filter(|other| !other.is_script && (other.copied > 0 || !scripts_later));
     let Some(other) = tools.max_by_key(|other| (other.copied, other.makes)).or(others.last()) else { return };
     let evidence = format!("{} may build the program, and this file does not say how", other.what);
     let mend = "goward check in the image looks at the program itself: RUN [\"/goward\", \"check\", \"/server\"]";
@@ -181,10 +188,22 @@ fn flags(case: &mut Case<'_>, build: &Build<'_>, facts: &facts::All<'_>) {
         let mend = "go build -trimpath -ldflags=\"-s -w\" …";
         case.findings.push(Finding::new(&table::NOT_STRIPPED_BUILD, build.place(), "no -s in -ldflags", mend));
     }
-    if !has_version(build) && !is_stamped(case, build) && !case.states_version() {
+    if !has_version(build) && !is_stamped(case, build) && !sources_missing(case, build) && !case.states_version() {
         let mend = "ARG VERSION, and -ldflags=\"-X main.version=${VERSION}\"";
         case.findings.push(Finding::new(&table::NO_VERSION_BUILD, build.place(), "no -X in -ldflags", mend));
     }
+}
+
+/// Whether what its stage copies is not in the context, which is a repository all the same: the sources are elsewhere, and nobody
+/// knows what they say.
+fn sources_missing(case: &Case<'_>, build: &Build<'_>) -> bool {
+    let has = |path: &str| case.context.has(path) || case.context.rival().is_some_and(|rival| rival.has(path));
+    let missing = |source: &Expanded| {
+        let (path, _) = inside(&source.text);
+        !source.unknown && !path.is_empty() && !path.contains(['*', '?', '[', ':', '<']) && !has(&path)
+    };
+    let mut steps = case.stages.chain(build.stage).into_iter().filter(|step| step.instruction.line < build.line);
+    has(".git") && !has("go.mod") && steps.any(|step| order::sources(step).iter().any(missing))
 }
 
 /// -ldflags=-X sets it.

@@ -22,7 +22,7 @@ fn picks(text: &str) -> bool {
 }
 
 /// The files of the context that a COPY takes.
-fn sources<'a>(step: &'a Step<'_>) -> &'a [Expanded] {
+pub(super) fn sources<'a>(step: &'a Step<'_>) -> &'a [Expanded] {
     let from_context = step.instruction.keyword == "COPY" || step.instruction.keyword == "ADD";
     match step.words.split_last() {
         Some((_, sources)) if from_context && step.instruction.flag("from").is_none() => sources,
@@ -56,7 +56,9 @@ fn is_named(pattern: &str, file: &str) -> bool {
 fn module(case: &Case<'_>, step: &Step<'_>) -> Option<String> {
     let [source] = sources(step) else { return None };
     let directory = source.text.trim_matches('/');
-    let plain = !source.unknown && source.text.ends_with('/') && !directory.split('/').any(|part| part == "..");
+    let directory = directory.trim_start_matches("./");
+    // A path with a go.mod below it is a directory, with a slash at its end or without.
+    let plain = !source.unknown && !matches!(directory, "" | ".") && !directory.split('/').any(|part| part == "..");
     if plain { case.context.text(&format!("{directory}/go.mod")) } else { None }
 }
 
@@ -262,6 +264,12 @@ fn asks_git(context: Context<'_>, command: &Command) -> bool {
     if *program == "git" {
         return rest.iter().any(|word| QUESTIONS.contains(word));
     }
+    // What the sources run may ask, too; of tests only those that can read a repository.
+    match (*program, rest) {
+        ("go", ["run" | "generate", rest @ ..]) => return !rest.iter().any(|word| word.contains('@')),
+        ("go", ["test", ..]) => return context.text("go.mod").is_some_and(|text| text.contains("/go-git/")),
+        _ => {}
+    }
     let Some((tool, is_script)) = builder(program, rest) else { return false };
     let text = match (is_script, tool.as_str()) {
         (true, script) => context.text(script.trim_start_matches("./")),
@@ -291,7 +299,12 @@ pub(super) fn ignore_file(case: &mut Case<'_>, steps: &[&Step<'_>], is_stamped: 
         None if elsewhere => {}
         None => {
             let evidence = "the whole directory is copied, and there is no .dockerignore in the build context";
-            let mend = ".dockerignore: * and then !go.mod !go.sum !cmd !internal, or at least .git and .env";
+            let mend = match is_stamped || reads_git(case) {
+                true => {
+                    ".dockerignore: at least .env and what is built on the machine, and .git unless the build reads it"
+                }
+                false => ".dockerignore: * and then !go.mod !go.sum !cmd !internal, or at least .git and .env",
+            };
             case.say(&table::NO_DOCKERIGNORE, line, evidence, mend);
         }
         // A directory of a repository has none, nor the other one that may be the context.

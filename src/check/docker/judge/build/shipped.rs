@@ -101,7 +101,8 @@ pub(super) fn keep(
     let mut kept: Vec<bool> = Vec::new();
     for build in builds.iter().rev() {
         let output = build.written("o").map(|output| (build.stage, output.to_owned()));
-        let again = output.as_ref().is_some_and(|output| written.contains(output));
+        // Into a directory each writes its own.
+        let again = output.as_ref().is_some_and(|output| !output.1.ends_with('/') && written.contains(output));
         written.extend(output.filter(|_| written.len() < 64));
         let filler = local && build.is_of_others(module);
         kept.push(!(again || filler));
