@@ -56,7 +56,8 @@ pub(super) fn judge(case: &mut Case<'_>, index: usize, stage: &Stage<'_>) {
             sources.iter().any(|source| {
                 let path = source.text.trim_end_matches('/');
                 path == "/usr/local/go"
-                    || path.starts_with("/usr/local/go/bin")
+                    || path == "/usr/local/go/bin"
+                    || path == "/usr/local/go/bin/go"
                     || path.starts_with("/usr/local/go/pkg")
             })
         };
@@ -133,7 +134,7 @@ pub(super) fn is_toolbox(case: &Case<'_>, stage: &Stage<'_>, steps: &[&Step<'_>]
 
 /// Whether no server is started, but a build, a check, tests, or what never ends.
 pub(super) fn is_for_work(case: &Case<'_>, stage: &Stage<'_>) -> bool {
-    const TOOLS: [&str; 12] = [
+    const TOOLS: [&str; 13] = [
         "make",
         "golangci-lint",
         "goreleaser",
@@ -146,6 +147,7 @@ pub(super) fn is_for_work(case: &Case<'_>, stage: &Stage<'_>) -> bool {
         "CompileDaemon",
         "reflex",
         "wgo",
+        "modd",
     ];
     let argv = launch_of(&stage.state).map(|launch| launch.argv).unwrap_or_default();
     let path = argv.first().map(String::as_str).unwrap_or_default();
@@ -180,6 +182,8 @@ pub(super) fn is_interactive(started: &[String]) -> bool {
     let is_one = |program: &String| is_shell(base_name(program));
     match started {
         [shell, flag, script] if is_one(shell) && flag == "-c" => is_shell(base_name(script.trim())),
+        // Whoever comes says what.
+        [shell, flag] if is_one(shell) && flag == "-c" => true,
         [shell, flags @ ..] => {
             is_one(shell) && flags.iter().all(|flag| matches!(flag.as_str(), "-l" | "-i" | "--login"))
         }

@@ -342,8 +342,9 @@ pub(super) fn bare(command: &Command) -> (Vec<Set<'_>>, Vec<&str>) {
 
 /// Whether what a tool is asked for sounds like a program: `make`, `make build`, not `make generate` or `make test`.
 fn makes(arguments: &[&str]) -> bool {
+    const ASIDE: [&str; 7] = ["clean", "test", "lint", "check", "build-front", "build-web", "build-ui"];
     let mut goals = arguments.iter().filter(|word| !word.starts_with('-') && !word.contains('=')).peekable();
-    let aside = |goal: &&str| ["clean", "test", "lint", "check"].iter().any(|word| goal.starts_with(word));
+    let aside = |goal: &&str| ASIDE.iter().any(|word| goal.starts_with(word));
     let builds = |goal: &&str| ["build", "release", "binar", "linux", "server"].iter().any(|word| goal.contains(word));
     goals.peek().is_none() || goals.any(|goal| *goal == "all" || builds(goal) && !aside(goal))
 }
