@@ -1,25 +1,41 @@
 #!/usr/bin/env python3
-"""Writes order.ld: the functions that a start runs, and those that a signal and a stop run, so that the linker puts them side
-by side.
+"""Writes order.ld: the functions that a start runs, those that a signal and a stop run, and those that probes run again and
+again, so that the linker puts them side by side.
 
 Run by `make order`, as root. It runs goward under callgrind as PID 1 of a namespace, and names the
 sections whose instructions were executed. Names have hashes in them, which are left open: they change with every compiler.
 """
 import bisect
+import http.server
 import os
 import re
 import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 TARGET = f"{os.uname().machine}-unknown-linux-musl"
 SERVER = ["sh", "-c", 'trap "exit 0" TERM; trap : USR1; while :; do sleep 0.1; done']
 # The second drops privileges.
 RUNS = [[], ["--user", "65532:65532"]]
+# Health over a socket and by a command: what runs for as long as the server does is no start's.
+PROBES = [["--health", "http://127.0.0.1:{port}/"], ["--health", "exec:true"]]
+EVERY = ["--health-interval", "300ms", "--health-timeout", "10s", "--health-retries", "1000"]
 # The linker keeps one of several functions that are alike, and not always the same one: named are all that it ever kept.
 ROUNDS = 5
+
+
+class Healthy(http.server.BaseHTTPRequestHandler):
+    """What is probed."""
+
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
 
 
 # Where the start ends: see src/sys/code.rs.
@@ -39,7 +55,7 @@ def build(out):
 
 def executed(binary, options, out):
     """The addresses of all instructions that it executes: until its start is over, and from there to its end."""
-    profile = f"{out}/profile{''.join(options)}"
+    profile = f"{out}/profile"
     # It is opened again for the second part, by whoever goward has become.
     open(profile, "w").close()
     os.chmod(profile, 0o666)
@@ -85,13 +101,13 @@ def pattern(file, name):
     return f"*({name})"
 
 
-def write(start, run):
+def write(start, run, probe):
     with open("order.ld", "w") as script:
-        script.write("/* Written by `make order`, see tests/order.py: what only a start runs, and what a signal and a stop run.\n")
+        script.write("/* Written by `make order`, see tests/order.py: what a start runs, what a signal and a stop run, and what probes run.\n")
         script.write("   src/sys/code.rs, forget, takes what lies between these two names for what is not needed any more. */\n")
         script.write("__executable_start = ADDR(.text);\n")
         # What fits both is put into the first that is named, and the second is put before it.
-        for name, patterns, beginning in [(".text.run", run, "  etext = .;\n"), (".text.start", start, "")]:
+        for name, patterns, beginning in [(".text.run", run, "  etext = .;\n"), (".text.start", start, ""), (".text.probe", probe, "")]:
             script.write(f"SECTIONS {{ {name} : {{\n{beginning}")
             script.writelines(f"  {each}\n" for each in sorted(patterns))
             script.write("} } INSERT AFTER .text;\n")
@@ -111,8 +127,11 @@ def main():
 
 def find():
     # The end of all is not in the profile, and what ends the start returns when it has dropped the start's pages.
-    start, run = set(), {"*libc.a:_Exit.lo(.text .text.*)", "*(.text._ZN6goward3sys4code6forget17h*)"}
-    write(start, run)
+    start, probe, run = set(), set(), {"*libc.a:_Exit.lo(.text .text.*)", "*(.text._ZN6goward3sys4code6forget17h*)"}
+    write(start, run, probe)
+    probed = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Healthy)
+    threading.Thread(target=probed.serve_forever, daemon=True).start()
+    probes = [[word.format(port=probed.server_port) for word in options] + EVERY for options in PROBES]
     with tempfile.TemporaryDirectory() as out:
         # Also by who goward has become.
         os.chmod(out, 0o777)
@@ -120,16 +139,16 @@ def find():
             binary, sections = build(out)
             parts = [executed(binary, options, out) for options in RUNS]
             first, later = (found(sections, set().union(*which)) for which in zip(*parts))
-            new = (patterns(first) | patterns(later)) - start - run
-            stay = patterns(later) - run
-            for name, which in [("start", first - later), ("signal and stop", later)]:
+            again = found(sections, set().union(*(executed(binary, options, out)[1] for options in probes))) - later
+            for name, which in [("start", first - later - again), ("signal and stop", later), ("probes", again)]:
                 print(f"{name}: {len(which)} sections, {sum(section[1] for section in which)} bytes", file=sys.stderr)
-            print(f"{len(new)} new, {len(stay & start)} moved", file=sys.stderr)
-            if not new and not stay:
+            before = (start, run, probe)
+            run = run | patterns(later)
+            probe = (probe | patterns(again)) - run
+            start = (start | patterns(first)) - run - probe
+            if (start, run, probe) == before:
                 break
-            run |= stay
-            start = (start | patterns(first)) - run
-            write(start, run)
+            write(start, run, probe)
 
 
 def found(sections, addresses):
