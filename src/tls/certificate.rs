@@ -57,6 +57,9 @@ pub(super) fn verify(chain: &[Vec<u8>], trust: &Trust) -> Result<(), String> {
         }
         Err(error) => {
             let why = match error {
+                Error::InvalidSignatureForPublicKey => {
+                    others.iter().chain(good).find_map(refused_length).map(|why| format!("it is signed by {why}"))
+                }
                 Error::UnknownIssuer => {
                     let by = flawed.into_iter().find(|root| leads_to(&[*root]).is_ok());
                     by.and_then(flaw).map(|why| format!("the certificate of --tls-ca {why}"))
@@ -155,9 +158,18 @@ pub(super) fn verify_signature(
         (Err(_), _) => return Err(UNREADABLE.to_owned()),
         (Ok(_), None) => return Err("the server signs in a way that it was not asked for".to_owned()),
     };
+    if let Some(why) = refused_length(&own) {
+        return if is_strict { Err(untrusted(&format!("it has {why}"))) } else { Ok(()) };
+    }
     let message = signed(b"TLS 1.3, server CertificateVerify", transcript);
     let verified = certificate.verify_signature(algorithm, &message, signature);
     verified.map_err(|_| "the server does not have the key of its certificate".to_owned())
+}
+
+/// That an RSA key is too short or too long to be verified.
+fn refused_length(certificate: &CertificateDer<'_>) -> Option<String> {
+    let bits = signature::refused_length(&anchor_from_trusted_cert(certificate).ok()?.subject_public_key_info)?;
+    Some(format!("an RSA key of {bits} bits, where goward verifies by 2048 to 8192"))
 }
 
 /// What is signed.

@@ -209,6 +209,27 @@ fn a_ca_must_be_one_now() {
 }
 
 #[test]
+fn an_rsa_key_may_have_any_length_in_bits() {
+    let Some(servers) = Servers::start() else { return };
+    let verified = |name: &str, ca: &str, code: i32, said: &str| {
+        says(&["--tls-ca", &servers.file(ca), &servers.url(name, "/healthz")], code, said);
+    };
+    for bits in [2049, 2056, 2060, 3000] {
+        says(&[&servers.url(&format!("rsa-{bits}"), "/healthz")], 0, ": 200, after ");
+        verified(&format!("rsa-{bits}"), "ca.pem", 0, ": 200, after ");
+        verified(&format!("by-rsa-{bits}"), &format!("rsa-{bits}-ca.pem"), 0, ": 200, after ");
+    }
+    // What is too short is not verified; where that is not wanted it need not be.
+    for name in ["rsa-1024", "by-rsa-1024"] {
+        says(&[&servers.url(name, "/healthz")], 0, ": 200, after ");
+    }
+    const WHY: &str = "an RSA key of 1024 bits, where goward verifies by 2048 to 8192\n";
+    verified("rsa-1024", "ca.pem", 1, &format!("the server's certificate is not trusted: it has {WHY}"));
+    let signed = format!("the server's certificate is not trusted: it is signed by {WHY}");
+    verified("by-rsa-1024", "rsa-1024-ca.pem", 1, &signed);
+}
+
+#[test]
 fn a_client_certificate_is_shown() {
     let Some(servers) = Servers::start() else { return };
     let by = |name: &str, certificate: &str, key: &str, code: i32, said: &str| {

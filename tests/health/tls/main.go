@@ -78,6 +78,13 @@ func main() {
 		serve(name, config(&certificate{must(x509.ParseCertificate(der)), private, [][]byte{der}}))
 	}
 	flawedAuthorities(ca)
+	// Keys of every length, and those that are too short for goward.
+	for _, bits := range []int{1024, 2049, 2056, 2060, 3000} {
+		name := fmt.Sprint("rsa-", bits)
+		private := must(rsa.GenerateKey(rand.Reader, bits))
+		serve(name, config(issue(template("localhost", false), private, ca)))
+		serve("by-"+name, config(issue(template("localhost", false), key("p256"), authority(name+"-ca", private))))
+	}
 	old := config(good)
 	old.MaxVersion = tls.VersionTLS12
 	serve("tls-1.2", old)
