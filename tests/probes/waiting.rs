@@ -1,6 +1,6 @@
 //! `--wait`, `--connect-timeout` and targets as they are written.
 
-use super::support::{GOWARD, LIMIT, run};
+use super::support::{GOWARD, LIMIT, TempDir, requires, run};
 use super::{probe, says};
 use nix::sys::socket::{self, AddressFamily, Backlog, SockFlag, SockProtocol, SockType, SockaddrIn};
 use std::io::{Read, Write};
@@ -183,6 +183,52 @@ fn a_connection_has_a_limit_of_its_own() {
     let began = Instant::now();
     says(&["--connect-timeout=100ms", "--timeout=900ms", &target], 1, "no answer within 900ms\n");
     assert!(began.elapsed() >= Duration::from_millis(900));
+}
+
+/// A server that speaks and does not read is waited for, and costs no processor time.
+#[cfg(feature = "tls")]
+#[test]
+fn a_server_that_does_not_read_is_waited_for_asleep() {
+    if !requires("python3") || !requires("openssl") {
+        return;
+    }
+    let directory = TempDir::short();
+    let server = r#"
+import socket, ssl, subprocess, sys
+make = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout k -out c -subj /CN=x"
+subprocess.run(make.split(), check=True, stderr=subprocess.DEVNULL)
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain("c", "k")
+context.set_alpn_protocols(["h2"])
+listener = socket.socket(socket.AF_UNIX)
+listener.bind("s")
+listener.listen(5)
+print("ready", flush=True)
+connection = context.wrap_socket(listener.accept()[0], server_side=True)
+# SETTINGS, and PINGs that are all to be answered.
+connection.sendall(b"\0\0\0\4\0\0\0\0\0" + b"\0\0\x08\6\0\0\0\0\0abcdefgh" * 15000)
+sys.stdin.read()
+"#;
+    let mut server = Command::new("python3")
+        .args(["-c", server])
+        .current_dir(&directory.0)
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    server.stdout.as_mut().unwrap().read_exact(&mut [0; 6]).unwrap();
+    let target = format!("grpcs://unix:{}/s:", directory.0.display());
+    // The shell's own words for the time that its children took.
+    let script = r#""$0" probe --timeout 6s "$1"; times"#;
+    let output = run(Command::new("sh").args(["-c", script, GOWARD, &target]), LIMIT);
+    let _ = server.kill();
+    let _ = server.wait();
+    assert!(output.stderr.contains("no answer within 6s"), "{output:?}");
+    let times = output.stdout.lines().last().unwrap_or_default().replace(['m', 's'], " ");
+    let times: Vec<f64> = times.split_whitespace().map(|number| number.parse().unwrap()).collect();
+    let [0.0, user, 0.0, system] = times[..] else { panic!("{output:?}") };
+    // The arithmetic of a debug build takes its time, but never half of what there is.
+    assert!(user + system < 3.0, "{user} s and {system} s: {output:?}");
 }
 
 #[cfg(not(feature = "tls"))]
