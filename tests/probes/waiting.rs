@@ -1,6 +1,6 @@
 //! `--wait`, `--connect-timeout` and targets as they are written.
 
-use super::support::{GOWARD, LIMIT, TempDir, requires, run};
+use super::support::{GOWARD, LIMIT, TempDir, requires, run, skipped};
 use super::{probe, says};
 use nix::sys::socket::{self, AddressFamily, Backlog, SockFlag, SockProtocol, SockType, SockaddrIn};
 use std::io::{Read, Write};
@@ -183,6 +183,33 @@ fn a_connection_has_a_limit_of_its_own() {
     let began = Instant::now();
     says(&["--connect-timeout=100ms", "--timeout=900ms", &target], 1, "no answer within 900ms\n");
     assert!(began.elapsed() >= Duration::from_millis(900));
+}
+
+/// Where the kernel may choose the port that is connected to for the socket that connects, TCP opens from both sides at once.
+#[test]
+fn a_socket_that_meets_itself_is_no_server() {
+    if !(nix::unistd::geteuid().is_root() || skipped("this needs root")) || !requires("unshare") || !requires("python3")
+    {
+        return;
+    }
+    let script = r#"
+        ip link set lo up && echo "40000 40003" >/proc/sys/net/ipv4/ip_local_port_range || exit 9
+        for i in 1 2 3 4 5 6 7 8; do
+            for target in tcp://127.0.0.1:40000 tcp://localhost:40001 tcp://0x7f000001:40002 http://[::1]:40003/; do
+                "$0" probe $target
+            done
+        done 2>&1 | sort | uniq -c
+        python3 -c 'import http.server as s; s.HTTPServer(("127.0.0.1", 40000), s.SimpleHTTPRequestHandler).serve_forever()' 2>/dev/null &
+        "$0" probe --wait 20s -q tcp://127.0.0.1:40000 && "$0" probe http://127.0.0.1:40000/
+        kill $!
+    "#;
+    let output = run(Command::new("unshare").args(["-n", "sh", "-c", script, GOWARD]), LIMIT);
+    for target in ["tcp://127.0.0.1:40000", "tcp://localhost:40001", "tcp://0x7f000001:40002", "http://[::1]:40003/"] {
+        let wanted = format!("8 unhealthy: {target}: ");
+        let line = output.stdout.lines().find(|line| line.contains(&wanted)).unwrap_or_else(|| panic!("{output:?}"));
+        assert!(line.ends_with(": connection refused (nothing listens there)"), "{output:?}");
+    }
+    assert!(output.code == Some(0) && output.stdout.contains("\nhealthy: http://127.0.0.1:40000/: 200"), "{output:?}");
 }
 
 /// A server that speaks and does not read is waited for, and costs no processor time.
