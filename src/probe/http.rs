@@ -114,7 +114,7 @@ impl Http {
                 }
                 Redirect::Elsewhere(to) => {
                     let to: String = to.chars().take(200).collect();
-                    return Outcome::well(format!("{status}{via}, which leads to {to}, and was not followed"));
+                    return self.searched(format!("{status}{via}, which leads to {to}, and was not followed"));
                 }
                 Redirect::Wrong => return Outcome::ill(format!("{status}{via}, with a Location that is no URL")),
             }
@@ -123,11 +123,16 @@ impl Http {
             let redirect = if (300..400).contains(&status) { " (redirects are not followed)" } else { "" };
             return Outcome::ill(with_output(&format!("{status}{via}{redirect}"), &self.output));
         }
+        self.searched(format!("{status}{via}"))
+    }
+
+    /// The outcome of a status that is right.
+    fn searched(&self, said: String) -> Outcome {
         match &self.probe.body {
             Some(wanted) if !self.found => {
-                Outcome::ill(with_output(&format!("{status}{via}, but without '{wanted}' in the body"), &self.output))
+                Outcome::ill(with_output(&format!("{said}, but without '{wanted}' in the body"), &self.output))
             }
-            _ => Outcome::well(format!("{status}{via}")),
+            _ => Outcome::well(said),
         }
     }
 
@@ -269,6 +274,24 @@ mod tests {
                 "{status} {location}"
             );
         }
+    }
+
+    #[test]
+    fn the_body_is_searched_where_a_redirect_is_the_answer() {
+        let of = |body: &str, head: bool| {
+            let mut http = http("http://localhost/", Some("ready"));
+            let location = "Location: http://login.example/";
+            if head {
+                http.response = Response::to("HEAD");
+            }
+            let answer = format!("HTTP/1.1 302 x\r\n{location}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+            http.feed(answer.as_bytes()).map(|outcome| (outcome.well, outcome.text))
+        };
+        let said = "302, which leads to http://login.example/, and was not followed";
+        assert_eq!(of("is ready", false), Some((true, said.to_owned())));
+        assert_eq!(of("", false), Some((false, format!("{said}, but without 'ready' in the body"))));
+        assert_eq!(of("no", false), Some((false, format!("{said}, but without 'ready' in the body: no"))));
+        assert_eq!(of("", true), Some((false, format!("{said}, but without 'ready' in the body"))));
     }
 
     #[test]
