@@ -86,14 +86,16 @@ fn run(probe: &Probe, inside: Inside) -> Outcome {
     };
     let mut is_connected = false;
     loop {
-        match exchange.advance() {
-            Progress::Over(outcome) => return outcome,
-            Progress::More => {}
-            Progress::Waiting => exchange.wait(),
-        }
+        let progress = exchange.advance();
+        // Before it waits for the answer: the time for the connection is over.
         if !is_connected && exchange.is_connected() {
             is_connected = true;
             inside.begins();
+        }
+        match progress {
+            Progress::Over(outcome) => return outcome,
+            Progress::More => {}
+            Progress::Waiting => exchange.wait(),
         }
     }
 }

@@ -13,6 +13,7 @@ pub(super) struct Exchange {
     connection: Connection,
     secure: Secure,
     dialogue: Dialogue,
+    awaits_settings: bool,
 }
 
 #[derive(Debug)]
@@ -42,7 +43,8 @@ impl Exchange {
         };
         let nowhere = Endpoint::Tcp(Vec::new());
         let at = probe.target.endpoint().unwrap_or(&nowhere);
-        Ok(Exchange { connection: Connection::new(at, notice), secure, dialogue })
+        let awaits_settings = probe.awaits_settings;
+        Ok(Exchange { connection: Connection::new(at, notice), secure, dialogue, awaits_settings })
     }
 
     /// Does what can be done now.
@@ -101,8 +103,8 @@ impl Exchange {
     }
 
     pub(super) fn is_connected(&self) -> bool {
-        let begins = self.dialogue.has_begun() || !matches!(self.dialogue, Dialogue::Grpc(_));
-        self.connection.is_connected() && self.secure.is_open() && begins
+        let has_settings = self.dialogue.has_begun() || !self.awaits_settings;
+        self.connection.is_connected() && self.secure.is_open() && has_settings
     }
 
     pub(super) fn is_announced(&self) -> bool {

@@ -12,6 +12,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+/// 127.0.0.1, which goward takes for a name, and asks by a process of its own; the C library needs no name server for it.
+const BY_NAME: &str = "0x7f000001";
+
 /// A port at which nobody listens, and which nobody else can take.
 struct Port(OwnedFd);
 
@@ -256,6 +259,29 @@ sys.stdin.read()
     let [0.0, user, 0.0, system] = times[..] else { panic!("{output:?}") };
     // The arithmetic of a debug build takes its time, but never half of what there is.
     assert!(user + system < 3.0, "{user} s and {system} s: {output:?}");
+}
+
+/// What a gRPC server sends first is its answer, not its connection.
+#[test]
+fn the_limit_of_a_connection_ends_before_the_request() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            thread::sleep(Duration::from_millis(500));
+            // SETTINGS; `:status` 200 and the type; SERVING; grpc-status 0.
+            let _ = stream.write_all(b"\0\0\0\x04\0\0\0\0\0\0\0\x14\x01\x04\0\0\0\x01\x88\x0f\x10\x10application/grpc");
+            let _ = stream.write_all(b"\0\0\x07\0\0\0\0\0\x01\0\0\0\0\x02\x08\x01");
+            let _ = stream.write_all(b"\0\0\x0f\x01\x05\0\0\0\x01\0\x0bgrpc-status\x010");
+            let _ = std::io::copy(&mut stream, &mut std::io::sink());
+        }
+    });
+    for host in ["127.0.0.1", BY_NAME] {
+        let target = format!("grpc://{host}:{port}");
+        says(&["--connect-timeout=300ms", "--timeout=9s", &target], 0, "SERVING");
+        says(&["--connect-timeout=300ms", "--timeout=400ms", &target], 1, "no answer within 400ms\n");
+    }
 }
 
 #[cfg(not(feature = "tls"))]
