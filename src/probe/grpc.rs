@@ -4,8 +4,8 @@
 //! HTTP/2 client would be forty times the code: this one has one stream, allows no dynamic header table, and needs no flow
 //! control, because the answer is smaller than the window that every connection begins with.
 
-use super::{Stage, USER_AGENT, hpack, printable};
-use crate::encoded::decoded;
+use super::{Stage, USER_AGENT, hpack};
+use crate::encoded::{decoded, printable};
 use crate::http::begins_as_tls;
 
 /// Header fields of HTTP/1 that HTTP/2 has a number for.

@@ -112,6 +112,7 @@ impl Http {
             Some(status) => {
                 Outcome::ill(format!("{status}, but the connection was closed in the middle of the response"))
             }
+            None if self.raw > 0 => Outcome::ill("the connection was closed in the middle of the response"),
             None => Outcome::ill("the connection was closed without a response"),
         }
     }
@@ -249,7 +250,11 @@ mod tests {
         let mut cut = http("http://localhost/", None);
         assert_eq!(cut.feed(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx"), None);
         assert_eq!(cut.closed(), Outcome::ill("200, but the connection was closed in the middle of the response"));
-        assert!(!http("http://localhost/", None).closed().well);
+        let none = "the connection was closed without a response";
+        assert_eq!(http("http://localhost/", None).closed(), Outcome::ill(none));
+        let mut half = http("http://localhost/", None);
+        assert_eq!(half.feed(b"HTTP/1.1 200 OK\r\nConte"), None);
+        assert_eq!(half.closed(), Outcome::ill("the connection was closed in the middle of the response"));
         let mut until_closed = http("http://localhost/", None);
         assert_eq!(until_closed.feed(b"HTTP/1.1 200 OK\r\n\r\nx"), None);
         assert!(until_closed.closed().well);

@@ -71,7 +71,7 @@ fn waiting_has_an_end() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let target = format!("http://{}/", silent.local_addr().unwrap());
     let began = Instant::now();
-    says(&["--wait=500ms", "--timeout=20s", &target], 1, "no answer within ");
+    says(&["--wait=500ms", "--timeout=20s", &target], 1, "no answer within 500ms\n");
     assert!(began.elapsed() < Duration::from_secs(10));
 }
 
@@ -180,6 +180,8 @@ fn a_connection_has_a_limit_of_its_own() {
     let began = Instant::now();
     says(&["--connect-timeout=300ms", "--timeout=20s", &target], 1, "no answer within 300ms, without a connection");
     assert!(began.elapsed() < Duration::from_secs(8));
+    let target = format!("tcp://{BY_NAME}:{}", address.port());
+    says(&["--timeout=300ms", &target], 1, "no answer within 300ms, without a connection\n");
     // A connection that stands has all of the time.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let target = format!("http://{}/", silent.local_addr().unwrap());
