@@ -165,6 +165,8 @@ pub struct Probe {
     pub body: Option<String>,
     /// Of TLS.
     pub tls: Tls,
+    /// Of gRPC: there is a connection once the server has sent its SETTINGS, as grpc_health_probe has it.
+    pub awaits_settings: bool,
 }
 
 /// How TLS is spoken. Without anything here any certificate will do, as for the kubelet.
@@ -233,6 +235,7 @@ impl Probe {
             follows_redirects: true,
             body: None,
             tls: Tls::default(),
+            awaits_settings: false,
         }
     }
 }

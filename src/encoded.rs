@@ -1,4 +1,5 @@
-//! Bytes as they are written to get through where only text does: base 64, and codes such as `%0A` and `=0A`. Pure.
+//! Bytes as they are written to get through where only text does: base 64, and codes such as `%0A` and `=0A`; and text as it may be
+//! shown. Pure.
 
 /// Base 64 (RFC 4648), digit by digit.
 #[derive(Default)]
@@ -37,4 +38,15 @@ pub fn decoded(text: &[u8], mark: u8) -> Vec<u8> {
         rest = after.get(if code.is_some() { 2 } else { 0 }..).unwrap_or_default();
     }
     decoded
+}
+
+/// What may stand for this character in one line of a terminal or a log, where others have written it: nothing that moves a cursor,
+/// and nothing that makes a text look as if it were in another order.
+pub fn printable(c: char) -> char {
+    match c {
+        '\t' => ' ',
+        c if c.is_control() => '\u{fffd}',
+        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '\u{fffd}',
+        c => c,
+    }
 }

@@ -9,6 +9,9 @@ const LINE_ROOM: usize = 8 * 1024;
 const HEADERS: usize = 100;
 const MOST_HEADERS: usize = 1000;
 
+/// Section 5.1 and 5.2: no blank before the colon, no line that goes on, no control characters.
+const BROKEN_FIELD: &str = "HTTP/1 with a broken header field";
+
 /// One answer, as far as it has come.
 #[derive(Debug)]
 pub struct Response {
@@ -133,6 +136,9 @@ impl Response {
         let head = match head {
             Ok(head) => head?,
             Err(httparse::Error::TooManyHeaders) => return Err("more than 1000 header fields"),
+            Err(httparse::Error::HeaderName | httparse::Error::HeaderValue | httparse::Error::NewLine) => {
+                return Err(BROKEN_FIELD);
+            }
             Err(_) => return Err("not HTTP/1"),
         };
         self.kept.clear();
@@ -150,7 +156,7 @@ impl Response {
     /// A server may send heads and trailers without end, and no body.
     fn count(&mut self, bytes: usize) -> Result<(), &'static str> {
         self.heads += bytes;
-        if self.heads < HEAD_ROOM { Ok(()) } else { Err("a head without an end") }
+        if self.heads < HEAD_ROOM { Ok(()) } else { Err("more than 64 KiB of header fields") }
     }
 
     /// A line between chunks, or a trailer.
@@ -259,8 +265,10 @@ fn understand(response: &httparse::Response<'_, '_>) -> Result<Head, &'static st
             codings.extend(parts().filter(|part| !part.is_empty()));
         } else if header.name.eq_ignore_ascii_case("content-length") {
             for part in parts() {
-                let digits = !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
-                let number = part.parse::<u64>().ok().filter(|_| digits).ok_or("a Content-Length that is no number")?;
+                if part.is_empty() || !part.bytes().all(|byte| byte.is_ascii_digit()) {
+                    return Err("a Content-Length that is no number");
+                }
+                let number = part.parse::<u64>().map_err(|_| "a Content-Length that is too large")?;
                 if length.replace(number).is_some_and(|before| before != number) {
                     return Err("two values of Content-Length");
                 }
@@ -340,9 +348,12 @@ mod tests {
         for piece in [1, 1000, 1 << 20] {
             let of = |text: String| read(text.as_bytes(), piece).map(|(_, body, _)| body);
             assert_eq!(of(hints.repeat(1000) + end), Ok(b"ok".to_vec()), "in pieces of {piece}");
-            assert_eq!(of(hints.repeat(2000) + end), Err("a head without an end"));
+            assert_eq!(of(hints.repeat(2000) + end), Err("more than 64 KiB of header fields"));
             assert_eq!(of(chunked.to_owned() + &"A: b\r\n".repeat(5000) + "\r\n"), Ok(b"ok".to_vec()));
-            assert_eq!(of(chunked.to_owned() + &"A: b\r\n".repeat(20_000) + "\r\n"), Err("a head without an end"));
+            assert_eq!(
+                of(chunked.to_owned() + &"A: b\r\n".repeat(20_000) + "\r\n"),
+                Err("more than 64 KiB of header fields")
+            );
         }
     }
 
@@ -365,7 +376,9 @@ mod tests {
         }
         assert_eq!(of(CHUNKED, "A\r\n0123456789\r\n0\r\n\r\n"), good("0123456789"));
         // Section 6.3: lengths that differ, or are no numbers; the same twice is one.
-        for wrong in ["+2", "-2", "2a", "", "0x2", "2 2", "99999999999999999999"] {
+        let large = of("Content-Length: 99999999999999999999", "ok");
+        assert_eq!(large, Err("a Content-Length that is too large"));
+        for wrong in ["+2", "-2", "2a", "", "0x2", "2 2", "99999999999999999999a"] {
             assert_eq!(
                 of(&format!("Content-Length: {wrong}"), "ok"),
                 Err("a Content-Length that is no number"),
@@ -385,9 +398,10 @@ mod tests {
         assert_eq!(twice, Err("a Transfer-Encoding in which chunked is not the last"));
         assert_eq!(of("Content-Length: 1\r\nTransfer-Encoding: gzip", "ok"), Ok((false, "ok".to_owned())));
         // Section 5.1 and 5.2: no blank before the colon, no line that goes on.
-        for wrong in ["A : b", "A: b\r\n c: d", ": b", "A b"] {
-            assert_eq!(of(wrong, ""), Err("not HTTP/1"), "{wrong}");
+        for wrong in ["A : b", "A: b\r\n c: d", ": b", "A b", "A: \0", "A: b\rc", "A\0: b"] {
+            assert_eq!(of(wrong, ""), Err(BROKEN_FIELD), "{wrong:?}");
         }
+        assert_eq!(of("A:b\r\nB:\r\nContent-Length: 2", "ok"), good("ok"));
     }
 
     #[test]

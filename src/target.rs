@@ -64,8 +64,11 @@ impl Target {
             let Some(rest) = text.strip_prefix(scheme) else { continue };
             let url = url(rest, None, tls).map_err(wrong)?;
             let service = url.path.strip_prefix('/').unwrap_or_default();
-            if service.contains(['/', '?']) || service.len() > 255 {
+            if service.contains(['/', '?']) {
                 return Err(wrong("a service's name has no / and no ?".into()));
+            }
+            if service.len() > 255 {
+                return Err(wrong("a service's name has at most 255 bytes".into()));
             }
             return Ok(Target::Grpc(url));
         }
@@ -577,6 +580,8 @@ mod tests {
             assert!(Target::parse(text).unwrap_err().contains(said), "{text}");
         }
         assert!(Target::parse(&format!("unix:/{}", "x".repeat(107))).is_err());
+        let service = |length| Target::parse(&format!("grpc://localhost:1/{}", "x".repeat(length)));
+        assert!(service(256).unwrap_err().contains("at most 255 bytes") && service(255).is_ok());
     }
 
     proptest! {

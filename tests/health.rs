@@ -741,7 +741,7 @@ fn a_server_that_answers_nonsense_is_never_healthy() {
     for (path, options, said) in [
         ("garbage", &[][..], "not HTTP/1"),
         ("half", &[], "200, but the connection was closed in the middle of the response"),
-        ("head", &[], "the connection was closed without a response"),
+        ("head", &[], "the connection was closed in the middle of the response"),
         ("closed", &[], "the connection was closed without a response"),
         ("silent", &["--timeout=300ms"], "no answer within 300ms"),
         ("drip", &["--timeout=300ms"], "no answer within 300ms"),

@@ -50,6 +50,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "cli",
             "commands/run",
             "elf",
+            "encoded",
             "exec",
             "goenv",
             "gzip",

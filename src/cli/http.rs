@@ -99,6 +99,7 @@ impl HttpWords {
             status: if self.status.is_empty() { default.status } else { self.status },
             body: self.body,
             tls: Tls { ca: self.tls.ca, identity, server_name: self.tls.server_name },
+            awaits_settings: default.awaits_settings,
             target: default.target,
         })
     }

@@ -194,6 +194,7 @@ fn probing(given: &Given) -> Result<Probing, String> {
         probe: Probe {
             headers,
             tls: Tls { ca, identity, server_name: given.text("tls-server-name").map(str::to_owned) },
+            awaits_settings: true,
             ..Probe::of(target)
         },
         timeout: rpc_timeout,

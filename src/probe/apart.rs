@@ -16,10 +16,15 @@ const UNCONNECTED: u8 = 1;
 const NO_RESPONSE: u8 = 2;
 const NOT_WELL: u8 = 3;
 
+/// What such a process says before its outcome, which begins with neither: the name has been looked up; there is a connection.
+const LOOKED_UP: u8 = 2;
+const CONNECTED: u8 = 3;
+
 #[derive(Debug)]
 pub(super) struct Apart {
     helper: Helper,
     is_tls: bool,
+    name: Option<String>,
 }
 
 impl Apart {
@@ -34,8 +39,8 @@ impl Apart {
             };
             (code, outcome.text.into_bytes())
         });
-        let is_tls = probe.target.is_tls();
-        helper.map(|helper| Apart { helper, is_tls }).map_err(|refused| Outcome::ill(refused.to_string()))
+        let (is_tls, name) = (probe.target.is_tls(), probe.target.name().map(str::to_owned));
+        helper.map(|helper| Apart { helper, is_tls, name }).map_err(|refused| Outcome::ill(refused.to_string()))
     }
 
     pub(super) fn pid(&self) -> i32 {
@@ -44,12 +49,16 @@ impl Apart {
 
     /// The other process says so.
     pub(super) fn is_connected(&mut self) -> bool {
-        let _ = self.helper.said();
-        self.helper.has_begun()
+        self.has_said(CONNECTED)
+    }
+
+    fn has_said(&mut self, what: u8) -> bool {
+        self.helper.said().iter().take_while(|byte| is_mark(**byte)).any(|byte| *byte == what)
     }
 
     pub(super) fn ended(mut self, status: Status) -> Outcome {
-        let text = String::from_utf8_lossy(self.helper.said()).into_owned();
+        let said: Vec<u8> = self.helper.said().iter().copied().skip_while(|byte| is_mark(*byte)).collect();
+        let text = String::from_utf8_lossy(&said).into_owned();
         match status {
             Status::Code(WELL) => Outcome::well(text),
             Status::Code(UNCONNECTED) => Outcome::unconnected(text),
@@ -63,10 +72,21 @@ impl Apart {
     pub(super) fn give_up(mut self, text: String) -> Outcome {
         let is_connected = self.is_connected();
         let _ = process::send(self.pid(), Signal::KILL);
+        if is_connected {
+            return Outcome::ill(text);
+        }
+        let is_looked_up = self.has_said(LOOKED_UP);
         // It does not say whether there was one before TLS.
-        let missing = if self.is_tls { "without a connection by TLS" } else { "without a connection" };
-        if is_connected { Outcome::ill(text) } else { Outcome::unconnected(format!("{text}, {missing}")) }
+        Outcome::unconnected(match &self.name {
+            Some(name) if !is_looked_up => format!("{text}: no name server has answered for '{name}' yet"),
+            _ if self.is_tls => format!("{text}, without a connection by TLS"),
+            _ => format!("{text}, without a connection"),
+        })
     }
+}
+
+fn is_mark(byte: u8) -> bool {
+    matches!(byte, LOOKED_UP | CONNECTED)
 }
 
 /// In the process: to the end. Whoever has started it ends it when it takes too long.
@@ -79,6 +99,7 @@ fn run(probe: &Probe, inside: Inside) -> Outcome {
             Ok(addresses) => *at = Endpoint::Tcp(addresses),
             Err(why) => return Outcome::unconnected(why),
         }
+        inside.says(&[LOOKED_UP]);
     }
     let mut exchange = match Exchange::begin(&probe, Notice::None) {
         Ok(exchange) => exchange,
@@ -86,14 +107,16 @@ fn run(probe: &Probe, inside: Inside) -> Outcome {
     };
     let mut is_connected = false;
     loop {
-        match exchange.advance() {
+        let progress = exchange.advance();
+        // Before it waits for the answer: the time for the connection is over.
+        if !is_connected && exchange.is_connected() {
+            is_connected = true;
+            inside.says(&[CONNECTED]);
+        }
+        match progress {
             Progress::Over(outcome) => return outcome,
             Progress::More => {}
             Progress::Waiting => exchange.wait(),
-        }
-        if !is_connected && exchange.is_connected() {
-            is_connected = true;
-            inside.begins();
         }
     }
 }

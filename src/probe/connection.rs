@@ -7,8 +7,8 @@ use crate::target::Endpoint;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{
-    AddressFamily, MsgFlags, SockFlag, SockType, SockaddrIn, SockaddrIn6, SockaddrLike, UnixAddr, connect, getsockopt,
-    recv, send, socket, sockopt,
+    AddressFamily, MsgFlags, SockFlag, SockType, SockaddrIn, SockaddrIn6, SockaddrLike, SockaddrStorage, UnixAddr,
+    connect, getpeername, getsockname, getsockopt, recv, send, setsockopt, socket, sockopt,
 };
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -158,6 +158,7 @@ impl Connection {
                 State::Connected(_) => return Ok(true),
                 State::Connecting(fd) => match settled(fd) {
                     None => return Ok(false),
+                    Some(Ok(())) if is_own_end(fd) => self.failed(Errno::ECONNREFUSED),
                     Some(Ok(())) => {
                         if let State::Connecting(fd) = std::mem::replace(&mut self.stage, State::Nothing) {
                             // Only TCP's take time.
@@ -171,6 +172,7 @@ impl Connection {
                         return Err(self.failure.take().unwrap_or_else(|| "no address".to_owned()));
                     };
                     match uninterrupted(|| address.open(self.notice, &mut self.announced)) {
+                        Ok((fd, true)) if is_own_end(&fd) => self.failed(Errno::ECONNREFUSED),
                         Ok((fd, true)) => self.stage = State::Connected(address.socket(fd)),
                         Ok((fd, false)) => self.stage = State::Connecting(fd),
                         // A Unix socket whose queue is full; nobody tells when it no longer is.
@@ -259,6 +261,24 @@ fn settled(fd: &OwnedFd) -> Option<nix::Result<()>> {
             Err(errno) => Err(errno),
         }),
     }
+}
+
+/// Whether both ends of a connection are this socket: where nobody listens at a port of ip_local_port_range the kernel may choose that
+/// port for the socket that connects to it, and then TCP opens from both sides at once. What is closed now leaves the port free at
+/// once, for the server that is to come.
+fn is_own_end(fd: &OwnedFd) -> bool {
+    let here = getsockname::<SockaddrStorage>(fd.as_raw_fd());
+    let there = getpeername::<SockaddrStorage>(fd.as_raw_fd());
+    let is_own = here.is_ok_and(|here| is_tcp(&here) && there == Ok(here));
+    if is_own {
+        let _ = setsockopt(fd, sockopt::Linger, &libc::linger { l_onoff: 1, l_linger: 0 });
+    }
+    is_own
+}
+
+/// A Unix socket that has connected has no name, and neither may the other one.
+fn is_tcp(address: &SockaddrStorage) -> bool {
+    matches!(address.family(), Some(AddressFamily::Inet | AddressFamily::Inet6))
 }
 
 fn words(errno: Errno) -> String {

@@ -13,6 +13,7 @@ pub(super) struct Exchange {
     connection: Connection,
     secure: Secure,
     dialogue: Dialogue,
+    awaits_settings: bool,
 }
 
 #[derive(Debug)]
@@ -42,7 +43,8 @@ impl Exchange {
         };
         let nowhere = Endpoint::Tcp(Vec::new());
         let at = probe.target.endpoint().unwrap_or(&nowhere);
-        Ok(Exchange { connection: Connection::new(at, notice), secure, dialogue })
+        let awaits_settings = probe.awaits_settings;
+        Ok(Exchange { connection: Connection::new(at, notice), secure, dialogue, awaits_settings })
     }
 
     /// Does what can be done now.
@@ -65,10 +67,10 @@ impl Exchange {
             Dialogue::Http(http) => &mut http.out,
             Dialogue::Grpc(call) => &mut call.out,
         };
-        // Where it cannot be sent there may be an answer all the same.
+        // Where it cannot be sent there may be an answer all the same; and what has come is read, or nobody could wait for more.
         match self.connection.send(self.secure.sealed(out)) {
-            Ok(true) => {}
-            Ok(false) => return Progress::Waiting,
+            Ok(is_sent) if is_sent || self.connection.is_connected() => {}
+            Ok(_) => return Progress::Waiting,
             Err(why) => return Progress::Over(Outcome::unconnected(why)),
         }
         if let Dialogue::None = self.dialogue {
@@ -101,8 +103,8 @@ impl Exchange {
     }
 
     pub(super) fn is_connected(&self) -> bool {
-        let begins = self.dialogue.has_begun() || !matches!(self.dialogue, Dialogue::Grpc(_));
-        self.connection.is_connected() && self.secure.is_open() && begins
+        let has_settings = self.dialogue.has_begun() || !self.awaits_settings;
+        self.connection.is_connected() && self.secure.is_open() && has_settings
     }
 
     pub(super) fn is_announced(&self) -> bool {
@@ -111,7 +113,12 @@ impl Exchange {
 
     /// Waits until something may have happened. Not in PID 1, which hears of it by a signal.
     pub(super) fn wait(&self) {
-        self.connection.wait(self.secure.has_more());
+        let out = match &self.dialogue {
+            Dialogue::None => &Vec::new(),
+            Dialogue::Http(http) => &http.out,
+            Dialogue::Grpc(call) => &call.out,
+        };
+        self.connection.wait(self.secure.has_more(out));
     }
 
     pub(super) fn give_up(self, text: String) -> Outcome {
@@ -228,8 +235,8 @@ mod without_tls {
             true
         }
 
-        pub(super) fn has_more(&self) -> bool {
-            false
+        pub(super) fn has_more(&self, out: &[u8]) -> bool {
+            !out.is_empty()
         }
 
         pub(super) fn unmet(&self) -> Option<&'static str> {
@@ -299,8 +306,9 @@ mod with_tls {
             self.0.as_ref().filter(|client| client.lacks_certificate()).map(|_| crate::tls::NEEDS_CERTIFICATE)
         }
 
-        pub(super) fn has_more(&self) -> bool {
-            self.0.as_ref().is_some_and(|client| !client.out.is_empty())
+        /// Whether something is still to be sent. Before the end of the handshake `out` is not yet.
+        pub(super) fn has_more(&self, out: &[u8]) -> bool {
+            self.0.as_ref().map_or(!out.is_empty(), |client| !client.out.is_empty())
         }
     }
 

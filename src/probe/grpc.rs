@@ -4,8 +4,8 @@
 //! HTTP/2 client would be forty times the code: this one has one stream, allows no dynamic header table, and needs no flow
 //! control, because the answer is smaller than the window that every connection begins with.
 
-use super::{Stage, USER_AGENT, hpack, printable};
-use crate::encoded::decoded;
+use super::{Stage, USER_AGENT, hpack};
+use crate::encoded::{decoded, printable};
 use crate::http::begins_as_tls;
 
 /// Header fields of HTTP/1 that HTTP/2 has a number for.
@@ -27,6 +27,7 @@ const MOST: usize = 256 * 1024;
 mod kind {
     pub(super) const DATA: u8 = 0;
     pub(super) const HEADERS: u8 = 1;
+    pub(super) const PRIORITY: u8 = 2;
     pub(super) const RESET: u8 = 3;
     pub(super) const SETTINGS: u8 = 4;
     pub(super) const PUSH: u8 = 5;
@@ -183,7 +184,7 @@ impl Call {
 
     /// True: the answer is complete.
     fn frame(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Result<bool, String> {
-        if self.in_block != (kind == kind::CONTINUATION) || !is_sound(kind, flags, stream, payload.len()) {
+        if self.in_block != (kind == kind::CONTINUATION) || !is_sound(kind, flags, stream, payload) {
             return Err(NO_HTTP2.to_owned());
         }
         if !std::mem::replace(&mut self.begun, true) && (kind, flags & flag::ACK) != (kind::SETTINGS, 0) {
@@ -231,18 +232,20 @@ impl Call {
     fn block_goes_on(&mut self, flags: u8) -> Result<bool, String> {
         self.in_block = flags & flag::END_HEADERS == 0;
         if self.block.len() > BLOCK {
-            return Err("the headers have no end".to_owned());
+            return Err(format!("more than {} KiB of header fields in one block", BLOCK / 1024));
         }
         if self.in_block {
             return Ok(false);
         }
         let fields = hpack::fields(&self.block).ok_or("unreadable header fields")?;
-        let mut found = Fields::default();
-        for (name, value) in fields {
-            found.take(&name, &value)?;
+        let found = Fields::of(&fields)?;
+        if !self.ends && found.status.is_some() {
+            return Err("grpc-status before the end of the response".to_owned());
         }
         match (&self.http, found.http) {
             (None, None) => return Err("no HTTP status".to_owned()),
+            // RFC 9113, 8.6: there are no other protocols to switch to.
+            (None, Some(status)) if status == "101" => return Err("HTTP status 101, which HTTP/2 forbids".to_owned()),
             // 100 Continue, 103 Early Hints.
             (None, Some(status)) if status.starts_with('1') && !self.ends => return Ok(false),
             (None, status) => (self.http, self.content_type) = (status, found.content_type),
@@ -265,7 +268,7 @@ impl Call {
             None => return Err("no HTTP status".to_owned()),
         }
         match self.content_type.as_deref() {
-            Some(kind) if kind.starts_with("application/grpc") => {}
+            Some(kind) if kind.to_ascii_lowercase().starts_with("application/grpc") => {}
             Some(kind) => return Err(format!("Content-Type {kind}, so this is not a gRPC server")),
             None => return Err("no Content-Type, so this is not a gRPC server".to_owned()),
         }
@@ -305,6 +308,22 @@ struct Fields {
 }
 
 impl Fields {
+    /// Those of a whole block. RFC 9113, 8.2.1 and 8.3: names in small letters, and `:status` first, the only one of its kind.
+    fn of(fields: &[hpack::Field]) -> Result<Fields, String> {
+        let (mut found, mut is_regular) = (Fields::default(), false);
+        for (name, value) in fields {
+            if name.starts_with(b":") && (is_regular || name != b":status") {
+                return Err("a field whose name begins with a colon, in a wrong place".to_owned());
+            }
+            if name.iter().any(u8::is_ascii_uppercase) {
+                return Err("the name of a field in capitals, which HTTP/2 forbids".to_owned());
+            }
+            is_regular = !name.starts_with(b":");
+            found.take(name, value)?;
+        }
+        Ok(found)
+    }
+
     fn take(&mut self, name: &[u8], value: &[u8]) -> Result<(), String> {
         let (field, value) = match name {
             b":status" => (&mut self.http, words(value)),
@@ -326,16 +345,27 @@ fn words(bytes: &[u8]) -> String {
 }
 
 /// What RFC 9113 says of the sizes and streams of frames that a server sends. There is one stream, and no other was begun.
-fn is_sound(kind: u8, flags: u8, stream: u32, length: usize) -> bool {
+fn is_sound(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> bool {
+    let length = payload.len();
     match kind {
         kind::DATA | kind::HEADERS | kind::CONTINUATION => stream == 1,
         kind::RESET => stream == 1 && length == 4,
         kind::SETTINGS if flags & flag::ACK != 0 => stream == 0 && length == 0,
-        kind::SETTINGS => stream == 0 && length.is_multiple_of(6),
+        kind::SETTINGS => stream == 0 && length.is_multiple_of(6) && payload.chunks(6).all(is_setting),
+        kind::PRIORITY => stream != 0 && length == 5,
         kind::PING => stream == 0 && length == 8,
         kind::GO_AWAY => stream == 0 && length >= 8,
-        kind::WINDOW_UPDATE => stream <= 1 && length == 4,
+        kind::WINDOW_UPDATE => stream <= 1 && payload.try_into().is_ok_and(|by| u32::from_be_bytes(by) << 1 != 0),
         // PUSH_PROMISE is refused, and what is yet to be invented is ignored.
+        _ => true,
+    }
+}
+
+/// Section 6.5.2: a window has 31 bits, and a frame from 2^14 to 2^24 - 1 bytes.
+fn is_setting(setting: &[u8]) -> bool {
+    match *setting {
+        [0, 4, first, ..] => first < 0x80,
+        [0, 5, a, b, c, d] => (1 << 14..1 << 24).contains(&u32::from_be_bytes([a, b, c, d])),
         _ => true,
     }
 }
@@ -392,6 +422,8 @@ fn serving(mut message: &[u8]) -> Option<u64> {
     while !message.is_empty() {
         match varint(&mut message)? {
             0x08 => status = varint(&mut message)?,
+            // There is no field number 0.
+            0..8 => return None,
             // Fields of later versions.
             tag => {
                 let skip = match tag & 7 {
@@ -468,6 +500,8 @@ mod tests {
             (b"", &ok, Err("UNKNOWN")),
             (b"\x08\x03", &ok, Err("SERVICE_UNKNOWN")),
             (b"\x08", &ok, Err("unreadable")),
+            (b"\0\0\x08\x01", &ok, Err("unreadable")),
+            (b"\x08\x01\x10\0", &ok, Ok(())),
             (b"\x08\x01", &[("grpc-status", "13")], Err("grpc-status 13 (INTERNAL)")),
             (
                 b"",
@@ -494,7 +528,8 @@ mod tests {
         let mut bytes = Vec::new();
         frame(&mut bytes, kind::SETTINGS, 0, 0, &[]);
         for (kind, flags, payload) in frames {
-            let stream = u32::from(matches!(*kind, kind::DATA | kind::HEADERS | kind::CONTINUATION | kind::RESET));
+            let of_stream = [kind::DATA, kind::HEADERS, kind::PRIORITY, kind::CONTINUATION, kind::RESET];
+            let stream = u32::from(of_stream.contains(kind));
             frame(&mut bytes, *kind, *flags, stream, payload);
         }
         let mut other = Call::new("localhost:1", "", false, &[]);
@@ -508,7 +543,7 @@ mod tests {
     #[test]
     fn only_what_ends_the_call_says_how_it_went() {
         use flag::{ACK, END_HEADERS, END_STREAM};
-        use kind::{CONTINUATION, DATA, GO_AWAY, HEADERS, PING, PUSH, RESET, SETTINGS, WINDOW_UPDATE};
+        use kind::{CONTINUATION, DATA, GO_AWAY, HEADERS, PING, PRIORITY, PUSH, RESET, SETTINGS, WINDOW_UPDATE};
         const LAST: u8 = END_HEADERS | END_STREAM;
         let serving = b"\0\0\0\0\x02\x08\x01".as_slice();
         let (head, zero) = (block(&HEAD), block(&[("grpc-status", "0")]));
@@ -523,19 +558,46 @@ mod tests {
         let of = |fields: &[(&str, &str)]| block(fields);
         let html = of(&[(":status", "200"), ("content-type", "text/html")]);
         let no_type = of(&[(":status", "200")]);
+        let more = of(&[("a", "b")]);
         let proto = of(&[(":status", "200"), ("content-type", "application/grpc+proto")]);
         let (twice, upper) = (of(&[("grpc-status", "0"), ("grpc-status", "0")]), of(&[("Grpc-Status", "0")]));
         let (status_again, unavailable) = (of(&[(":status", "200"), ("grpc-status", "0")]), of(&[(":status", "503")]));
         assert_eq!(said(&[(HEADERS, END_HEADERS, &proto), data, end]), Ok(()));
+        let capitals = of(&[(":status", "200"), ("content-type", "Application/GRPC")]);
+        assert_eq!(said(&[(HEADERS, END_HEADERS, &capitals), data, end]), Ok(()), "a type in capitals is the same");
+        let priority: (u8, u8, &[u8]) = (PRIORITY, 0, &[0, 0, 0, 0, 1]);
+        let largest: (u8, u8, &[u8]) = (SETTINGS, 0, &[0, 4, 0x7f, 0xff, 0xff, 0xff, 0, 5, 0, 0xff, 0xff, 0xff]);
+        assert_eq!(said(&[good, priority, largest, data, end]), Ok(()));
+        let switching = of(&[(":status", "101")]);
+        let late = of(&[("content-type", "application/grpc"), (":status", "200")]);
+        // content-length of the static table, and then :status of it; :method, which is a request's.
+        let (late_static, of_request) = ([0x9c, 0x88].as_slice(), [0x88, 0x82].as_slice());
+        let long = of(&[("x", "a".repeat(100).as_str()); 90]);
         for (frames, wanted) in [
-            (vec![(HEADERS, END_HEADERS, both.as_slice()), (DATA, END_STREAM, serving)], "no grpc-status at the end"),
-            (vec![(HEADERS, END_HEADERS, both.as_slice()), data, (HEADERS, LAST, &[])], "no grpc-status at the end"),
-            (vec![good, data, (HEADERS, LAST, upper.as_slice())], "no grpc-status at the end"),
+            (vec![(HEADERS, END_HEADERS, both.as_slice()), (DATA, END_STREAM, serving)], "grpc-status before the end"),
+            (vec![(HEADERS, END_HEADERS, both.as_slice()), data, end], "grpc-status before the end"),
+            (vec![good, (DATA, END_STREAM, serving)], "no grpc-status at the end"),
+            (vec![good, data, (HEADERS, LAST, &[])], "no grpc-status at the end"),
+            (vec![good, data, (HEADERS, LAST, upper.as_slice())], "in capitals"),
+            (
+                vec![(HEADERS, END_HEADERS, switching.as_slice()), good, data, end],
+                "HTTP status 101, which HTTP/2 forbids",
+            ),
+            (vec![(HEADERS, END_HEADERS, late.as_slice()), data, end], "begins with a colon"),
+            (vec![(HEADERS, END_HEADERS, late_static), data, end], "begins with a colon"),
+            (vec![(HEADERS, END_HEADERS, of_request), data, end], "begins with a colon"),
+            (vec![(HEADERS, END_HEADERS, long.as_slice()), data, end], "more than 8 KiB of header fields"),
+            (vec![good, (WINDOW_UPDATE, 0, &[0, 0, 0, 0]), data, end], "not HTTP/2"),
+            (vec![good, (WINDOW_UPDATE, 0, &[0x80, 0, 0, 0]), data, end], "not HTTP/2"),
+            (vec![good, (PRIORITY, 0, &[0, 0, 0, 0]), data, end], "not HTTP/2"),
+            (vec![good, (SETTINGS, 0, &[0, 4, 0xff, 0xff, 0xff, 0xff]), data, end], "not HTTP/2"),
+            (vec![good, (SETTINGS, 0, &[0, 5, 0, 0, 0, 1]), data, end], "not HTTP/2"),
             (
                 vec![(HEADERS, END_HEADERS, unavailable.as_slice()), data, (HEADERS, LAST, status_again.as_slice())],
                 "a second :status",
             ),
-            (vec![good, data, (HEADERS, END_HEADERS, zero.as_slice()), end], "in the middle"),
+            (vec![good, data, (HEADERS, END_HEADERS, zero.as_slice()), end], "grpc-status before the end"),
+            (vec![good, data, (HEADERS, END_HEADERS, more.as_slice()), end], "in the middle"),
             (vec![good, data, (HEADERS, LAST, twice.as_slice())], "grpc-status twice"),
             (vec![(HEADERS, LAST, both.as_slice())], "an empty response"),
             (vec![(HEADERS, END_HEADERS, html.as_slice()), data, end], "Content-Type text/html"),

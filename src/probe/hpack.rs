@@ -1,6 +1,7 @@
 //! Header fields of HTTP/2 (HPACK, RFC 7541), as far as a client needs that allows no dynamic table. Pure.
 
-/// A header field: its name, or the number of a name that nobody here asks for; its value.
+/// A header field: its name and its value. The names of the static table that nobody here asks for are left out, but for the colon
+/// of those that only a request has.
 pub(crate) type Field = (Vec<u8>, Vec<u8>);
 
 /// The fields of the static table whose values matter: `:status`, numbers 8 to 14.
@@ -60,7 +61,7 @@ pub(crate) fn fields(block: &[u8]) -> Option<Vec<Field>> {
         match first {
             0x80.. => match integer(&mut rest, 7)? {
                 index @ 8..=14 => fields.push((b":status".to_vec(), STATUS.get(index - 8)?.to_vec())),
-                1..=STATIC => {}
+                index @ 1..=STATIC => fields.push((of_static(index), Vec::new())),
                 _ => return None,
             },
             // The size of the dynamic table, which stays 0.
@@ -71,7 +72,7 @@ pub(crate) fn fields(block: &[u8]) -> Option<Vec<Field>> {
                     0 => string(&mut rest)?,
                     8..=14 => b":status".to_vec(),
                     CONTENT_TYPE => b"content-type".to_vec(),
-                    1..=STATIC => Vec::new(),
+                    index @ 1..=STATIC => of_static(index),
                     _ => return None,
                 };
                 fields.push((name, string(&mut rest)?));
@@ -79,6 +80,11 @@ pub(crate) fn fields(block: &[u8]) -> Option<Vec<Field>> {
         }
     }
     Some(fields)
+}
+
+/// What is left of a name of the static table.
+fn of_static(index: usize) -> Vec<u8> {
+    if index < 8 { b":".to_vec() } else { Vec::new() }
 }
 
 fn take(rest: &mut &[u8]) -> Option<u8> {

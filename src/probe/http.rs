@@ -4,7 +4,7 @@ use super::redirect::{REDIRECTS, Redirect};
 use super::{OUTPUT, Outcome, USER_AGENT, with_output};
 use crate::config::Probe;
 use crate::http::Response;
-use crate::target::Url;
+use crate::target::{Target, Url};
 
 /// So much of an answer's body is read, and so much where something is looked for in it.
 const BODY: usize = 64 * 1024;
@@ -16,8 +16,9 @@ pub(crate) struct Http {
     pub(super) out: Vec<u8>,
     pub(super) probe: Probe,
     pub(super) url: Url,
-    /// How many redirects led here.
+    /// How many redirects led here; and whether they led to another port, or out of TLS.
     redirects: u8,
+    has_moved: bool,
     response: Response,
     found: bool,
     /// The beginning of the body, for the outcome; and the end of what was searched.
@@ -50,6 +51,7 @@ impl Http {
             probe: probe.clone(),
             url: url.clone(),
             redirects: 0,
+            has_moved: false,
             response: Response::to(&probe.method),
             found: probe.body.is_none(),
             output: Vec::new(),
@@ -73,10 +75,20 @@ impl Http {
         self.output.extend_from_slice(body.get(..room).unwrap_or_default());
         self.search(&body);
         let status = self.response.status()?;
-        let most = if self.probe.body.is_some() { SEARCHED } else { BODY };
-        // A wrong status is one whatever follows, but its first words tell why.
-        let enough = self.response.is_whole() || self.read >= if self.probe.accepts(status) { most } else { OUTPUT };
-        enough.then(|| self.verdict(status))
+        self.has_enough(status).then(|| self.verdict(status))
+    }
+
+    /// Whether nothing that may still come changes what is made of the answer.
+    fn has_enough(&self, status: u16) -> bool {
+        let most = match self.redirect() {
+            // What it says beside its Location is read by nobody.
+            Some(Redirect::Follow { .. }) => OUTPUT,
+            // A wrong status is one whatever follows, but its first words tell why.
+            _ if !self.probe.accepts(status) => OUTPUT,
+            _ if self.probe.body.is_some() => SEARCHED,
+            _ => BODY,
+        };
+        self.response.is_whole() || self.read >= most
     }
 
     /// Whether what is wanted is in the body, or across the end of what came before and this.
@@ -100,21 +112,26 @@ impl Http {
             Some(status) => {
                 Outcome::ill(format!("{status}, but the connection was closed in the middle of the response"))
             }
+            None if self.raw > 0 => Outcome::ill("the connection was closed in the middle of the response"),
             None => Outcome::ill("the connection was closed without a response"),
         }
     }
 
     fn verdict(&self, status: u16) -> Outcome {
-        let via = if self.redirects > 0 { format!(" (redirected to {})", self.url.path) } else { String::new() };
+        let via = match self.redirects {
+            0 => String::new(),
+            _ if self.has_moved => format!(" (redirected to {})", Target::Http(self.url.clone())),
+            _ => format!(" (redirected to {})", self.url.path),
+        };
         if let Some(redirect) = self.redirect() {
             match redirect {
                 // It has been, often enough.
                 Redirect::Follow { .. } => {
-                    return Outcome::ill(format!("{status}{via}, after {REDIRECTS} redirects"));
+                    return Outcome::ill(format!("{status}{via}: the tenth redirect, which is not followed"));
                 }
                 Redirect::Elsewhere(to) => {
                     let to: String = to.chars().take(200).collect();
-                    return Outcome::well(format!("{status}{via}, which leads to {to}, and was not followed"));
+                    return self.searched(format!("{status}{via}, which leads to {to}, and was not followed"));
                 }
                 Redirect::Wrong => return Outcome::ill(format!("{status}{via}, with a Location that is no URL")),
             }
@@ -123,23 +140,35 @@ impl Http {
             let redirect = if (300..400).contains(&status) { " (redirects are not followed)" } else { "" };
             return Outcome::ill(with_output(&format!("{status}{via}{redirect}"), &self.output));
         }
+        self.searched(format!("{status}{via}"))
+    }
+
+    /// The outcome of a status that is right.
+    fn searched(&self, said: String) -> Outcome {
         match &self.probe.body {
             Some(wanted) if !self.found => {
-                Outcome::ill(with_output(&format!("{status}{via}, but without '{wanted}' in the body"), &self.output))
+                Outcome::ill(with_output(&format!("{said}, but without '{wanted}' in the body"), &self.output))
             }
-            _ => Outcome::well(format!("{status}{via}")),
+            _ => Outcome::well(said),
         }
     }
 
     fn redirect(&self) -> Option<Redirect> {
         let is_one = matches!(self.response.status(), Some(301 | 302 | 303 | 307 | 308));
         let location = self.response.location().filter(|_| is_one && self.probe.follows_redirects)?;
-        Some(Redirect::read(location, &self.url))
+        match Redirect::read(location, &self.url) {
+            // Whoever wants to know who answers is not answered by anybody.
+            Redirect::Follow { tls: false, .. } if self.url.tls && self.probe.tls.ca.is_some() => {
+                Some(Redirect::Elsewhere(location.to_owned()))
+            }
+            redirect => Some(redirect),
+        }
     }
 
     /// The request that follows this one, where it was redirected to the same host.
     pub(super) fn redirected(&self) -> Option<Http> {
-        let is_followed = self.response.is_whole() && self.redirects < REDIRECTS;
+        let has_enough = self.response.status().is_some_and(|status| self.has_enough(status));
+        let is_followed = has_enough && self.redirects < REDIRECTS;
         let Some(Redirect::Follow { port, path, tls }) = self.redirect().filter(|_| is_followed) else { return None };
         let mut probe = self.probe.clone();
         // As Go's client: only 307 and 308 keep the method.
@@ -150,7 +179,8 @@ impl Http {
         if let Some(port) = port {
             url.set_port(port);
         }
-        Some(Http { redirects: self.redirects + 1, ..Http::new(&probe, &url) })
+        let has_moved = self.has_moved || (url.tls, &url.at) != (self.url.tls, &self.url.at);
+        Some(Http { redirects: self.redirects + 1, has_moved, ..Http::new(&probe, &url) })
     }
 }
 
@@ -220,7 +250,11 @@ mod tests {
         let mut cut = http("http://localhost/", None);
         assert_eq!(cut.feed(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx"), None);
         assert_eq!(cut.closed(), Outcome::ill("200, but the connection was closed in the middle of the response"));
-        assert!(!http("http://localhost/", None).closed().well);
+        let none = "the connection was closed without a response";
+        assert_eq!(http("http://localhost/", None).closed(), Outcome::ill(none));
+        let mut half = http("http://localhost/", None);
+        assert_eq!(half.feed(b"HTTP/1.1 200 OK\r\nConte"), None);
+        assert_eq!(half.closed(), Outcome::ill("the connection was closed in the middle of the response"));
         let mut until_closed = http("http://localhost/", None);
         assert_eq!(until_closed.feed(b"HTTP/1.1 200 OK\r\n\r\nx"), None);
         assert!(until_closed.closed().well);
@@ -272,6 +306,24 @@ mod tests {
     }
 
     #[test]
+    fn the_body_is_searched_where_a_redirect_is_the_answer() {
+        let of = |body: &str, head: bool| {
+            let mut http = http("http://localhost/", Some("ready"));
+            let location = "Location: http://login.example/";
+            if head {
+                http.response = Response::to("HEAD");
+            }
+            let answer = format!("HTTP/1.1 302 x\r\n{location}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+            http.feed(answer.as_bytes()).map(|outcome| (outcome.well, outcome.text))
+        };
+        let said = "302, which leads to http://login.example/, and was not followed";
+        assert_eq!(of("is ready", false), Some((true, said.to_owned())));
+        assert_eq!(of("", false), Some((false, format!("{said}, but without 'ready' in the body"))));
+        assert_eq!(of("no", false), Some((false, format!("{said}, but without 'ready' in the body: no"))));
+        assert_eq!(of("", true), Some((false, format!("{said}, but without 'ready' in the body"))));
+    }
+
+    #[test]
     fn redirects_end() {
         let mut http = http("http://localhost:8080/a", None);
         let again = b"HTTP/1.1 302 x\r\nLocation: /b\r\nContent-Length: 0\r\n\r\n";
@@ -279,13 +331,62 @@ mod tests {
             assert!(http.feed(again).is_some());
             http = http.redirected().unwrap();
         }
-        assert_eq!(http.feed(again), Some(Outcome::ill("302 (redirected to /b), after 10 redirects")));
+        let said = "302 (redirected to /b): the tenth redirect, which is not followed";
+        assert_eq!(http.feed(again), Some(Outcome::ill(said)));
         assert!(http.redirected().is_none());
         let mut last = Http { redirects: 1, ..http };
         last.response = Response::to("GET");
         assert_eq!(
             last.feed(b"HTTP/1.1 503 x\r\nContent-Length: 2\r\n\r\ndb"),
             Some(Outcome::ill("503 (redirected to /b): db"))
+        );
+    }
+
+    #[test]
+    fn the_body_of_a_redirect_is_not_waited_for() {
+        let of = |length: usize, sent: usize| {
+            let mut http = http("http://localhost:8080/a", None);
+            let answer =
+                format!("HTTP/1.1 302 x\r\nLocation: /b\r\nContent-Length: {length}\r\n\r\n{}", "x".repeat(sent));
+            let is_over = http.feed(answer.as_bytes()).is_some();
+            (is_over, http.redirected().is_some())
+        };
+        for (length, sent) in [(0, 0), (200_000, 70_000), (200_000, OUTPUT), (9, 9)] {
+            assert_eq!(of(length, sent), (true, true), "{length} {sent}");
+        }
+        // What is cut may be anything.
+        assert_eq!(of(200_000, OUTPUT - 1), (false, false));
+        assert_eq!(of(9, 8), (false, false));
+        let mut last = Http { redirects: REDIRECTS, ..http("http://localhost:8080/a", None) };
+        let answer = format!("HTTP/1.1 302 x\r\nLocation: /b\r\nContent-Length: 200000\r\n\r\n{}", "x".repeat(5000));
+        let outcome = last.feed(answer.as_bytes()).unwrap();
+        assert!(outcome.text.ends_with(": the tenth redirect, which is not followed"), "{}", outcome.text);
+    }
+
+    #[test]
+    fn a_redirect_to_another_port_or_out_of_tls_is_named() {
+        let of = |target: &str, location: &str, ca: bool| {
+            let mut http = http(target, None);
+            http.probe.tls.ca = ca.then(|| "ca.pem".into());
+            let answer = format!("HTTP/1.1 302 x\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n");
+            let outcome = http.feed(answer.as_bytes()).unwrap();
+            let Some(mut next) = http.redirected() else { return outcome.text };
+            next.feed(b"HTTP/1.1 200 x\r\nContent-Length: 0\r\n\r\n").unwrap().text
+        };
+        for (location, ca, said) in [
+            ("/b", true, "200 (redirected to /b)"),
+            ("https://localhost:8443/b", true, "200 (redirected to /b)"),
+            ("https://localhost/b", true, "200 (redirected to https://localhost:443/b)"),
+            ("http://localhost:80/b", false, "200 (redirected to http://localhost:80/b)"),
+            ("http://localhost:80/b", true, "302, which leads to http://localhost:80/b, and was not followed"),
+            ("http://localhost:8443/b", true, "302, which leads to http://localhost:8443/b, and was not followed"),
+        ] {
+            assert_eq!(of("https://localhost:8443/a", location, ca), said);
+        }
+        assert_eq!(of("http://localhost/a", "http://localhost:80/b", true), "200 (redirected to /b)");
+        assert_eq!(
+            of("http://localhost/a", "http://localhost:81/b", false),
+            "200 (redirected to http://localhost:81/b)"
         );
     }
 

@@ -11,6 +11,7 @@ pub(crate) mod http;
 mod redirect;
 
 use crate::config::Probe;
+use crate::encoded::printable;
 use crate::spawn::SpawnSpec;
 use crate::supervisor::Status;
 use crate::target::Target;
@@ -164,18 +165,35 @@ impl Attempt {
     }
 }
 
-/// A line, and what was put out behind it, if there is any: text without control characters that a terminal would obey.
+/// A line, and what was put out behind it, if there is any: as one line, as in the log, so that nothing in it looks like a line of
+/// goward's own.
 fn with_output(line: &str, output: &[u8]) -> String {
     let text = String::from_utf8_lossy(output);
     let text = text.trim();
     if text.is_empty() {
         return line.to_owned();
     }
-    let clean = text.chars().map(|c| if c == '\n' { c } else { printable(c) });
-    format!("{line}: {}", clean.collect::<String>())
+    let lines: Vec<String> = text.lines().map(|line| line.chars().map(printable).collect()).collect();
+    format!("{line}: {}", lines.join(" | "))
 }
 
-/// As what a peer has sent may stand in a log and on a terminal.
-fn printable(c: char) -> char {
-    if c.is_control() { '\u{fffd}' } else { c }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn output_is_one_line_that_nobody_else_has_ordered() {
+        for (output, said) in [
+            (&b""[..], "503"),
+            (b"\r\n", "503"),
+            (b"db away\n", "503: db away"),
+            (b"db\r\naway\r\n", "503: db | away"),
+            (b"x\nhealthy; last, 1 ms ago: 200\n", "503: x | healthy; last, 1 ms ago: 200"),
+            (b"a\tb\x1b[2J\x00", "503: a b\u{fffd}[2J\u{fffd}"),
+            ("a\u{202e}b\u{2028}c\u{2066}d\u{200f}e".as_bytes(), "503: a\u{fffd}b\u{fffd}c\u{fffd}d\u{fffd}e"),
+            ("nicht verf\u{fc}gbar \u{2014} \u{5e93}".as_bytes(), "503: nicht verf\u{fc}gbar \u{2014} \u{5e93}"),
+        ] {
+            assert_eq!(with_output("503", output), said);
+        }
+    }
 }

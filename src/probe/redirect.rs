@@ -5,8 +5,8 @@
 
 use crate::target::Url;
 
-/// So many redirects are followed, as Go's client and the kubelet do.
-pub(super) const REDIRECTS: u8 = 10;
+/// So many redirects are followed. Go's client and the kubelet, which say "10 redirects", refuse the tenth.
+pub(super) const REDIRECTS: u8 = 9;
 
 /// What is to be done about a redirect.
 #[derive(Debug, PartialEq, Eq)]

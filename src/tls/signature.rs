@@ -150,10 +150,10 @@ impl Hash {
 
 impl SignatureVerificationAlgorithm for Rsa {
     fn verify_signature(&self, key: &[u8], message: &[u8], signature: &[u8]) -> Result<(), InvalidSignature> {
-        let padded = power(key, signature).ok_or(InvalidSignature)?;
+        let (padded, bits) = power(key, signature).ok_or(InvalidSignature)?;
         let hash = self.hash.of(&[message]);
         let is_right = if self.is_pss {
-            is_pss(self.hash, &padded, &hash)
+            is_pss(self.hash, &padded, bits, &hash)
         } else {
             padded.len() >= hash.len() + 30 && padded == pkcs1(self.hash, &hash, padded.len())
         };
@@ -178,9 +178,16 @@ fn pkcs1(hash: Hash, digest: &[u8], length: usize) -> Vec<u8> {
     [&[0, 1][..], &filling, &[0], &info].concat()
 }
 
-/// Section 9.1.2: whether this is what a signature by PSS holds, with a salt as long as the hash. Keys have a multiple of 8 bits.
-fn is_pss(hash: Hash, padded: &[u8], digest: &[u8]) -> bool {
+/// Section 9.1.2: whether this is what a signature by PSS holds, with a salt as long as the hash, by a key of so many bits. What is
+/// signed has one bit less: the others of its first byte are 0, and that may be a byte of its own.
+fn is_pss(hash: Hash, padded: &[u8], bits: usize, digest: &[u8]) -> bool {
     let length = digest.len();
+    let (padded, first_byte) = match (bits % 8, padded) {
+        (1, [0, rest @ ..]) => (rest, 0xff),
+        (1, _) => return false,
+        (0, padded) => (padded, 0x7f),
+        (over, padded) => (padded, 0xff >> (9 - over)),
+    };
     let parts = padded.split_last().and_then(|(end, rest)| {
         let (masked, hashed) = rest.split_at_checked(rest.len().checked_sub(length)?)?;
         Some((*end, masked, hashed))
@@ -188,10 +195,10 @@ fn is_pss(hash: Hash, padded: &[u8], digest: &[u8]) -> bool {
     let Some((0xbc, masked, hashed)) = parts else { return false };
     let mask = (0u32..).flat_map(|count| hash.of(&[hashed, &count.to_be_bytes()]));
     let mut unmasked: Vec<u8> = masked.iter().zip(mask).map(|(byte, mask)| byte ^ mask).collect();
-    let Some(first) = unmasked.first_mut().filter(|_| masked.first().is_some_and(|byte| *byte < 0x80)) else {
+    let Some(first) = unmasked.first_mut().filter(|_| masked.first().is_some_and(|byte| *byte <= first_byte)) else {
         return false;
     };
-    *first &= 0x7f;
+    *first &= first_byte;
     let Some((zeros, salt)) = unmasked.len().checked_sub(length).and_then(|at| unmasked.split_at_checked(at)) else {
         return false;
     };
@@ -199,31 +206,51 @@ fn is_pss(hash: Hash, padded: &[u8], digest: &[u8]) -> bool {
     is_filled && hash.of(&[&[0; 8], digest, salt]) == hashed
 }
 
-/// A key has 2048 bits at least, as Go and OpenSSL want it; more than this takes too long.
+/// A key has 2048 bits at least, as OpenSSL wants it; more than this takes too long.
 const BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 
-/// The signature to the power of the public exponent, by the modulus: what was signed. RFC 8017, section 5.2.2.
-fn power(key: &[u8], signature: &[u8]) -> Option<Vec<u8>> {
+/// How many bits an RSA key has that is refused for its length; a key as it is in a SubjectPublicKeyInfo.
+pub(super) fn refused_length(spki: &[u8]) -> Option<usize> {
+    let mut info = Reader(spki);
+    let is_rsa = info.der(0x30)? == alg_id::RSA_ENCRYPTION.as_ref();
+    let key = info.der(3)?.strip_prefix(&[0])?;
+    let bits = bits(modulus(&mut Reader(Reader(key).der(0x30)?))?);
+    (is_rsa && !BITS.contains(&bits)).then_some(bits)
+}
+
+/// The signature to the power of the public exponent, by the modulus: what was signed, and how many bits the key has. RFC 8017,
+/// section 5.2.2.
+fn power(key: &[u8], signature: &[u8]) -> Option<(Vec<u8>, usize)> {
     let mut whole = Reader(key);
     let mut key = Reader(whole.der(0x30)?);
-    let modulus = key.der(2)?;
-    let modulus = modulus.strip_prefix(&[0]).unwrap_or(modulus);
+    let modulus = modulus(&mut key)?;
+    let bits = bits(modulus);
     let exponent =
         key.der(2)?.iter().try_fold(0u64, |number, byte| Some(number.checked_mul(256)? | u64::from(*byte)))?;
     let good = key.0.is_empty()
         && whole.0.is_empty()
-        && BITS.contains(&(modulus.len() * 8))
-        && modulus.len() % 4 == 0
-        && modulus.first().is_some_and(|byte| *byte >= 0x80)
+        && BITS.contains(&bits)
         && modulus.last().is_some_and(|byte| byte % 2 == 1)
         && (3..1 << 33).contains(&exponent)
         && exponent % 2 == 1
         && signature.len() == modulus.len()
         && signature < modulus;
-    good.then(|| modular::power(signature, exponent, modulus))
+    good.then(|| (modular::power(signature, exponent, modulus), bits))
 }
 
-/// Numbers of the length of an odd modulus whose highest bit is set, the least limb first, multiplied as Montgomery has it.
+/// The first number of an RSA key.
+fn modulus<'a>(key: &mut Reader<'a>) -> Option<&'a [u8]> {
+    let modulus = key.der(2)?;
+    Some(modulus.strip_prefix(&[0]).unwrap_or(modulus))
+}
+
+/// Those of a number whose first byte is not 0; where it is, none.
+fn bits(number: &[u8]) -> usize {
+    let first = number.first().filter(|byte| **byte > 0);
+    first.map_or(0, |byte| number.len() * 8 - byte.leading_zeros() as usize)
+}
+
+/// Numbers of the length of an odd modulus, the least limb first, multiplied as Montgomery has it.
 mod modular {
     struct Modulus {
         limbs: Vec<u32>,
@@ -236,6 +263,7 @@ mod modular {
         let limbs = |bytes: &[u8]| -> Vec<u32> {
             bytes.rchunks(4).map(|limb| limb.iter().fold(0, |number, byte| number << 8 | u32::from(*byte))).collect()
         };
+        let length = modulus.len();
         let modulus = Modulus::new(limbs(modulus));
         let base = modulus.multiply(&limbs(base), &modulus.square_of_radix());
         let mut result = base.clone();
@@ -247,7 +275,9 @@ mod modular {
         }
         let mut one = vec![0; modulus.limbs.len()];
         one[0] = 1;
-        modulus.multiply(&result, &one).iter().rev().flat_map(|limb| limb.to_be_bytes()).collect()
+        let limbs = modulus.multiply(&result, &one);
+        let above = 4 * limbs.len() - length;
+        limbs.iter().rev().flat_map(|limb| limb.to_be_bytes()).skip(above).collect()
     }
 
     impl Modulus {
@@ -257,11 +287,11 @@ mod modular {
             Modulus { limbs, inverse: inverse.wrapping_neg() }
         }
 
-        /// R², where R is the power of two above the modulus. R less the modulus is R, and then it is doubled.
+        /// R², where R is the power of two above all limbs: 1, doubled.
         fn square_of_radix(&self) -> Vec<u32> {
-            let mut number: Vec<u32> = self.limbs.iter().map(|limb| !limb).collect();
-            number[0] |= 1;
-            for _ in 0..32 * number.len() {
+            let mut number = vec![0; self.limbs.len()];
+            number[0] = 1;
+            for _ in 0..64 * number.len() {
                 let carry = number.iter_mut().fold(0, |carry, limb| {
                     let next = *limb >> 31;
                     *limb = *limb << 1 | carry;
@@ -329,7 +359,8 @@ mod tests {
         let slow = |base: u64, exponent: u64, modulus: u64| {
             (0..exponent).fold(1u128, |product, _| product * u128::from(base) % u128::from(modulus)) as u64
         };
-        for modulus in [u64::MAX, u64::MAX - 58, 1 << 63 | 1, 0xdead_beef_1234_5679] {
+        for modulus in [u64::MAX, u64::MAX - 58, 1 << 63 | 1, 0xdead_beef_1234_5679, 0x0012_3456_789a_bcdf, 1 << 32 | 1]
+        {
             for base in [0, 1, 2, 0x8000_0000, 0xffff_ffff, modulus - 1, modulus / 3] {
                 for exponent in [1, 2, 3, 17, 257] {
                     assert_eq!(
@@ -342,13 +373,23 @@ mod tests {
         }
     }
 
+    /// Of numbers whose length is no multiple of a limb's.
+    #[test]
+    fn a_power_is_as_long_as_its_modulus() {
+        assert_eq!(modular::power(&[0, 0, 0, 0, 2], 5, &[1, 0, 0, 0, 1]), [0, 0, 0, 0, 32]);
+        assert_eq!(modular::power(&[1, 0, 0, 0, 0], 2, &[1, 0, 0, 0, 1]), [0, 0, 0, 0, 1]);
+        assert_eq!((bits(&[1, 0]), bits(&[0x80, 0]), bits(&[0, 9]), bits(&[])), (9, 16, 0, 0));
+    }
+
     proptest! {
         #[test]
         fn no_bytes_are_a_signature(key in proptest::collection::vec(any::<u8>(), 0..80), signature in proptest::collection::vec(any::<u8>(), 0..80)) {
             for algorithm in ALL {
                 prop_assert!(algorithm.verify_signature(&key, b"", &signature).is_err());
             }
-            prop_assert!(!is_pss(Hash::Sha256, &signature, &[0; 32]));
+            for bits in 2048..2056 {
+                prop_assert!(!is_pss(Hash::Sha256, &signature, bits, &[0; 32]));
+            }
         }
     }
 }

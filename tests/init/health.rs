@@ -206,7 +206,7 @@ while True:
         ("/healthz", &[], 1, "unhealthy: TARGET: 503 (redirected to /healthz/): db away"),
         ("/healthz", &["--status", "302"], 0, "healthy: TARGET: 302, after"),
         ("/healthz", &["--status", "200-299"], 1, "unhealthy: TARGET: 302 (redirects are not followed)"),
-        ("/loop", &[], 1, "unhealthy: TARGET: 302 (redirected to /loop), after 10 redirects"),
+        ("/loop", &[], 1, "unhealthy: TARGET: 302 (redirected to /loop): the tenth redirect, which is not followed"),
         ("/other", &[], 0, "healthy: TARGET: 302, which leads to https://example.com/, and was not followed, after"),
     ] {
         let (found, said) = probe(path, more);

@@ -291,6 +291,13 @@ fn http2() -> Vec<Kind> {
         "application/grpc+proto",
         &[&headers(&[(":status", "200"), ("content-type", "application/grpc+proto")]), &data, &end],
     );
+    add(
+        true,
+        "a type in capitals",
+        &[&headers(&[(":status", "200"), ("content-type", "Application/GRPC")]), &data, &end],
+    );
+    add(true, "a priority", &[&good, &frame(PRIORITY, 0, 1, &[0, 0, 0, 0, 1]), &data, &end]);
+    add(true, "the largest window", &[&frame(SETTINGS, 0, 0, &[0, 4, 0x7f, 0xff, 0xff, 0xff]), &good, &data, &end]);
     add(true, "a field of the message that is new", &[&good, &data_of(b"\0\0\0\0\x05\x08\x01\x12\x01x"), &end]);
 
     add(false, "settings, and no more", &[]);
@@ -345,6 +352,18 @@ fn http2() -> Vec<Kind> {
     {
         add(false, name, &[&headers(&[(":status", status), ("content-type", "application/grpc")]), &data, &end]);
     }
+    for (name, fields) in [
+        ("a name in capitals", &[(":status", "200"), ("content-type", "application/grpc"), ("X-Up", "a")][..]),
+        (":status behind others", &[("content-type", "application/grpc"), (":status", "200")]),
+        (":path in a response", &[(":status", "200"), (":path", "/"), ("content-type", "application/grpc")]),
+        (
+            "grpc-status 5, and then 0",
+            &[(":status", "200"), ("content-type", "application/grpc"), ("grpc-status", "5")],
+        ),
+    ] {
+        add(false, name, &[&headers(fields), &data, &end]);
+    }
+    add(false, "switching protocols", &[&headers(&[(":status", "101")]), &good, &data, &end]);
     add(false, "no :status", &[&headers(&[("content-type", "application/grpc")]), &data, &end]);
     add(false, "text/html", &[&headers(&[(":status", "200"), ("content-type", "text/html")]), &data, &end]);
     for (name, message) in [
@@ -359,6 +378,7 @@ fn http2() -> Vec<Kind> {
         ("a message that is compressed", b"\x01\0\0\0\x02\x08\x01"),
         ("a flag of tomorrow", b"\x02\0\0\0\x02\x08\x01"),
         ("a tag without a value", b"\0\0\0\0\x01\x08"),
+        ("field number 0", b"\0\0\0\0\x04\0\0\x08\x01"),
         ("a number without an end", b"\0\0\0\0\x0b\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"),
         ("a text without an end", b"\0\0\0\0\x04\x08\x01\x12\x7f"),
         ("a message of gigabytes", b"\0\xff\xff\xff\xff\x08\x01"),
@@ -372,6 +392,9 @@ fn http2() -> Vec<Kind> {
         ("SETTINGS on a stream", frame(SETTINGS, 0, 1, &[])),
         ("an acknowledgement with something in it", frame(SETTINGS, 1, 0, &[0; 6])),
         ("a window of no bytes", frame(WINDOW_UPDATE, 0, 0, &[])),
+        ("a window that becomes no larger", frame(WINDOW_UPDATE, 0, 1, &[0; 4])),
+        ("a window of 32 bits", frame(SETTINGS, 0, 0, &[0, 4, 0xff, 0xff, 0xff, 0xff])),
+        ("a priority of four bytes", frame(PRIORITY, 0, 1, &[0; 4])),
         ("a push", frame(PUSH, END_HEADERS, 1, &[0, 0, 0, 2, 0x88])),
         ("a reset", frame(RESET, 0, 1, &[0, 0, 0, 7])),
         ("a reset of three bytes", frame(RESET, 0, 1, &[0; 3])),
@@ -394,7 +417,6 @@ fn http2() -> Vec<Kind> {
         "an answer on another stream",
         &[&frame(HEADERS, END_HEADERS, 3, &head), &frame(DATA, 0, 3, message), &frame(HEADERS, LAST, 3, &zero)],
     );
-    let _ = PRIORITY;
     for (name, bytes) in [
         ("HTTP/1 instead", b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n".to_vec()),
         ("nothing instead", Vec::new()),

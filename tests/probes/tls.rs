@@ -176,6 +176,59 @@ fn a_certificate_is_verified_where_that_is_wanted() {
     says(&["--tls-ca", &servers.file("client.key"), &by_address], 1, "there is no certificate in it");
 }
 
+/// Go and curl refuse the same.
+#[test]
+fn a_ca_must_be_one_now() {
+    let Some(servers) = Servers::start() else { return };
+    for (name, ca, said) in [
+        ("by-expired-ca", "expired-ca.pem", "the certificate of --tls-ca has expired"),
+        ("by-between-expired", "between-expired.pem", "it has expired"),
+        ("by-early-ca", "early-ca.pem", "the certificate of --tls-ca is not valid yet"),
+        ("by-a-server", "server.pem", "it is signed by one that is not that of a CA"),
+        ("by-no-ca", "no-ca.pem", "the certificate of --tls-ca is not that of a CA"),
+        ("by-mute-ca", "mute-ca.pem", "the certificate of --tls-ca may not sign certificates (keyUsage)"),
+        ("by-client-ca", "client-ca.pem", "the certificate of --tls-ca is not for servers (extendedKeyUsage)"),
+        ("self-signed-client", "self-signed-client.pem", "it is not for servers"),
+        ("p256", "expired-ca.pem", "it leads to no CA of --tls-ca"),
+    ] {
+        let wanted = format!("the server's certificate is not trusted: {said}\n");
+        says(&["--tls-ca", &servers.file(ca), &servers.url(name, "/healthz")], 1, &wanted);
+    }
+    for (name, ca) in [
+        ("by-server-ca", "server-ca.pem"),
+        ("by-silent-ca", "silent-ca.pem"),
+        ("self-signed-plain", "self-signed-plain.pem"),
+        ("self-signed", "self-signed.pem"),
+    ] {
+        says(&["--tls-ca", &servers.file(ca), &servers.url(name, "/healthz")], 0, ": 200, after ");
+    }
+    // An old one beside the one that has followed it takes nothing away.
+    let both = ["expired-ca.pem", "ca.pem"].map(|name| std::fs::read_to_string(servers.file(name)).unwrap());
+    std::fs::write(servers.file("both.pem"), both.concat()).unwrap();
+    says(&["--tls-ca", &servers.file("both.pem"), &servers.url("p256", "/healthz")], 0, ": 200, after ");
+}
+
+#[test]
+fn an_rsa_key_may_have_any_length_in_bits() {
+    let Some(servers) = Servers::start() else { return };
+    let verified = |name: &str, ca: &str, code: i32, said: &str| {
+        says(&["--tls-ca", &servers.file(ca), &servers.url(name, "/healthz")], code, said);
+    };
+    for bits in [2049, 2056, 2060, 3000] {
+        says(&[&servers.url(&format!("rsa-{bits}"), "/healthz")], 0, ": 200, after ");
+        verified(&format!("rsa-{bits}"), "ca.pem", 0, ": 200, after ");
+        verified(&format!("by-rsa-{bits}"), &format!("rsa-{bits}-ca.pem"), 0, ": 200, after ");
+    }
+    // What is too short is not verified; where that is not wanted it need not be.
+    for name in ["rsa-1024", "by-rsa-1024"] {
+        says(&[&servers.url(name, "/healthz")], 0, ": 200, after ");
+    }
+    const WHY: &str = "an RSA key of 1024 bits, where goward verifies by 2048 to 8192\n";
+    verified("rsa-1024", "ca.pem", 1, &format!("the server's certificate is not trusted: it has {WHY}"));
+    let signed = format!("the server's certificate is not trusted: it is signed by {WHY}");
+    verified("by-rsa-1024", "rsa-1024-ca.pem", 1, &signed);
+}
+
 #[test]
 fn a_client_certificate_is_shown() {
     let Some(servers) = Servers::start() else { return };

@@ -1,6 +1,6 @@
 //! `--wait`, `--connect-timeout` and targets as they are written.
 
-use super::support::{GOWARD, LIMIT, run};
+use super::support::{GOWARD, LIMIT, TempDir, requires, run, skipped};
 use super::{probe, says};
 use nix::sys::socket::{self, AddressFamily, Backlog, SockFlag, SockProtocol, SockType, SockaddrIn};
 use std::io::{Read, Write};
@@ -11,6 +11,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
+
+/// 127.0.0.1, which goward takes for a name, and asks by a process of its own; the C library needs no name server for it.
+const BY_NAME: &str = "0x7f000001";
 
 /// A port at which nobody listens, and which nobody else can take.
 struct Port(OwnedFd);
@@ -68,7 +71,7 @@ fn waiting_has_an_end() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let target = format!("http://{}/", silent.local_addr().unwrap());
     let began = Instant::now();
-    says(&["--wait=500ms", "--timeout=20s", &target], 1, "no answer within ");
+    says(&["--wait=500ms", "--timeout=20s", &target], 1, "no answer within 500ms\n");
     assert!(began.elapsed() < Duration::from_secs(10));
 }
 
@@ -177,12 +180,110 @@ fn a_connection_has_a_limit_of_its_own() {
     let began = Instant::now();
     says(&["--connect-timeout=300ms", "--timeout=20s", &target], 1, "no answer within 300ms, without a connection");
     assert!(began.elapsed() < Duration::from_secs(8));
+    let target = format!("tcp://{BY_NAME}:{}", address.port());
+    says(&["--timeout=300ms", &target], 1, "no answer within 300ms, without a connection\n");
     // A connection that stands has all of the time.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let target = format!("http://{}/", silent.local_addr().unwrap());
     let began = Instant::now();
     says(&["--connect-timeout=100ms", "--timeout=900ms", &target], 1, "no answer within 900ms\n");
     assert!(began.elapsed() >= Duration::from_millis(900));
+}
+
+/// Where the kernel may choose the port that is connected to for the socket that connects, TCP opens from both sides at once.
+#[test]
+fn a_socket_that_meets_itself_is_no_server() {
+    if !(nix::unistd::geteuid().is_root() || skipped("this needs root")) || !requires("unshare") || !requires("python3")
+    {
+        return;
+    }
+    let script = r#"
+        ip link set lo up && echo "40000 40003" >/proc/sys/net/ipv4/ip_local_port_range || exit 9
+        for i in 1 2 3 4 5 6 7 8; do
+            for target in tcp://127.0.0.1:40000 tcp://localhost:40001 tcp://0x7f000001:40002 http://[::1]:40003/; do
+                "$0" probe $target
+            done
+        done 2>&1 | sort | uniq -c
+        python3 -c 'import http.server as s; s.HTTPServer(("127.0.0.1", 40000), s.SimpleHTTPRequestHandler).serve_forever()' 2>/dev/null &
+        "$0" probe --wait 20s -q tcp://127.0.0.1:40000 && "$0" probe http://127.0.0.1:40000/
+        kill $!
+    "#;
+    let output = run(Command::new("unshare").args(["-n", "sh", "-c", script, GOWARD]), LIMIT);
+    for target in ["tcp://127.0.0.1:40000", "tcp://localhost:40001", "tcp://0x7f000001:40002", "http://[::1]:40003/"] {
+        let wanted = format!("8 unhealthy: {target}: ");
+        let line = output.stdout.lines().find(|line| line.contains(&wanted)).unwrap_or_else(|| panic!("{output:?}"));
+        assert!(line.ends_with(": connection refused (nothing listens there)"), "{output:?}");
+    }
+    assert!(output.code == Some(0) && output.stdout.contains("\nhealthy: http://127.0.0.1:40000/: 200"), "{output:?}");
+}
+
+/// A server that speaks and does not read is waited for, and costs no processor time.
+#[cfg(feature = "tls")]
+#[test]
+fn a_server_that_does_not_read_is_waited_for_asleep() {
+    if !requires("python3") || !requires("openssl") {
+        return;
+    }
+    let directory = TempDir::short();
+    let server = r#"
+import socket, ssl, subprocess, sys
+make = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout k -out c -subj /CN=x"
+subprocess.run(make.split(), check=True, stderr=subprocess.DEVNULL)
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain("c", "k")
+context.set_alpn_protocols(["h2"])
+listener = socket.socket(socket.AF_UNIX)
+listener.bind("s")
+listener.listen(5)
+print("ready", flush=True)
+connection = context.wrap_socket(listener.accept()[0], server_side=True)
+# SETTINGS, and PINGs that are all to be answered.
+connection.sendall(b"\0\0\0\4\0\0\0\0\0" + b"\0\0\x08\6\0\0\0\0\0abcdefgh" * 15000)
+sys.stdin.read()
+"#;
+    let mut server = Command::new("python3")
+        .args(["-c", server])
+        .current_dir(&directory.0)
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    server.stdout.as_mut().unwrap().read_exact(&mut [0; 6]).unwrap();
+    let target = format!("grpcs://unix:{}/s:", directory.0.display());
+    // The shell's own words for the time that its children took.
+    let script = r#""$0" probe --timeout 6s "$1"; times"#;
+    let output = run(Command::new("sh").args(["-c", script, GOWARD, &target]), LIMIT);
+    let _ = server.kill();
+    let _ = server.wait();
+    assert!(output.stderr.contains("no answer within 6s"), "{output:?}");
+    let times = output.stdout.lines().last().unwrap_or_default().replace(['m', 's'], " ");
+    let times: Vec<f64> = times.split_whitespace().map(|number| number.parse().unwrap()).collect();
+    let [0.0, user, 0.0, system] = times[..] else { panic!("{output:?}") };
+    // The arithmetic of a debug build takes its time, but never half of what there is.
+    assert!(user + system < 3.0, "{user} s and {system} s: {output:?}");
+}
+
+/// What a gRPC server sends first is its answer, not its connection.
+#[test]
+fn the_limit_of_a_connection_ends_before_the_request() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            thread::sleep(Duration::from_millis(500));
+            // SETTINGS; `:status` 200 and the type; SERVING; grpc-status 0.
+            let _ = stream.write_all(b"\0\0\0\x04\0\0\0\0\0\0\0\x14\x01\x04\0\0\0\x01\x88\x0f\x10\x10application/grpc");
+            let _ = stream.write_all(b"\0\0\x07\0\0\0\0\0\x01\0\0\0\0\x02\x08\x01");
+            let _ = stream.write_all(b"\0\0\x0f\x01\x05\0\0\0\x01\0\x0bgrpc-status\x010");
+            let _ = std::io::copy(&mut stream, &mut std::io::sink());
+        }
+    });
+    for host in ["127.0.0.1", BY_NAME] {
+        let target = format!("grpc://{host}:{port}");
+        says(&["--connect-timeout=300ms", "--timeout=9s", &target], 0, "SERVING");
+        says(&["--connect-timeout=300ms", "--timeout=400ms", &target], 1, "no answer within 400ms\n");
+    }
 }
 
 #[cfg(not(feature = "tls"))]

@@ -12,6 +12,7 @@ pub use text::Style;
 
 use super::finding::{Finding, Severity};
 use super::table::{ALL, Rule};
+use crate::encoded::printable;
 use std::fmt::Write;
 
 /// All there is to show.
@@ -117,15 +118,7 @@ pub fn explain(rule: &Rule) -> String {
     format!("{id} ({severity}): {title}\n\n{help}\n\nMore: docs/findings/{id}.md\n")
 }
 
-/// What may stand in one line of a terminal or a log: a file's name may hold anything. Nothing that moves a cursor, and
-/// nothing that makes a text look as if it were in another order.
+/// What may stand in one line of a terminal or a log: a file's name may hold anything.
 pub fn one_line(text: &str) -> String {
-    let turns =
-        |c| matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    let shown = |c: char| match c {
-        '\t' => ' ',
-        c if c.is_control() || turns(c) => '\u{fffd}',
-        c => c,
-    };
-    text.chars().map(shown).collect()
+    text.chars().map(printable).collect()
 }

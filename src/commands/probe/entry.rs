@@ -159,6 +159,8 @@ fn attempt(probing: &Probing, inbox: &mut Inbox, inherited: Mask, end: Option<Du
         }
         let (until, limit) = limits.next();
         if now >= until {
+            // What is left of the time for all attempts is no round number.
+            let limit = Duration::from_millis((limit.as_micros() as u64).div_ceil(1000));
             let outcome = attempt.give_up(format!("no answer within {limit:?}"));
             return over(outcome, &limits).map(|attempted| Attempted { is_late: true, ..attempted });
         }

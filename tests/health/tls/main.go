@@ -77,6 +77,14 @@ func main() {
 		write(name+".pem", "CERTIFICATE", der)
 		serve(name, config(&certificate{must(x509.ParseCertificate(der)), private, [][]byte{der}}))
 	}
+	flawedAuthorities(ca)
+	// Keys of every length, and those that are too short for goward.
+	for _, bits := range []int{1024, 2049, 2056, 2060, 3000} {
+		name := fmt.Sprint("rsa-", bits)
+		private := must(rsa.GenerateKey(rand.Reader, bits))
+		serve(name, config(issue(template("localhost", false), private, ca)))
+		serve("by-"+name, config(issue(template("localhost", false), key("p256"), authority(name+"-ca", private))))
+	}
 	old := config(good)
 	old.MaxVersion = tls.VersionTLS12
 	serve("tls-1.2", old)
@@ -107,6 +115,50 @@ func main() {
 	fmt.Println("h2c", clear.Addr().(*net.TCPAddr).Port)
 	fmt.Println("serving")
 	io.Copy(io.Discard, os.Stdin)
+}
+
+// flawedAuthorities serves good certificates by CAs that are none, or no longer, each beside one that is.
+func flawedAuthorities(ca *certificate) {
+	over := func(t *x509.Certificate) {
+		t.NotBefore, t.NotAfter = time.Now().Add(-2*time.Hour), time.Now().Add(-time.Hour)
+	}
+	early := func(t *x509.Certificate) { t.NotBefore = time.Now().Add(time.Hour) }
+	only := func(usage x509.ExtKeyUsage) func(*x509.Certificate) {
+		return func(t *x509.Certificate) { t.ExtKeyUsage = []x509.ExtKeyUsage{usage} }
+	}
+	for name, change := range map[string]func(*x509.Certificate){
+		"expired-ca": over,
+		"early-ca":   early,
+		"client-ca":  only(x509.ExtKeyUsageClientAuth),
+		"server-ca":  only(x509.ExtKeyUsageServerAuth),
+		"mute-ca":    func(t *x509.Certificate) { t.KeyUsage = x509.KeyUsageDigitalSignature },
+		"silent-ca":  func(t *x509.Certificate) { t.KeyUsage = 0 },
+		"no-ca":      func(t *x509.Certificate) { t.BasicConstraintsValid, t.IsCA = false, false },
+	} {
+		t := template(name, true)
+		change(t)
+		private := key("p256")
+		der := must(x509.CreateCertificate(rand.Reader, t, t, private.Public(), private))
+		write(name+".pem", "CERTIFICATE", der)
+		by := &certificate{parsed: must(x509.ParseCertificate(der)), key: private}
+		serve("by-"+name, config(issue(template("localhost", false), key("p256"), by)))
+	}
+	t := template("between-expired", true)
+	over(t)
+	between := issue(t, key("p256"), ca)
+	between.save("between-expired")
+	serve("by-between-expired", config(issue(template("localhost", false), key("p256"), between)))
+	for name, change := range map[string]func(*x509.Certificate){
+		"self-signed-plain":  func(*x509.Certificate) {},
+		"self-signed-client": func(t *x509.Certificate) { t.IsCA = true; only(x509.ExtKeyUsageClientAuth)(t) },
+	} {
+		t := template("localhost", false)
+		change(t)
+		private := key("p256")
+		der := must(x509.CreateCertificate(rand.Reader, t, t, private.Public(), private))
+		write(name+".pem", "CERTIFICATE", der)
+		serve(name, config(&certificate{must(x509.ParseCertificate(der)), private, [][]byte{der}}))
+	}
 }
 
 type certificate struct {
