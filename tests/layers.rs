@@ -66,6 +66,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "init",
         &[
             "config",
+            "encoded",
             "evidence",
             "exit",
             "goenv",

@@ -1,8 +1,8 @@
 //! Two dumps of one program: what came, what went, what grew.
 
 use super::groups::hash;
-use super::table::printable;
 use super::{Frame, Group, Style, Summary, order};
+use crate::encoded::printable;
 use crate::json::Json;
 use std::collections::BTreeMap;
 use std::fmt::Write;

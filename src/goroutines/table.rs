@@ -2,6 +2,7 @@
 
 use super::groups::is_idle;
 use super::{Cause, Finding, Frame, Group, Kind, Object, Summary, order};
+use crate::encoded::printable;
 use crate::json::Json;
 use std::fmt::Write;
 
@@ -49,11 +50,6 @@ pub fn table(summary: &Summary, findings: &[Finding], style: &Style) -> String {
 struct Page<'a> {
     text: String,
     style: &'a Style,
-}
-
-/// As it may stand on a terminal: a panic's text and a name may hold anything, even what moves the cursor.
-pub(super) fn printable(c: char) -> char {
-    if c.is_control() { '\u{fffd}' } else { c }
 }
 
 impl Page<'_> {

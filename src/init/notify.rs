@@ -4,6 +4,7 @@
 //! word finds no room. So strangers must not be able to send to it.
 
 use super::manager::Manager;
+use crate::encoded::printable;
 use crate::supervisor::Notice;
 use crate::sys::rights::{self, Disposal};
 use crate::sys::{signal_io, uninterrupted, unix};
@@ -188,8 +189,7 @@ pub(crate) fn parse(datagram: &[u8]) -> Vec<Notification> {
             ("WATCHDOG", "trigger") => Notice::Trigger,
             ("EXTEND_TIMEOUT_USEC", micros) => Notice::Extend(Duration::from_micros(micros.parse().ok()?)),
             ("STATUS", text) => {
-                let clean = text.chars().map(|c| if c.is_control() { ' ' } else { c });
-                return Some(Notification::Status(clean.take(200).collect()));
+                return Some(Notification::Status(text.chars().take(200).map(printable).collect()));
             }
             ("MAINPID", _) => return Some(Notification::MainPid),
             _ => return None,
@@ -222,7 +222,7 @@ mod tests {
             parse(b"READY=1\nSTATUS=up \x1b[31m\nMAINPID=7\nFDSTORE=1\nWATCHDOG=1\nEXTEND_TIMEOUT_USEC=1500000\n"),
             [
                 Notification::Notice(Notice::Ready),
-                Notification::Status("up  [31m".to_owned()),
+                Notification::Status("up \u{fffd}[31m".to_owned()),
                 Notification::MainPid,
                 Notification::Notice(Notice::Alive),
                 Notification::Notice(Notice::Extend(Duration::from_millis(1500))),
