@@ -576,7 +576,7 @@ SIGQUIT: quit — 1006 goroutines and 2 of the runtime; THE DUMP WAS CUT, there 
    1000 sync.Mutex.Lock, 4 IO wait, 1 select, 1 chan receive
 => 1000 handlers wait for a mutex in main.get.
    Unlock it.
-1000 × sync.Mutex.Lock, 3–12 min, locked  main.\"get  /src/a\u{fffd}b/cart.go:21
+1000 × sync.Mutex.Lock, 3–12 min, locked  main.\"get  /src/a b/cart.go:21
                                           998 of them on 0xc000; started by net/http.(*Server).Serve server.go:3604; {route: /api}
    1 × select                             main.main  /src/main.go:43
                                           in net/http.(*Server).Shutdown
