@@ -129,10 +129,14 @@ fn ask(whom: &Whom) -> (Asked, nix::Result<()>) {
     };
     let has_visitors = !found.is_empty();
     let mut beyond = Vec::new();
-    beyond.extend(visitors.iter().filter(|visitor| !process::may_signal(visitor.pid)).cloned());
-    let in_reach = |process: &Process| beyond.iter().all(|other| other.pid != process.pid);
-    visitors.retain(in_reach);
-    found.retain(in_reach);
+    visitors.retain(|visitor| {
+        let in_reach = process::may_signal(visitor.pid);
+        if !in_reach {
+            found.retain(|process| process.pid != visitor.pid);
+            beyond.push(visitor.clone());
+        }
+        in_reach
+    });
     // Named first: who obeys at once is gone before it could be.
     let asked = Asked {
         names: named(&rest),

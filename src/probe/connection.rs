@@ -2,13 +2,13 @@
 
 use super::Notice;
 use crate::sys::rights::{self, Stream};
-use crate::sys::{clock, signal_io, uninterrupted};
+use crate::sys::{clock, signal_io, sockets, uninterrupted};
 use crate::target::Endpoint;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{
-    AddressFamily, MsgFlags, SockFlag, SockType, SockaddrIn, SockaddrIn6, SockaddrLike, SockaddrStorage, UnixAddr,
-    connect, getpeername, getsockname, getsockopt, recv, send, setsockopt, socket, sockopt,
+    AddressFamily, MsgFlags, SockFlag, SockType, SockaddrIn, SockaddrIn6, SockaddrLike, UnixAddr, connect, getsockopt,
+    recv, send, setsockopt, socket, sockopt,
 };
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -263,28 +263,20 @@ fn settled(fd: &OwnedFd) -> Option<nix::Result<()>> {
     }
 }
 
-/// Whether both ends of a connection are this socket: where nobody listens at a port of ip_local_port_range the kernel may choose that
-/// port for the socket that connects to it, and then TCP opens from both sides at once. What is closed now leaves the port free at
-/// once, for the server that is to come.
+/// Whether a connection is one of the socket with itself. What is closed now leaves the port free at once, for the server that is to
+/// come.
 fn is_own_end(fd: &OwnedFd) -> bool {
-    let here = getsockname::<SockaddrStorage>(fd.as_raw_fd());
-    let there = getpeername::<SockaddrStorage>(fd.as_raw_fd());
-    let is_own = here.is_ok_and(|here| is_tcp(&here) && there == Ok(here));
+    let is_own = sockets::is_own_end(fd);
     if is_own {
         let _ = setsockopt(fd, sockopt::Linger, &libc::linger { l_onoff: 1, l_linger: 0 });
     }
     is_own
 }
 
-/// A Unix socket that has connected has no name, and neither may the other one.
-fn is_tcp(address: &SockaddrStorage) -> bool {
-    matches!(address.family(), Some(AddressFamily::Inet | AddressFamily::Inet6))
-}
-
 fn words(errno: Errno) -> String {
     match errno {
         Errno::ECONNREFUSED => "connection refused (nothing listens there)".to_owned(),
         Errno::ECONNRESET | Errno::EPIPE => "the connection was reset".to_owned(),
-        errno => errno.desc().to_lowercase(),
+        errno => errno.desc().to_ascii_lowercase(),
     }
 }

@@ -3,6 +3,7 @@
 //! By sock_diag(7), which answers for one connection in microseconds. /proc/net/tcp has the same and is used where that is
 //! missing, but each reading of it walks the whole table of connections: 12 ms on a machine with 32 GB, however few
 //! there are.
+#![allow(unsafe_code)]
 
 use super::directory;
 use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, recv, send, socket};
@@ -10,6 +11,23 @@ use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
+
+/// Whether both ends of a TCP connection are this socket: where nobody listens at a port of ip_local_port_range (ip(7)) the kernel
+/// may choose that port for the socket that connects to it, and then TCP opens from both sides at once.
+pub fn is_own_end(fd: &OwnedFd) -> bool {
+    type Ask = unsafe extern "C" fn(libc::c_int, *mut libc::sockaddr, *mut libc::socklen_t) -> libc::c_int;
+    let address = |ask: Ask| {
+        let (mut bytes, mut length) = ([0u8; 128], 128);
+        // SAFETY: the kernel writes no more than `length` bytes; they are bytes whatever they mean.
+        let returned = unsafe { ask(fd.as_raw_fd(), bytes.as_mut_ptr().cast(), &raw mut length) };
+        (returned == 0).then_some(bytes)
+    };
+    let (here, there) = (address(libc::getsockname), address(libc::getpeername));
+    // A Unix socket that has connected has no name, and neither may the other one.
+    let [first, second, ..] = here.unwrap_or([0; 128]);
+    let family = libc::c_int::from(u16::from_ne_bytes([first, second]));
+    here == there && matches!(family, libc::AF_INET | libc::AF_INET6)
+}
 
 /// A TCP socket of this network namespace, seen from its own side. An IPv4 address that came in through an IPv6 socket is
 /// shown as IPv4.
