@@ -234,7 +234,7 @@ time.sleep(0.5)
 if way == "control" or way == "many":
     os.setgid(4242); os.setuid(4242)
     own = os.readlink("/proc/self/ns/pid")[5:-1]
-    names = [line.split()[7] for line in open("/proc/net/unix") if "@goward/" + own in line]
+    names = [line.split()[7] for line in open("/proc/net/unix", errors="replace") if "@goward/" + own in line]
     def connect():
         through = socket.socket(socket.AF_UNIX)
         through.connect(names[0].replace("@", "\0", 1))
