@@ -423,7 +423,8 @@ fn a_server_says_when_it_is_ready() {
     let logs = server.logs();
     assert_eq!(logs.matches("a notification from pid").count(), 1, "{logs}");
     assert!(
-        logs.contains("the server is ready (READY=1)") && logs.contains("the server is not ready: it has sent RELOADING=1"),
+        logs.contains("the server is ready (READY=1)")
+            && logs.contains("the server is not ready: it has sent RELOADING=1"),
         "{logs}"
     );
     assert!(server.stop(GRACE) < AT_ONCE, "{}", server.logs());

@@ -276,8 +276,8 @@ impl Init {
         }
         self.health.told.0 += 1;
         self.health.told_ready = ready;
-        let why = self.supervisor.why_unready().unwrap_or("it has sent RELOADING=1 or STOPPING=1");
-        self.say(Note::Ready((!ready).then_some(why)));
+        let why = if ready { None } else { self.supervisor.why_unready() };
+        self.say(Note::Ready(why));
     }
 
     fn heard(&mut self, said: Notification) {

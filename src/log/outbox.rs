@@ -196,15 +196,7 @@ impl Lost {
 }
 
 /// One thread has it; the mutex is what makes a static of it. Never held across anything that can wait.
-static OUTBOX: Mutex<Outbox> = Mutex::new(Outbox {
-    sink: Sink::Nowhere,
-    waiting: Vec::new(),
-    held_until: None,
-    no_room: false,
-    alone: false,
-    handed_over: HandedOver::Nothing,
-    lost: Lost::NONE,
-});
+static OUTBOX: Mutex<Outbox> = Mutex::new(Outbox::to(Sink::Nowhere));
 
 fn outbox() -> MutexGuard<'static, Outbox> {
     OUTBOX.lock().unwrap_or_else(PoisonError::into_inner)
@@ -337,6 +329,18 @@ pub fn say_formatted(text: Arguments<'_>) {
 }
 
 impl Outbox {
+    const fn to(sink: Sink) -> Outbox {
+        Outbox {
+            sink,
+            waiting: Vec::new(),
+            held_until: None,
+            no_room: false,
+            alone: false,
+            handed_over: HandedOver::Nothing,
+            lost: Lost::NONE,
+        }
+    }
+
     fn push(&mut self, line: &[u8]) {
         if self.is_held(line) {
             return self.waiting.extend_from_slice(line);
@@ -485,18 +489,7 @@ mod tests {
 
     fn pipe() -> (std::fs::File, Outbox) {
         let (read, write) = nix::unistd::pipe2(nix::fcntl::OFlag::O_NONBLOCK).unwrap();
-        (
-            read.into(),
-            Outbox {
-                sink: Sink::Own(write),
-                waiting: Vec::new(),
-                held_until: None,
-                no_room: false,
-                alone: false,
-                handed_over: HandedOver::Nothing,
-                lost: Lost::NONE,
-            },
-        )
+        (read.into(), Outbox::to(Sink::Own(write)))
     }
 
     #[test]
@@ -524,15 +517,7 @@ mod tests {
     #[test]
     fn a_full_disk_is_not_waited_for() {
         let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
-        let mut outbox = Outbox {
-            sink: Sink::Own(full.into()),
-            waiting: Vec::new(),
-            held_until: None,
-            no_room: false,
-            alone: false,
-            handed_over: HandedOver::Nothing,
-            lost: Lost::NONE,
-        };
+        let mut outbox = Outbox::to(Sink::Own(full.into()));
         for _ in 0..3 {
             outbox.push(b"line\n");
             assert!(!outbox.no_room && outbox.waiting.is_empty(), "there is nothing to poll for");

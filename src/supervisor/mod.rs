@@ -378,11 +378,8 @@ impl Supervisor {
             Order::Stop => self.begin_stop_of_nobody(now, signal, false, todo),
             Order::Reload => todo.push(Action::Send(self.policy.reload_signal.unwrap_or(Signal::HUP))),
             Order::Restart if self.is_looked_after() => {
-                self.milestones.stop = Some(now);
-                self.stop = Some(Stop { restarts: true, ..Stop::new(now, Rung::Drain, Some(signal)) });
-                if !self.policy.ladder.is_some_and(|ladder| ladder.drains()) {
-                    self.ask(now, todo);
-                }
+                self.begin_to_stop(now, Some(signal), todo);
+                self.stop = self.stop.map(|stop| Stop { restarts: true, ..stop });
             }
             // One is under way already: nothing waits any longer than it must.
             Order::Restart => {

@@ -22,11 +22,11 @@ pub fn is_own_end(fd: &OwnedFd) -> bool {
         let returned = unsafe { ask(fd.as_raw_fd(), bytes.as_mut_ptr().cast(), &raw mut length) };
         (returned == 0).then_some(bytes)
     };
-    let (here, there) = (address(libc::getsockname), address(libc::getpeername));
+    let Some(here) = address(libc::getsockname) else { return false };
     // A Unix socket that has connected has no name, and neither may the other one.
-    let [first, second, ..] = here.unwrap_or([0; 128]);
+    let [first, second, ..] = here;
     let family = libc::c_int::from(u16::from_ne_bytes([first, second]));
-    here == there && matches!(family, libc::AF_INET | libc::AF_INET6)
+    matches!(family, libc::AF_INET | libc::AF_INET6) && address(libc::getpeername) == Some(here)
 }
 
 /// A TCP socket of this network namespace, seen from its own side. An IPv4 address that came in through an IPv6 socket is
