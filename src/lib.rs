@@ -43,6 +43,7 @@ pub mod sys;
 pub mod target;
 #[cfg(feature = "tls")]
 pub mod tls;
+pub mod x509;
 
 use std::ffi::CString;
 use sys::mask::Mask;

@@ -26,8 +26,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("http", &[]),
     ("encoded", &[]),
     ("pem", &["encoded"]),
+    ("x509", &[]),
     // Pure: files, the time and random numbers come from outside.
-    ("tls", &["pem"]),
+    ("tls", &["pem", "x509"]),
     ("goroutines", &["encoded", "json"]),
     // Pure: memory is read through a trait.
     ("live", &["buildinfo", "elf", "goroutines"]),
@@ -60,6 +61,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "privilege",
             "sys",
             "target",
+            "x509",
         ],
     ),
     (
@@ -205,8 +207,11 @@ fn files_of(module: &str) -> Vec<PathBuf> {
 
 /// What is used by a text: `crate::a::b`, and each of `crate::{a, b::{c, d}}`.
 fn used(text: &str) -> Vec<String> {
-    let path =
-        |text: &str| text.chars().take_while(|c| c.is_ascii_lowercase() || "_:".contains(*c)).collect::<String>();
+    let path = |text: &str| {
+        text.chars()
+            .take_while(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "_:".contains(*c))
+            .collect::<String>()
+    };
     let several = |text: &str| -> Vec<String> {
         let (mut depth, mut parts) = (0, vec![String::new()]);
         for c in text.chars() {

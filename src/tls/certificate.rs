@@ -2,7 +2,7 @@
 
 use super::reader::Reader;
 use super::{hello, signature};
-use crate::pem;
+use crate::x509::{Der, extension, fields, moment, validity};
 use pki_types::{CertificateDer, ServerName, UnixTime};
 use webpki::{EndEntityCert, Error, KeyUsage, anchor_from_trusted_cert};
 
@@ -76,18 +76,18 @@ pub(super) fn verify(chain: &[Vec<u8>], trust: &Trust) -> Result<(), String> {
 /// Why nothing that this certificate has signed is trusted; None: it is that of a CA, valid now. The library looks at nothing but the
 /// names and the keys of those that it is told to trust.
 fn flaw(root: &[u8], now: u64) -> Option<&'static str> {
-    let Some((from, until)) = pem::validity(root) else { return Some("cannot be read") };
-    let now = pem::moment(now);
+    let Some((from, until)) = validity(root) else { return Some("cannot be read") };
+    let now = moment(now);
     // Version 1 has no extensions.
     let is_ca = || match extension(root, BASIC_CONSTRAINTS) {
         Some(constraints) => {
-            Reader(constraints).der(0x30).and_then(|inner| Reader(inner).der(1)).is_some_and(|is_ca| is_ca == [0xff])
+            Der(constraints).content(0x30).and_then(|inner| Der(inner).content(1)).is_some_and(|is_ca| is_ca == [0xff])
         }
         None => fields(root).is_some_and(|(version, _)| version.is_none()),
     };
     // The number of bits that are not used comes first; keyCertSign is the sixth bit.
     let signs = || {
-        let bits = extension(root, USAGE).map(|bits| Reader(bits).der(3).and_then(|bits| bits.get(1).copied()));
+        let bits = extension(root, USAGE).map(|bits| Der(bits).content(3).and_then(|bits| bits.get(1).copied()));
         bits.is_none_or(|bits| bits.is_some_and(|bits| bits & 4 != 0))
     };
     match () {
@@ -104,40 +104,14 @@ fn flaw(root: &[u8], now: u64) -> Option<&'static str> {
 fn is_for_servers(certificate: &[u8]) -> bool {
     const SERVER_AUTH: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 3, 1];
     let Some(list) = extension(certificate, EXTENDED_USAGE) else { return true };
-    let mut purposes = Reader(Reader(list).der(0x30).unwrap_or_default());
-    std::iter::from_fn(|| purposes.der(6)).any(|purpose| purpose == SERVER_AUTH)
+    let mut purposes = Der(Der(list).content(0x30).unwrap_or_default());
+    std::iter::from_fn(|| purposes.content(6)).any(|purpose| purpose == SERVER_AUTH)
 }
 
 /// The last byte of an extension's object identifier, 2.5.29.n.
 const USAGE: u8 = 15;
 const BASIC_CONSTRAINTS: u8 = 19;
 const EXTENDED_USAGE: u8 = 37;
-
-/// What an extension says, if a certificate has it.
-fn extension(certificate: &[u8], number: u8) -> Option<&[u8]> {
-    let (_, mut rest) = fields(certificate)?;
-    while *rest.0.first()? != 0xa3 {
-        rest.der(*rest.0.first()?)?;
-    }
-    let mut list = Reader(Reader(rest.der(0xa3)?).der(0x30)?);
-    loop {
-        let mut one = Reader(list.der(0x30)?);
-        if one.der(6)? == [0x55, 0x1d, number] {
-            // Whether it is critical.
-            if one.0.first() == Some(&1) {
-                one.der(1)?;
-            }
-            return one.der(4);
-        }
-    }
-}
-
-/// The version of a certificate, which the first one does not have, and the fields behind it.
-fn fields(certificate: &[u8]) -> Option<(Option<&[u8]>, Reader<'_>)> {
-    let mut fields = Reader(Reader(Reader(certificate).der(0x30)?).der(0x30)?);
-    let version = if fields.0.first() == Some(&0xa0) { Some(fields.der(0xa0)?) } else { None };
-    Some((version, fields))
-}
 
 /// Whether a CertificateVerify (section 4.4.3) was made with the key of the certificate. Where any certificate will do, so does one
 /// of a kind that cannot be verified.

@@ -1,7 +1,7 @@
 //! Who the client is, where a server asks for a certificate: the key, and the certificates that go with it.
 
 use super::pem;
-use super::reader::Reader;
+use crate::x509::Der;
 use p256::ecdsa::signature::Signer;
 use p256::ecdsa::{Signature, SigningKey};
 
@@ -56,19 +56,19 @@ impl Identity {
 
 /// RFC 5958.
 fn of_pkcs8(der: &[u8]) -> Option<&[u8]> {
-    let mut key = Reader(Reader(der).der(0x30)?);
-    key.der(2)?;
-    let mut algorithm = Reader(key.der(0x30)?);
-    let is_p256 = algorithm.der(6)? == EC_KEY && algorithm.der(6)? == P256;
-    key.der(4).filter(|_| is_p256)
+    let mut key = Der(Der(der).content(0x30)?);
+    key.content(2)?;
+    let mut algorithm = Der(key.content(0x30)?);
+    let is_p256 = algorithm.content(6)? == EC_KEY && algorithm.content(6)? == P256;
+    key.content(4).filter(|_| is_p256)
 }
 
 /// RFC 5915.
 fn of_sec1(der: &[u8]) -> Option<&[u8]> {
-    let mut key = Reader(Reader(der).der(0x30)?);
-    key.der(2)?;
-    let scalar = key.der(4).filter(|scalar| scalar.len() == 32)?;
+    let mut key = Der(Der(der).content(0x30)?);
+    key.content(2)?;
+    let scalar = key.content(4).filter(|scalar| scalar.len() == 32)?;
     // Where the curve is named it is this one.
-    let is_p256 = key.0.is_empty() || key.der(0xa0).is_none_or(|curve| Reader(curve).der(6) == Some(P256));
+    let is_p256 = key.0.is_empty() || key.content(0xa0).is_none_or(|curve| Der(curve).content(6) == Some(P256));
     is_p256.then_some(scalar)
 }

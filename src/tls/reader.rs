@@ -20,18 +20,4 @@ impl<'a> Reader<'a> {
         let length = self.number::<N>()?;
         self.take(length as usize)
     }
-
-    /// An element of DER with this tag: what is in it.
-    pub(super) fn der(&mut self, tag: u8) -> Option<&'a [u8]> {
-        if self.number::<1>()? != u32::from(tag) {
-            return None;
-        }
-        let length = match self.number::<1>()? {
-            short @ 0..=0x7f => short,
-            0x81 => self.number::<1>()?,
-            0x82 => self.number::<2>()?,
-            _ => return None,
-        };
-        self.take(length as usize)
-    }
 }

@@ -1,7 +1,7 @@
 //! Signatures of certificates and of a handshake: what can be verified. Those on elliptic curves are RustCrypto's; RSA is a power and
 //! a padding, both of public numbers, so that nothing here has to take the same time always.
 
-use super::reader::Reader;
+use crate::x509::Der;
 use p256::ecdsa::signature::hazmat::PrehashVerifier;
 use pki_types::{AlgorithmIdentifier, InvalidSignature, SignatureVerificationAlgorithm, alg_id};
 use sha2::{Digest, Sha256, Sha384, Sha512};
@@ -211,22 +211,22 @@ const BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 
 /// How many bits an RSA key has that is refused for its length; a key as it is in a SubjectPublicKeyInfo.
 pub(super) fn refused_length(spki: &[u8]) -> Option<usize> {
-    let mut info = Reader(spki);
-    let is_rsa = info.der(0x30)? == alg_id::RSA_ENCRYPTION.as_ref();
-    let key = info.der(3)?.strip_prefix(&[0])?;
-    let bits = bits(modulus(&mut Reader(Reader(key).der(0x30)?))?);
+    let mut info = Der(spki);
+    let is_rsa = info.content(0x30)? == alg_id::RSA_ENCRYPTION.as_ref();
+    let key = info.content(3)?.strip_prefix(&[0])?;
+    let bits = bits(modulus(&mut Der(Der(key).content(0x30)?))?);
     (is_rsa && !BITS.contains(&bits)).then_some(bits)
 }
 
 /// The signature to the power of the public exponent, by the modulus: what was signed, and how many bits the key has. RFC 8017,
 /// section 5.2.2.
 fn power(key: &[u8], signature: &[u8]) -> Option<(Vec<u8>, usize)> {
-    let mut whole = Reader(key);
-    let mut key = Reader(whole.der(0x30)?);
+    let mut whole = Der(key);
+    let mut key = Der(whole.content(0x30)?);
     let modulus = modulus(&mut key)?;
     let bits = bits(modulus);
     let exponent =
-        key.der(2)?.iter().try_fold(0u64, |number, byte| Some(number.checked_mul(256)? | u64::from(*byte)))?;
+        key.content(2)?.iter().try_fold(0u64, |number, byte| Some(number.checked_mul(256)? | u64::from(*byte)))?;
     let good = key.0.is_empty()
         && whole.0.is_empty()
         && BITS.contains(&bits)
@@ -239,8 +239,8 @@ fn power(key: &[u8], signature: &[u8]) -> Option<(Vec<u8>, usize)> {
 }
 
 /// The first number of an RSA key.
-fn modulus<'a>(key: &mut Reader<'a>) -> Option<&'a [u8]> {
-    let modulus = key.der(2)?;
+fn modulus<'a>(key: &mut Der<'a>) -> Option<&'a [u8]> {
+    let modulus = key.content(2)?;
     Some(modulus.strip_prefix(&[0]).unwrap_or(modulus))
 }
 

@@ -1,6 +1,7 @@
 //! Certificates in a PEM file: how many, and how many of them are over. Pure.
 
-use crate::pem::{blocks, validity};
+use crate::pem::blocks;
+use crate::x509::validity;
 
 /// What a bundle holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -122,7 +122,7 @@ fn certificates<'a>(
     let own = variable("SSL_CERT_FILE");
     let files = own.map_or_else(|| FILES.to_vec(), |file| vec![file]);
     let directories = variable("SSL_CERT_DIR").map_or_else(|| DIRECTORIES.to_vec(), |list| list.split(':').collect());
-    let now = crate::pem::moment(now);
+    let now = crate::x509::moment(now);
     let mut search = Search { tree, subject, now, sum: pem::Bundle::default(), read: None, closed: None };
     search.in_files(&files);
     // The directories only where the files had none: reading all of Debian's takes longer than it tells.
@@ -139,7 +139,7 @@ fn certificates<'a>(
 struct Search<'a> {
     tree: &'a dyn Tree,
     subject: &'a Subject,
-    /// As `crate::pem::moment` writes it.
+    /// As `crate::x509::moment` writes it.
     now: u64,
     /// Of all files that were read.
     sum: pem::Bundle,
