@@ -32,9 +32,9 @@ fn place_in<'a>(lines: &[&'a str], place: &Place) -> Option<(usize, &'a str, usi
 }
 
 /// The line with its number, and a line below that underlines the place. None where there is no such line.
-pub(super) fn lines(source: &str, place: &Place, width: usize) -> Option<(String, String)> {
-    let all: Vec<&str> = source.split('\n').map(|line| line.trim_end_matches('\r')).collect();
-    let (number, line, column, length) = place_in(&all, place)?;
+pub(super) fn lines(all: &[&str], place: &Place, width: usize) -> Option<(String, String)> {
+    let (number, line, column, length) = place_in(all, place)?;
+    let line = line.trim_end_matches('\r');
     if line.trim().is_empty() {
         return None;
     }
@@ -57,8 +57,7 @@ pub(super) fn lines(source: &str, place: &Place, width: usize) -> Option<(String
 }
 
 /// The lines that would be right, each with a plus.
-pub(super) fn right(edit: &Edit, source: &str) -> Vec<String> {
-    let old: Vec<&str> = source.split('\n').collect();
+pub(super) fn right(edit: &Edit, old: &[&str]) -> Vec<String> {
     let known = old.get(edit.first.saturating_sub(1)..edit.last).unwrap_or_default();
     let pad = " ".repeat(edit.first.to_string().len());
     let new = edit.lines.iter().filter(|line| !known.contains(&line.as_str()));
@@ -72,13 +71,14 @@ mod tests {
     #[test]
     fn places() {
         let source = "FROM alpine\nRUN a \\\n  && apk add git\nCMD /server\n";
-        let show = |line: u32, mark: &str| lines(source, &Place::line(line).marked(mark), 80).unwrap();
+        let all: Vec<&str> = source.split('\n').collect();
+        let show = |line: u32, mark: &str| lines(&all, &Place::line(line).marked(mark), 80).unwrap();
         assert_eq!(show(4, ""), ("  4 | CMD /server".to_owned(), "    | ^^^^^^^^^^^".to_owned()));
         assert_eq!(show(2, "git"), ("  3 |   && apk add git".to_owned(), "    |              ^^^".to_owned()));
         // Not beyond the instruction.
         assert_eq!(show(2, "server").0, "  2 | RUN a \\");
-        assert_eq!(lines(source, &Place::line(9), 80), None);
-        let (long, under) = lines(&format!("RUN {} x y", "a".repeat(200)), &Place::line(1).marked("x"), 40).unwrap();
+        assert_eq!(lines(&all, &Place::line(9), 80), None);
+        let (long, under) = lines(&[&format!("RUN {} x y", "a".repeat(200))], &Place::line(1).marked("x"), 40).unwrap();
         assert!(long.chars().count() <= 40 && under.chars().count() <= 40, "{long}\n{under}");
     }
 }

@@ -35,12 +35,18 @@ pub(super) fn show(report: &Report, style: Style) -> String {
     let mut all: BTreeMap<&str, usize> = BTreeMap::new();
     report.findings.iter().for_each(|finding| *all.entry(finding.rule.id).or_default() += 1);
     let mut shown: BTreeMap<&str, usize> = BTreeMap::new();
+    // Split once for all findings of a file: together they would be as many as the square of its length.
+    let (mut split, mut lines) = ("", Vec::new());
     for finding in &report.findings {
+        let source = report.source(finding).unwrap_or_default();
+        if !std::ptr::eq(source, split) {
+            (split, lines) = (source, source.split('\n').collect());
+        }
         let id = finding.rule.id;
         let number = shown.entry(id).or_default();
         *number += 1;
         if *number <= MOST {
-            page.finding(finding, report.source(finding));
+            page.finding(finding, &lines);
         }
         let more = all.get(id).map_or(0, |all| all - MOST.min(*all));
         if *number == MOST && more > 0 {
@@ -77,7 +83,8 @@ struct Page {
 }
 
 impl Page {
-    fn finding(&mut self, finding: &Finding, source: Option<&str>) {
+    /// `lines` are those of the file in which it is, if that can be shown.
+    fn finding(&mut self, finding: &Finding, lines: &[&str]) {
         self.text.push('\n');
         let mut place = finding.place.file.clone();
         if finding.place.line > 0 {
@@ -94,15 +101,13 @@ impl Page {
         let head = format!("{} {}: {}", finding.severity.name(), finding.rule.id, finding.rule.title);
         self.wrapped(look, &head, 2);
         self.wrapped(DIM, &format!("  at {place}"), 5);
-        if let Some((line, under)) = source.and_then(|source| excerpt::lines(source, &finding.place, self.style.width))
-        {
+        if let Some((line, under)) = excerpt::lines(lines, &finding.place, self.style.width) {
             self.plain(DIM, &line);
             self.plain(look, &under);
         }
         self.wrapped("", &format!("  {}", finding.evidence), 2);
         self.wrapped("", &format!("  fix: {}", finding.mend), 7);
-        let edit = source.and_then(|source| fix::of(finding, &source.split('\n').collect::<Vec<_>>()));
-        for line in source.zip(edit).map(|(source, edit)| excerpt::right(&edit, source)).unwrap_or_default() {
+        for line in fix::of(finding, lines).map(|edit| excerpt::right(&edit, lines)).unwrap_or_default() {
             self.plain(GREEN, &line);
         }
     }
