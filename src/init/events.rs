@@ -87,7 +87,7 @@ impl Init {
             Event::OthersRemain
         } else if self.all() && self.leftovers.others.are_there() {
             let in_reach = self.leftovers.has_visitors_in_reach();
-            Event::VisitorsRemain { told: self.leftovers.visitors_told, in_reach }
+            Event::VisitorsRemain { told: self.leftovers.asked.visitors_told, in_reach }
         } else {
             if self.all() {
                 log::nobody_else_writes();

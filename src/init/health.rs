@@ -7,7 +7,7 @@ use super::personality::Note;
 use crate::probe::{Attempt, Notice, Outcome, Progress};
 use crate::supervisor::{Event, Purpose, Status, Time, Verdict};
 use crate::sys::rights::Disposal;
-use crate::sys::{clock, signal_io};
+use crate::sys::{clock, code, signal_io};
 use std::time::Duration;
 
 /// How often the log tells at most that the server is ready, or no longer.
@@ -222,6 +222,10 @@ impl Init {
         }
         if !was_ready && self.supervisor.is_ready() && !self.settings.policy.notify {
             self.tell_manager("READY=1\nSTATUS=ready");
+        }
+        if before != after {
+            // What a change alone needs goes, as what the start alone needed did: the next probes hardly ever bring one.
+            code::forget();
         }
     }
 

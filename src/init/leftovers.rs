@@ -8,8 +8,8 @@
 //! the PID namespace, and the container does not stay for them. They are told apart once, because their orphans become PID 1's
 //! children like everybody's.
 //!
-//! PID 1 itself sends them their signals, SIGKILL last. Another process looks at them: what /proc shows of a process may lie in a file that hangs (its command line), or take as long as
-//! the kernel needs to free a memory of gigabytes.
+//! PID 1 itself sends them SIGKILL. Another process looks at them and asks them to end: what /proc shows of a process may lie in a
+//! file that hangs (its command line), or take as long as the kernel needs to free a memory of gigabytes.
 
 use super::Init;
 use super::personality::Note;
@@ -25,16 +25,7 @@ use std::time::Duration;
 /// What is known of them.
 #[derive(Debug, Default)]
 pub(super) struct Leftovers {
-    /// Who was asked to end, for the record.
-    pub(super) names: String,
-    /// Who came in from outside and was asked to end, for the record.
-    pub(super) visitor_names: String,
-    /// Who came in from outside and cannot be asked: another user's.
-    beyond_reach: String,
-    /// Who came in from outside, with their descendants, when that was found out.
-    visitors: Vec<Identity>,
-    /// They know that it is over.
-    pub(super) visitors_told: bool,
+    pub(super) asked: Asked,
     /// Who is no child of goward's, in a container of its own.
     pub(super) others: process::Others,
     /// Who looks at them now.
@@ -83,12 +74,17 @@ struct Whom {
 
 /// Who was asked to end.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Asked {
-    names: String,
-    visitor_names: String,
+pub(super) struct Asked {
+    /// Who stayed behind, for the record.
+    pub(super) names: String,
+    /// Who came in from outside, for the record.
+    pub(super) visitor_names: String,
+    /// Who came in from outside and cannot be asked: another user's.
     beyond_reach: String,
+    /// Who came in from outside, with their descendants, when that was found out.
     visitors: Vec<Identity>,
-    visitors_told: bool,
+    /// The visitors know that it is over.
+    pub(super) visitors_told: bool,
 }
 
 impl Asked {
@@ -168,22 +164,12 @@ fn kill_visitors(own: i32, visitors: &[Identity]) -> nix::Result<()> {
 impl Leftovers {
     /// Those that the last server left behind are nobody's any more.
     pub(super) fn forget(&mut self) {
-        self.know(Asked::default());
-    }
-
-    fn know(&mut self, asked: Asked) {
-        Asked {
-            names: self.names,
-            visitor_names: self.visitor_names,
-            beyond_reach: self.beyond_reach,
-            visitors: self.visitors,
-            visitors_told: self.visitors_told,
-        } = asked;
+        self.asked = Asked::default();
     }
 
     /// Whether there may be a visitor for whom to wait.
     pub(super) fn has_visitors_in_reach(&self) -> bool {
-        self.beyond_reach.is_empty() || !self.visitor_names.is_empty()
+        self.asked.beyond_reach.is_empty() || !self.asked.visitor_names.is_empty()
     }
 
     /// Somebody looks at them now.
@@ -221,11 +207,11 @@ impl Init {
     /// Only where goward is PID 1 does a process without a parent come from outside: elsewhere it is the PID 1, and its descendants
     /// are everybody.
     pub(super) fn kill_visitors(&mut self, action: Action) -> nix::Result<()> {
-        if !self.all() || self.leftovers.visitors.is_empty() {
+        if !self.all() || self.leftovers.asked.visitors.is_empty() {
             return Ok(());
         }
         self.say(Note::Action(action, &self.supervisor));
-        let (own, visitors) = (self.pid, self.leftovers.visitors.clone());
+        let (own, visitors) = (self.pid, self.leftovers.asked.visitors.clone());
         if self.look_at_leftovers(action, || (code(kill_visitors(own, &visitors)), Vec::new()))? {
             return Ok(());
         }
@@ -268,8 +254,8 @@ impl Init {
     }
 
     fn asked(&mut self, asked: Asked) {
-        self.leftovers.know(asked);
-        let Leftovers { names, visitor_names, beyond_reach, .. } = &self.leftovers;
+        self.leftovers.asked = asked;
+        let Asked { names, visitor_names, beyond_reach, .. } = &self.leftovers.asked;
         if !beyond_reach.is_empty() {
             self.say(Note::BeyondReach(beyond_reach));
         }

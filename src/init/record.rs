@@ -120,8 +120,8 @@ impl<'a> Record<'a> {
             timeout: supervisor.policy().ladder.map(|ladder| ladder.timeout()),
             started: init.started,
             left: clock::now(),
-            leftovers: &init.leftovers.names,
-            visitors: &init.leftovers.visitor_names,
+            leftovers: &init.leftovers.asked.names,
+            visitors: &init.leftovers.asked.visitor_names,
             forwarded: match status {
                 Some(Status::Signal(signal)) => init.forwarding.sent.or(init.inbox.forwarded()).contains(signal),
                 Some(Status::Code(_) | Status::Unstarted(_)) | None => false,

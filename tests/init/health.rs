@@ -55,8 +55,12 @@ pub(crate) fn ask(run: &Run, uid: u32, options: &[&str]) -> (i32, String) {
     (output.status.code().unwrap(), String::from_utf8(text).unwrap())
 }
 
+fn kilobytes(pid: i32, what: &str) -> u64 {
+    status(pid, what).split(' ').next().unwrap().parse().unwrap()
+}
+
 fn rss(pid: i32) -> u64 {
-    status(pid, "RssAnon").split(' ').next().unwrap().parse().unwrap()
+    kilobytes(pid, "RssAnon")
 }
 
 pub(crate) fn tools() -> bool {
@@ -96,6 +100,24 @@ fn probes_leave_nothing_behind() {
         assert_eq!((run.zombies(), ask(&run, 0, &[]).0), (0, 0), "{kind}");
         run.stop();
         assert_eq!(run.end().code, 4, "{kind}");
+    }
+}
+
+#[test]
+fn code_that_only_a_change_of_health_needs_does_not_stay() {
+    if !root() {
+        return;
+    }
+    let server = ["sh", "-c", SERVER];
+    let idle = Plan::new("").run(&server);
+    let probed = Plan::new("--health=exec:true --health-interval 1h --health-start-interval 1s").run(&server);
+    wait_until("health", || probed.running.stderr().contains("the server is healthy").then_some(()));
+    let [most, code] = [&idle, &probed].map(|run| kilobytes(run.pid(), "RssFile"));
+    let is_given_back = happens_within(Duration::from_secs(5), || kilobytes(probed.pid(), "RssFile") <= most + 256);
+    assert!(is_given_back, "{most} KiB without probes, {code} KiB with them");
+    for run in [idle, probed] {
+        run.stop();
+        assert_eq!(run.end().code, 4);
     }
 }
 
