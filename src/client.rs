@@ -211,7 +211,10 @@ fn why_none(waiting: Option<&Place>, other: Option<(i32, i32)>, wanted: Option<i
         }
         (None, Some((pid, other)), _) => format!("the socket of goward (pid {pid}) belongs to {}", whom(other)),
         (None, None, Some(pid)) => format!("no goward with pid {pid} answers in this PID and network namespace"),
-        (None, None, None) => "no goward answers in this PID and network namespace".to_owned(),
+        (None, None, None) => {
+            "no goward answers in this PID and network namespace (ask in the server's container: docker exec)"
+                .to_owned()
+        }
     }
 }
 

@@ -306,7 +306,7 @@ fn what_cannot_be_read_is_refused_with_a_reason() {
     let mut sleeper = Running(Command::new("sleep").arg("60").spawn().unwrap());
     let refused = dump(sleeper.0.id());
     assert_eq!(refused.ending, Ending::Exited(1));
-    assert!(refused.stderr.contains("it is no Go program"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("it is not a Go program"), "{}", refused.stderr);
     sleeper.0.kill().unwrap();
     sleeper.0.wait().unwrap();
     let gone = dump(sleeper.0.id());

@@ -124,7 +124,7 @@ fn what_the_stop_waited_for_is_told_with_function_file_and_line() {
 
     let told = Rehearsal::of(&flush).run(&options).outcome.stdout;
     let part = format!(" s: main.(*worker).flush main.go:{}, sleep", marked("flush", "flushes"));
-    assert!(told.contains("\nwhat the stop waited for (looked at ") && told.contains(&part), "{told}");
+    assert!(told.contains("\nwhat the stop waited for (") && told.contains(&part), "{told}");
     let page = fs::read_to_string(page).unwrap();
     assert!(page.contains("What the stop waited for") && page.matches("main.(*worker).flush").count() > 1, "{page}");
 }

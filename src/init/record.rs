@@ -226,7 +226,7 @@ impl<'a> Record<'a> {
             if let Some(ran) = self.ran().filter(|_| has_run && self.stage == Stage::Server) {
                 write!(f, ", ran {}", personality::time(ran))?;
             }
-            if let (Cause::OutOfMemory, Some(kills)) = (self.cause, self.oom_kills) {
+            if let Some(kills) = self.oom_kills {
                 write!(f, "; OOM kills in this cgroup: {kills}")?;
             }
             if let Some(restarts) = self.restarts {
@@ -490,6 +490,7 @@ mod tests {
                 ended(cause, Status::Code(3), ms(1_020)),
                 Record { restarts: Some(3), ..ended(cause, Status::Code(3), ms(12)) },
                 Record { code: 0, ..ended(cause, Status::Code(3), ms(1_020)) },
+                Record { oom_kills: Some(1), ..ended(cause, Status::Code(137), ms(53)) },
                 Record { restarts: Some(1), ..ended(cause, Status::Unstarted(125), ms(1)) },
             ],
             Cause::Signalled => {

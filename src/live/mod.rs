@@ -68,7 +68,7 @@ impl<'a> Program<'a> {
     /// A sentence: it is no Go program, or not one that is understood.
     pub fn open(source: &Source<'a>, file: ReadAt<'_>) -> Result<Program<'a>, String> {
         let elf = Elf::read(file).ok_or("its file is no ELF program")?;
-        let build = buildinfo::of(&elf, file).ok_or("it is no Go program")?;
+        let build = buildinfo::of(&elf, file).ok_or("it is not a Go program")?;
         let architecture = program::Architecture::of(&elf).ok_or_else(|| {
             "goroutines are read out of memory on amd64 and arm64 only, and this program is built for another"
                 .to_owned()

@@ -123,14 +123,14 @@ fn run_all(plan: &Rehearsal, inherited: Mask) -> Result<u8, NotRun> {
         if let (Some(group), true) = (at_terminal, at_terminal != terminal::foreground()) {
             let _ = terminal::set_foreground(group);
         }
-        let interrupted = run.interrupted;
+        // Half a rehearsal has no verdict.
+        if let Some(signal) = run.interrupted {
+            return Err(NotRun { code: exit::by_signal(signal.number() as u8), why: "interrupted".to_owned() });
+        }
         if plan.repeat > 1 && !plan.json {
             print(&show::text::line(&run, plan, number));
         }
         runs.push(run);
-        if let Some(signal) = interrupted {
-            return Err(NotRun { code: exit::by_signal(signal.number() as u8), why: "interrupted".to_owned() });
-        }
     }
     print(&if plan.json { show::json::all(&runs, plan) } else { show::text::all(&runs, plan) });
     if let Some(page) = &mut page {
@@ -160,7 +160,9 @@ fn rehearse_until_seen(plan: &Rehearsal, inherited: Mask, body: &[u8]) -> Result
             break;
         }
         let stalled = run.stalled_ms;
-        show::note(&format!("nothing was lost, but the clients had to wait {stalled} ms for a processor: once more"));
+        show::note(&format!(
+            "nothing was lost, but the clients waited {stalled} ms for CPU time: repeating the rehearsal"
+        ));
         run = rehearse(plan, inherited, body)?;
     }
     Ok(run)
@@ -271,6 +273,9 @@ async fn last_words(capture: &RefCell<StderrCapture>) {
     }
 }
 
+/// What is said to whoever does not wait until the server is ready.
+const UNREADY: &str = "interrupted before the server was ready";
+
 /// Where the server listens, once it is ready.
 async fn until_ready(init: &mut InitProcess, plan: &Rehearsal, world: &World) -> Result<Vec<Tcp>, NotRun> {
     let deadline = clock::now() + plan.ready_timeout;
@@ -284,7 +289,7 @@ async fn until_ready(init: &mut InitProcess, plan: &Rehearsal, world: &World) ->
         }
         let now = clock::now();
         if let Some(signal) = init.interrupted {
-            return Err(NotRun { code: exit::by_signal(signal.number() as u8), why: "interrupted".to_owned() });
+            return Err(NotRun { code: exit::by_signal(signal.number() as u8), why: UNREADY.to_owned() });
         }
         // Until the program runs there is nothing to look for: what listens may be somebody else's.
         if init.server.is_some() && now >= look_at {
@@ -330,7 +335,7 @@ async fn ask(target: Target, answered: Rc<Cell<bool>>) {
 
 fn ended_early(init: &InitProcess, code: u8) -> NotRun {
     match (&init.end, init.interrupted) {
-        (_, Some(signal)) => NotRun { code: exit::by_signal(signal.number() as u8), why: "interrupted".to_owned() },
+        (_, Some(signal)) => NotRun { code: exit::by_signal(signal.number() as u8), why: UNREADY.to_owned() },
         (Some(end), None) => {
             NotRun { code: exit::GOWARD_FAILED, why: format!("the server {} before it was ready", end.server) }
         }

@@ -322,7 +322,7 @@ impl Run {
         if !plan.load.is_empty() && self.stalled_ms >= STALLED {
             let stalled = time(self.stalled_ms);
             told.push(format!(
-                "the clients had to wait {stalled} for a processor after the signal: they may have seen too little"
+                "the clients waited {stalled} for CPU time after the signal: they may have seen too little"
             ));
         }
         if self.unjudged > 0 {
@@ -338,10 +338,7 @@ impl Run {
         }
         if self.turned_away > 0 {
             let (count, s) = (self.turned_away, plural(self.turned_away));
-            told.push(format!(
-                "{count} request{s} turned away before the server took {}: not lost",
-                if count == 1 { "it" } else { "them" }
-            ));
+            told.push(format!("{count} request{s} that the server never accepted: not lost"));
         }
         if k.answered + k.accepted + k.refused + k.hanging > 0 {
             let (served, how) = if k.accepted > 0 { (k.accepted, "accepted") } else { (k.answered, "answered") };

@@ -70,14 +70,26 @@ fn of_exec(program: &str, errno: Errno) -> (u8, String) {
         return (exit::CANNOT_EXECUTE, why);
     }
     let Some(path) = found else {
-        let path = std::env::var("PATH").unwrap_or_default();
-        return match errno {
-            Errno::EACCES => (exit::CANNOT_EXECUTE, format!("{program}: found in PATH ({path}), but not executable")),
-            _ => (exit::NOT_FOUND, format!("{program}: not found in PATH ({path})")),
-        };
+        return not_in_path(program, errno);
     };
     let code = if errno == Errno::ENOENT { exit::NOT_FOUND } else { exit::CANNOT_EXECUTE };
     (code, format!("{}: {}", path.display(), reason(&path, errno)))
+}
+
+/// A name without a slash that no file in PATH has, as far as this user can see.
+fn not_in_path(program: &str, errno: Errno) -> (u8, String) {
+    let path = std::env::var("PATH").unwrap_or_default();
+    let (code, why) = match errno {
+        Errno::EACCES => (exit::CANNOT_EXECUTE, "no file in PATH that may be executed"),
+        _ => (exit::NOT_FOUND, "not found in PATH"),
+    };
+    let uid = nix::unistd::geteuid();
+    let may_enter = |dir: &str| access(Path::new(if dir.is_empty() { "." } else { dir }), AccessFlags::X_OK);
+    let closed: Vec<&str> = path.split(':').filter(|dir| may_enter(dir) == Err(Errno::EACCES)).collect();
+    let closed =
+        if closed.is_empty() { String::new() } else { format!("; uid {uid} may not enter {}", closed.join(", ")) };
+    let several = if program.contains(' ') { ": a program and its arguments are separate words" } else { "" };
+    (code, format!("{program}: {why} ({path}){closed}{several}"))
 }
 
 /// As execvp looks: a name with a slash is a path.
@@ -125,17 +137,25 @@ fn reason(path: &Path, errno: Errno) -> String {
 
 fn unreachable(path: &Path, errno: Errno, error: &std::io::Error) -> String {
     match Errno::from_raw(error.raw_os_error().unwrap_or(errno as i32)) {
+        Errno::ENOENT if path.to_string_lossy().contains(' ') => {
+            "no such file: a program and its arguments are separate words".to_owned()
+        }
         Errno::ENOENT => "no such file".to_owned(),
         Errno::ENOTDIR => "part of the path is a file, not a directory".to_owned(),
         Errno::ELOOP => "a loop of symbolic links".to_owned(),
         Errno::EACCES => {
             let uid = nix::unistd::geteuid();
-            let closed = path.ancestors().skip(1).find(|dir| fs::symlink_metadata(dir).is_ok());
-            let closed = closed.unwrap_or(path).display();
-            format!("uid {uid} may not enter {closed}")
+            format!("uid {uid} may not enter {}", closed_directory(path).display())
         }
         other => other.desc().to_owned(),
     }
+}
+
+/// The directory on the way to a file that this user may not enter: the deepest that can be seen.
+fn closed_directory(path: &Path) -> PathBuf {
+    // Of a path that begins where goward was started, that directory may be the one.
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    path.ancestors().skip(1).find(|dir| fs::symlink_metadata(dir).is_ok()).unwrap_or(&path).to_owned()
 }
 
 fn no_permission(path: &Path, meta: &fs::Metadata) -> String {

@@ -68,7 +68,10 @@ impl Ladder {
         };
         let ladder = Ladder { timeout, drain, lead, looks: false };
         let next = ladder.at(if lead.is_some() { Rung::Dump } else { Rung::Kill });
-        if !drain.is_zero() && drain >= next {
+        if timeout.is_zero() && !drain.is_zero() {
+            return Err(format!("--drain {drain:?} has no time with --stop-timeout 0"));
+        }
+        if drain >= next && !drain.is_zero() {
             return Err(format!(
                 "--drain {drain:?} leaves the server no time to stop: with --stop-timeout {timeout:?} it must be shorter than {next:?}"
             ));

@@ -76,11 +76,46 @@ fn what_cannot_be_started_is_explained() {
         (&lost, 127, "/no/such/interpreter"),
         (&link, 127, "a symbolic link to /no/such/target, which does not exist"),
         ("", 127, "name is empty"),
+        ("sh -c 'exit 3'", 127, "a program and its arguments are separate words"),
+        ("/bin/sh -c true", 127, "/bin/sh -c true: no such file: a program and its arguments are separate words"),
     ] {
         let end = Plan::new("").run(&[program]).end();
         end.must(code, sentence);
         assert_eq!(end.err.lines().count(), 1, "one sentence: {}", end.err);
     }
+}
+
+/// Whatever the path looks like, the directory is named, and not the file that nobody can see in it.
+#[test]
+fn a_directory_that_the_user_may_not_enter_is_named() {
+    if !root() {
+        return;
+    }
+    let scratch = scratch();
+    let shut = scratch.path("shut");
+    std::fs::create_dir(&shut).unwrap();
+    std::fs::copy("/bin/true", shut.join("server")).unwrap();
+    std::fs::set_permissions(&shut, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+    let shut = word(&shut);
+    let told = format!("uid 65532 may not enter {shut}");
+    let plan = Plan::new("--user 65532:65532");
+    plan.run(&[&format!("{shut}/server")]).end().must(126, &told);
+    let there = Plan::new("--user 65532:65532").setup(&format!("cd {shut}"));
+    there.run(&["./server"]).end().must(126, &told);
+    let in_path = Plan::new("--user 65532:65532").env("PATH", &format!("{shut}:/usr/bin:/bin"));
+    in_path.run(&["server"]).end().must(126, &told);
+    // Near misses: what is found elsewhere, and root, who may.
+    assert_eq!(in_path.run(&["true"]).end().code, 0);
+    assert_eq!(Plan::new("").setup(&format!("cd {shut}")).run(&["./server"]).end().code, 0);
+}
+
+#[test]
+fn a_command_before_that_cannot_be_started_is_named() {
+    if !root() {
+        return;
+    }
+    Plan::new("--before nosuch").run(&["true"]).end().must(127, "goward: --before: nosuch: not found in PATH");
+    Plan::new("--before true").run(&["nosuch"]).end().must(127, "goward: nosuch: not found in PATH");
 }
 
 #[test]

@@ -58,7 +58,7 @@ pub(super) fn directory(
         let mend = "USER 65532:65532 before it, or goward check --user 65532:65532 if that is who the server will be";
         let evidence = match root {
             Some(_) => "no --user was given, so it is root who is asked for",
-            None => "this is root, and no --user was given",
+            None => "goward check runs as root, and no --user was given",
         };
         findings.push(Finding::new(&table::RUNS_AS_ROOT, Place::path("/etc/passwd"), evidence, mend));
     }

@@ -24,7 +24,7 @@ pub const WAITING: Options<OrderWords> = Options {
             short: Some('w'),
             take: Take::Switch(|words| words.wait = true),
             default: None,
-            help: "wait until it is done: until goward has ended, the server has been restarted and is ready, or it has reloaded (with --notify)",
+            help: "wait until it is done. stop: goward has ended (a docker exec ends with it, with code 129); restart: the server has been started again and is ready; reload: the server has said so (with --notify)",
             group: GROUP,
         },
         Opt {

@@ -19,6 +19,11 @@ pub fn parse(arguments: &[CString], environment: &Environment<'_>) -> Result<Reh
     let given = parser::read(&COMMAND, arguments)?;
     let (mut words, mut errors) = (RehearseWords::default(), Vec::new());
     parser::apply(&OPTIONS, &given, &Environment::EMPTY, &mut words, &mut errors);
+    if given.has("dump") {
+        errors.push(
+            "--dump is not for a rehearsal, which reads the goroutines itself, and takes SIGQUIT's dump".to_owned(),
+        );
+    }
     let mut settings = run::settings(&COMMAND, given.without(&OPTIONS), environment, errors)?;
     let ready = words.ready.take().unwrap_or(Ready::Port);
     let errors = conflicts(&words, &ready, &settings);
@@ -180,11 +185,12 @@ mod tests {
         assert_eq!(leaks("--leaks --load / srv"), Leaks { settle: second, then_stop: true });
         assert_eq!(leaks("--leaks --load / --no-stop --settle 2s srv"), Leaks { settle: 2 * second, then_stop: false });
         assert!(bad("--dump summary --dump-file /x srv").contains("not for a rehearsal"));
-        for line in ["--dump summary srv", "--dump live srv", "srv"] {
-            let settings = good(line).settings;
-            assert_eq!(settings.dump, Dump::Raw { file: None }, "{line}");
-            assert!(settings.policy.ladder.is_some_and(|ladder| !ladder.looks()), "{line}");
+        for line in ["--dump summary srv", "--dump live srv", "--dump off srv"] {
+            assert!(bad(line).contains("--dump is not for a rehearsal"), "{line}");
         }
+        let settings = good("srv").settings;
+        assert_eq!(settings.dump, Dump::Raw { file: None });
+        assert!(settings.policy.ladder.is_some_and(|ladder| !ladder.looks()));
         assert!(bad("--ready none --load /x srv").contains("needs a TCP port"));
         assert!(bad("--ready unix:/x --load /x srv").contains("needs a TCP port"));
         assert_eq!(good("--ready none --load http://localhost:80/ srv").ready, Ready::AtOnce);

@@ -23,7 +23,7 @@ pub const COMMAND: Command = Command {
     operands: "PROGRAM [ARGS…]",
     summary: "run as the init; the word run may be left out",
     about: &[
-        "goward: PID 1 for Go servers in containers. Starts the server as a non-root user, forwards signals, reaps \
+        "goward: PID 1 for Go servers in containers. Starts the server (with --user as a non-root user), forwards signals, reaps \
               orphans, and shows the goroutines of a server that misses its deadline before killing it.",
     ],
     usage: &[("[OPTIONS] [--] PROGRAM [ARGS…]", "")],
@@ -35,9 +35,9 @@ pub const COMMAND: Command = Command {
         "Every option but --no-environment has an environment variable, named after it. A flag replaces its variable, even \
          where it may be repeated. Options that take a list accept commas or may be repeated. TIME is seconds (10) or \
          500ms, 1.5s, 1m30s.",
-        "Exit code: the server's own; 128+n if signal n ended it; 137 if it had to be killed; 125 goward's own failure; 126 \
+        "Exit code: the server's own; 128+n if signal n ended it; 137 if goward killed it, or stopped it as unhealthy; 125 goward's own failure; 126 \
          cannot be executed; 127 not found.",
-        "Started under the name tini, docker-init, dumb-init or catatonit, goward behaves as that program.",
+        "Started under the name tini, tini-static, docker-init, dumb-init, catatonit, podman-init or grpc_health_probe, goward behaves as that program.",
     ],
     starts_program: true,
 };

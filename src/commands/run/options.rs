@@ -141,7 +141,7 @@ pub const OPTIONS: Options<RunWords> = Options {
             short: None,
             take: Take::Value("live|raw|summary|off", set!(dump, values::dump)),
             default: Some(if cfg!(feature = "goroutines") { "live" } else { "raw" }),
-            help: "how to show the goroutines of a server that missed its deadline: live reads them from its memory and groups them, and the server may still finish; raw makes it print them (SIGQUIT); summary means live",
+            help: "how to show the goroutines of a server that missed its deadline: live reads them from its memory and groups them, and the server may still finish; raw makes it print them (SIGQUIT); summary is an old name of live",
             group: STOP,
         },
         Opt {
@@ -257,7 +257,7 @@ pub const OPTIONS: Options<RunWords> = Options {
                 Ok(())
             }),
             default: None,
-            help: "make that user the owner of this directory, and create it if it is missing",
+            help: "with --user: make that user the owner of this directory, and create it if it is missing",
             group: PRIVILEGES,
         },
         Opt {

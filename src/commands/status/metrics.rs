@@ -14,18 +14,13 @@ pub(super) fn text(report: &Report) -> String {
     let streak = |kind: &str| of(json.as_ref().and_then(|json| json.get(kind)), "failing_streak");
     let metrics: [Metric; 8] = [
         ("ready", "gauge", "Whether requests may be sent to the server.", Some(report.ready.into())),
-        (
-            "healthy",
-            "gauge",
-            "Whether the server runs and nothing speaks against its health.",
-            Some(report.healthy.into()),
-        ),
-        ("up", "gauge", "Whether a process of the server runs.", Some(number("pid").is_some().into())),
+        ("healthy", "gauge", "1 if the server is running and healthy.", Some(report.healthy.into())),
+        ("up", "gauge", "1 if a process of the server is running.", Some(number("pid").is_some().into())),
         ("uptime_seconds", "gauge", "For how long the server has run since it was last started.", number("uptime_s")),
-        ("restarts_total", "counter", "How often the server was restarted.", number("restarts")),
-        ("orphans_reaped_total", "counter", "How many orphans were reaped.", number("orphans_reaped")),
-        ("health_probes_failing", "gauge", "How many health probes have failed in a row.", streak("health")),
-        ("ready_probes_failing", "gauge", "How many readiness probes have failed in a row.", streak("readiness")),
+        ("restarts_total", "counter", "Number of restarts of the server.", number("restarts")),
+        ("orphans_reaped_total", "counter", "Number of orphans reaped.", number("orphans_reaped")),
+        ("health_probes_failing", "gauge", "Number of health probes that have failed in a row.", streak("health")),
+        ("ready_probes_failing", "gauge", "Number of readiness probes that have failed in a row.", streak("readiness")),
     ];
     let mut text = String::new();
     for (name, kind, help, value) in metrics {

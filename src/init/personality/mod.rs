@@ -187,7 +187,8 @@ pub(super) fn start(settings: &Settings, order: &SpawnSpec<'_>) -> Result<i32, u
     match settings.personality {
         Personality::Goward { .. } => result.map_err(|failure| {
             let (code, sentence) = explain::explain(order, failure);
-            let line = format!("goward: {sentence}\n");
+            let which = if settings.before.is_empty() { "" } else { "--before: " };
+            let line = format!("goward: {which}{sentence}\n");
             log::say_raw(&line);
             termination_log::tell(settings.termination_log.as_deref(), &line);
             code

@@ -254,8 +254,7 @@ impl Page {
     fn several(&mut self, runs: &[Run], plan: &Rehearsal) {
         self.element("h2", &format!("{} rehearsals", runs.len()));
         if let Some([least, middle, most]) = spread(runs) {
-            let told =
-                format!("stop time: {} at least, {} in the middle, {} at most", time(least), time(middle), time(most));
+            let told = format!("stop time: min {}, median {}, max {}", time(least), time(middle), time(most));
             self.element("p", &told);
             let bars = histogram(runs);
             let tallest = bars.iter().map(|bar| bar.count).max().unwrap_or(1);

@@ -40,7 +40,7 @@ pub(in crate::rehearse) fn all(runs: &[Run], plan: &Rehearsal) -> String {
 fn several(text: &mut String, runs: &[Run], failed: usize) {
     if let Some([least, middle, most]) = spread(runs) {
         let (least, middle, most) = (time(least), time(middle), time(most));
-        let _ = writeln!(text, "\nstop time: {least} at least, {middle} in the middle, {most} at most");
+        let _ = writeln!(text, "\nstop time: min {least}, median {middle}, max {most}");
     }
     let columns = histogram(runs);
     let tallest = columns.iter().map(|column| column.count).max().unwrap_or(1);
@@ -102,7 +102,7 @@ fn waits(text: &mut String, run: &Run) {
     for (named, heading) in [(true, "what the stop waited for"), (false, "its own code that was there meanwhile")] {
         let mut these = waited.iter().filter(|one| one.held_up == named).peekable();
         if these.peek().is_some() {
-            let _ = writeln!(text, "\n{heading} (looked at {} times)", run.waits.looks);
+            let _ = writeln!(text, "\n{heading} ({} samples)", run.waits.looks);
         }
         for one in these.by_ref().take(SHOWN) {
             let _ = writeln!(text, "    {}", one.sentence);
