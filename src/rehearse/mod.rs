@@ -278,7 +278,10 @@ const UNREADY: &str = "interrupted before the server was ready";
 
 /// Where the server listens, once it is ready.
 async fn until_ready(init: &mut InitProcess, plan: &Rehearsal, world: &World) -> Result<Vec<Tcp>, NotRun> {
-    let deadline = clock::now() + plan.ready_timeout;
+    let began = clock::now();
+    let deadline = began + plan.ready_timeout;
+    // Whoever sits before it wonders, after a while.
+    let mut tells = terminal::is_terminal(2);
     let answered = Rc::new(Cell::new(false));
     let mut asking = false;
     let mut look_at = Time::ZERO;
@@ -310,20 +313,25 @@ async fn until_ready(init: &mut InitProcess, plan: &Rehearsal, world: &World) ->
             look_at = now + 2 * TICK + SHARE * clock::now().saturating_sub(now);
         }
         if now > deadline {
-            let timeout = plan.ready_timeout;
-            let what = match &plan.ready {
-                Ready::Port => {
-                    "none of its processes listens on a TCP port; a program that is not a server needs --ready none"
-                }
-                Ready::Target(_) | Ready::AtOnce => "--ready had no answer",
-            };
-            return Err(NotRun {
-                code: exit::GOWARD_FAILED,
-                why: format!("the server was not ready within {timeout:?}: {what}"),
-            });
+            return Err(never_ready(plan));
+        }
+        if tells && now > began + SECOND {
+            tells = false;
+            let what =
+                if plan.ready == Ready::Port { "the server to listen on a TCP port" } else { "--ready to answer" };
+            show::note(&format!("waiting for {what}, {:?} at most (--ready-timeout)", plan.ready_timeout));
         }
         sleep(TICK).await;
     }
+}
+
+fn never_ready(plan: &Rehearsal) -> NotRun {
+    let what = match &plan.ready {
+        Ready::Port => "none of its processes listens on a TCP port; a program that is not a server needs --ready none",
+        Ready::Target(_) | Ready::AtOnce => "--ready had no answer",
+    };
+    let why = format!("the server was not ready within {:?}: {what}", plan.ready_timeout);
+    NotRun { code: exit::GOWARD_FAILED, why }
 }
 
 async fn ask(target: Target, answered: Rc<Cell<bool>>) {
