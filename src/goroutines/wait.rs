@@ -121,7 +121,11 @@ impl Wait {
         if above.iter().any(|frame| frame.function == "sync.(*Once).doSlow") && calls("sync.(*Mutex)") {
             return Wait::Once;
         }
-        let by_function = BY_FUNCTION.iter().find(|(name, _)| calls(name));
+        let by_function = BY_FUNCTION.iter().find(|(name, wait)| {
+            // Who moves bytes at the moment does not wait for the peer: that is "IO wait".
+            let is_of_peer = matches!(wait, Wait::Body | Wait::Client | Wait::Hijacked | Wait::Network);
+            calls(name) && !(is_of_peer && ["running", "runnable", "syscall"].contains(&&*group.state))
+        });
         let by_state = || BY_STATE.iter().find(|(state, _)| group.state.starts_with(state));
         by_function.or_else(by_state).map_or(Wait::Other, |(_, wait)| *wait)
     }

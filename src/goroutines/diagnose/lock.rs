@@ -96,13 +96,16 @@ impl<'a> Evidence<'a> {
         if self.is_handed_over(node) {
             return true;
         }
-        let works =
-            |node: &Node<'a>| node.own.is_some() && matches!(node.wait, Wait::Sleep | Wait::Running | Wait::Syscall);
+        let works = |node: &Node<'a>| node.own.is_some() && (node.wait == Wait::Sleep || node.is_at_work());
         let brief = knot.cause == Cause::Mutex && knot.nodes.iter().all(|node| node.minutes.1 == 0);
         let held = knot.nodes.iter().any(|node| node.wait != Wait::Lock);
         let of_itself = !held && knot.place != node.place();
-        let working = if held {
-            knot.nodes.iter().all(|node| node.wait == Wait::Lock || works(node))
+        let mut holders = knot.nodes.iter().filter(|node| node.wait != Wait::Lock);
+        let working = if held && knot.place == node.place() {
+            // Which of several it is, is not known.
+            holders.any(works)
+        } else if held {
+            holders.all(works)
         } else {
             self.all.iter().any(works)
         };

@@ -18,7 +18,7 @@ mod words;
 
 use super::wait::Wait;
 use super::{Cause, Finding, Frame, Group, Kept, Kind, Program, Summary, order};
-use node::{Indices, Node, is_handler, is_stopper};
+use node::{Indices, Node, is_handler, is_stopper, outer};
 use words::list;
 
 /// Signals that do nothing to a Go program which does not listen to them.
@@ -75,7 +75,8 @@ impl<'a> Evidence<'a> {
         // to its own process may be.
         let sends = |node: &Node<'a>| SENDERS.iter().any(|sender| node.is_in(sender));
         let prints = |node: &Node<'a>| match summary.kind {
-            Kind::Unknown => node.state == "running",
+            // Its own stack it can print.
+            Kind::Unknown => node.state == "running" && !node.frames.is_empty(),
             Kind::Signal => matches!(node.state.as_str(), "running" | "runnable" | "syscall") && sends(node),
             Kind::Panic | Kind::Fatal | Kind::Profile | Kind::Live => false,
         };
@@ -155,13 +156,30 @@ impl<'a> Evidence<'a> {
         found
     }
 
-    /// Whether it rests on one moment in which a goroutine ran, in a program that was looked at and not asked to stop.
+    /// Whether it rests on one moment in which a goroutine was at work, in a program that was looked at and not asked to stop.
     fn is_passing(&self, found: &Found<'a>) -> bool {
-        let runs = |node: &Node<'a>| node.wait == Wait::Running && node.frames.is_empty();
-        self.summary.kind == Kind::Live && found.cause == Cause::Busy && found.nodes.iter().any(runs)
+        let works = |node: &Node<'a>| node.minutes.1 == 0 && node.is_at_work();
+        self.summary.kind == Kind::Live
+            && matches!(found.cause, Cause::Busy | Cause::Blocked)
+            && found.nodes.last().is_some_and(works)
+    }
+
+    /// Whether the packages' variables and init functions are still at work: main.main has not begun.
+    fn is_initializing(&self) -> bool {
+        let inits = |frame: &Frame| {
+            let name = outer(&frame.function).rsplit('.').next().unwrap_or_default();
+            let is_init =
+                name == "init" || frame.function.contains(".init.") && name.bytes().all(|byte| byte.is_ascii_digit());
+            is_init || frame.function == "runtime.main"
+        };
+        let is_main = |frame: &Frame| frame.function == "main.main";
+        self.main.is_some_and(|main| main.frames.iter().any(inits) && !main.frames.iter().any(is_main))
     }
 
     fn hang(&self, signal: Option<&str>) -> Vec<Found<'a>> {
+        if signal.is_none() && self.summary.kind == Kind::Live && self.is_initializing() {
+            return Vec::new();
+        }
         if let Some(deaf) = signal.and_then(|signal| self.deaf(signal)) {
             return vec![deaf];
         }

@@ -129,6 +129,15 @@ impl<'a> Node<'a> {
         })
     }
 
+    /// It is doing something, or the kernel does that for it, as a disk is written to. A pipe or a terminal may never answer.
+    pub(super) fn is_at_work(&self) -> bool {
+        match self.wait {
+            Wait::Running | Wait::Syscall => true,
+            Wait::File => self.state.starts_with("syscall"),
+            _ => false,
+        }
+    }
+
     /// Goroutine 1 runs main.main.
     pub(super) fn is_main(&self) -> bool {
         self.ids.contains(&1)

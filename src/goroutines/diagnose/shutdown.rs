@@ -203,12 +203,20 @@ impl<'a> Evidence<'a> {
         let begun = ["net/http.(*conn).readRequest", "crypto/tls.(*Conn).HandshakeContext"];
         let silent =
             self.select(&|node| node.is_in("net/http.(*conn).serve") && begun.iter().any(|name| node.is_in(name)));
+        let unread = self.select(&|node| node.is_in("net/http.(*response).finishRequest") && node.wait == Wait::Body);
         let hijacked = self.select(&|node| is_handler(node) && node.wait == Wait::Hijacked);
         let deadline = match nodes.first().is_some_and(|node| node.is_in(STOP_OF_GRPC)) {
             true => DEADLINE_OF_GRPC,
             false => DEADLINE,
         };
         let (what, advice) = match (count(&silent), &hijacked[..]) {
+            _ if !unread.is_empty() => (
+                format!(
+                    "waits for connections whose handler has returned and whose client has not sent the rest of the request's body ({})",
+                    count(&unread)
+                ),
+                Wait::Body.advice(),
+            ),
             (0, []) => ("waits, but no goroutine in the dump is in a handler".to_owned(), deadline),
             (0, _) => (format!("waits, though not for the hijacked connections: {}", list(&hijacked)), deadline),
             (many, _) => (
@@ -216,6 +224,7 @@ impl<'a> Evidence<'a> {
                 "Set Server.ReadHeaderTimeout below the time to stop, and have the orchestrator wait longer than 6 s.",
             ),
         };
+        nodes.extend(unread);
         nodes.extend(silent);
         nodes.extend(hijacked);
         Found { cause: Cause::Handlers, text: format!("{who} and {what}."), place: call, advice, nodes }

@@ -128,7 +128,13 @@ impl<'a> Evidence<'a> {
 
     /// Whether the function that started it is on no stack any more, or the goroutine that did has gone.
     fn is_orphan(&self, node: &Node<'a>) -> bool {
-        self.is_whole() && node.group.creator.is_some() && !self.all.iter().any(|other| self.has_started(other, node))
+        let parents: Vec<u64> = node.parents().collect();
+        // One that runs may have no stack in the dump.
+        let may_have = |other: &Node<'a>| {
+            other.frames.is_empty() && (parents.is_empty() || other.ids.iter().any(|id| parents.contains(id)))
+        };
+        let is_there = |other: &Node<'a>| self.has_started(other, node) || may_have(other);
+        self.is_whole() && node.group.creator.is_some() && !self.all.iter().any(is_there)
     }
 }
 

@@ -442,6 +442,86 @@ fn a_handler_in_library_code_is_a_handler() {
 }
 
 #[test]
+fn a_handler_has_returned_and_the_request_is_not_read_to_its_end() {
+    let rest = "net/http.(*connReader).Read:786 net/http.(*body).Read:831 net/http.(*response).finishRequest:1650 net/http.(*conn).serve:1997";
+    let connection = |state: &str| group(7, state, rest, "net/http.(*Server).Serve:3102");
+    let finding = first(vec![group(1, "select", SHUTDOWN, ""), connection("IO wait"), listener()]);
+    assert_eq!((finding.cause, line(&finding)), (Cause::Handlers, Some(30)));
+    let said = "waits for connections whose handler has returned and whose client has not sent the rest of the request's body (1)";
+    assert!(finding.evidence.contains(said) && finding.advice.contains("ReadTimeout"), "{finding:?}");
+    // What reads at the moment is not held up by its client.
+    let reading = first(vec![group(1, "select", SHUTDOWN, ""), connection("runnable"), listener()]);
+    assert!(reading.evidence.contains("no goroutine in the dump is in a handler"), "{reading:?}");
+}
+
+#[test]
+fn who_moves_bytes_does_not_wait_for_the_peer() {
+    let stack = "net.(*conn).Read:196 net/http.(*body).Read:831 main.upload:9";
+    let said =
+        |state: &str| first(vec![group(1, "select", SHUTDOWN, ""), handler(7, state, stack), listener()]).evidence;
+    assert!(said("IO wait").contains("reading what the client does not send"));
+    for state in ["runnable", "running", "syscall"] {
+        assert!(!said(state).contains("does not send"), "{}", said(state));
+    }
+}
+
+/// A write-ahead log under load: some wait for the mutex, and one of those that may hold it is in fsync.
+#[test]
+fn a_mutex_whose_possible_holder_is_at_work_may_pass() {
+    let dump = |state: &str, minutes: u32| {
+        let lock = format!("{LOCK} main.(*wal).write:417 main.(*engine).put:30");
+        let waits = Group { minutes: (minutes, minutes), ..group(7, "sync.Mutex.Lock", &lock, "main.main:9") };
+        let syncs = group(8, state, "syscall.Fsync os.(*File).Sync main.(*wal).sync:87", "main.main:9");
+        let main = group(1, "chan receive", "main.main:40 runtime.main:302", "");
+        let server = group(5, "IO wait", "internal/poll.(*FD).Accept net/http.(*Server).Serve:9", "main.main:8");
+        let queued = group(9, "chan receive", "main.(*wal).write:460", "main.main:9");
+        asked(vec![Group { count: 2, ..waits }, syncs, main, server, queued, listener()])
+    };
+    assert_eq!(dump("syscall", 0).cause, Cause::Unknown);
+    // Near misses: for minutes, or nobody works.
+    assert_eq!(dump("syscall", 3).cause, Cause::Mutex, "{:?}", dump("syscall", 3));
+    assert_eq!(dump("chan receive", 0).cause, Cause::Mutex);
+}
+
+/// What `goward dump` sees a moment after the start.
+#[test]
+fn a_program_that_has_only_begun_is_not_at_fault() {
+    let look = |main: Group| {
+        let dump = Summary { kind: Kind::Live, ..summary(vec![main, listener()]) };
+        (diagnose(&dump, &Program::default()).remove(0).cause, diagnose(&dump, &after("SIGTERM")).remove(0).cause)
+    };
+    let init = "main.(*registry).register:29 main.init.0:57 runtime.doInit:6329 runtime.main:233";
+    assert_eq!(look(group(1, "chan receive", init, "")).0, Cause::Unknown);
+    assert_eq!(look(group(1, "chan receive", "runtime.gcenable:180 runtime.main:190", "")).0, Cause::Unknown);
+    let sync =
+        |state: &str, call: &str| group(1, state, &format!("{call} main.open:9 main.main:30 runtime.main:302"), "");
+    for (state, call) in
+        [("runnable", "regexp.MustCompile"), ("syscall", "syscall.Fdatasync"), ("syscall", "os.(*File).Sync")]
+    {
+        assert_eq!(look(sync(state, call)).0, Cause::Unknown, "{state} {call}");
+    }
+    // Near misses: after a signal, and after minutes, it is.
+    assert_eq!(look(sync("syscall", "os.(*File).Sync")).1, Cause::Blocked);
+    let long = Group { minutes: (2, 2), ..sync("syscall", "syscall.Fdatasync") };
+    assert_eq!(look(long).0, Cause::Blocked);
+    assert_eq!(look(group(1, "chan receive", "main.initialize:5 main.main:30 runtime.main:302", "")).0, Cause::Unknown);
+    assert_eq!(look(group(1, "chan send", "main.initialize:5 main.main:30 runtime.main:302", "")).0, Cause::Send);
+}
+
+#[test]
+fn who_was_started_by_one_without_a_stack_may_be_waited_for() {
+    let test = |running: Option<Group>| {
+        let worker = group(7, "chan receive", "main.loop:5", "main.open:9");
+        let worker = sampled(worker, 3, &[]);
+        let findings = of_a_test(running.into_iter().chain([worker]).collect());
+        findings.iter().map(|finding| finding.evidence.as_str()).collect::<Vec<_>>().join("\n")
+    };
+    assert!(test(None).contains("What started it has returned"), "{}", test(None));
+    let running = || group(3, "running", "", "main.main:4");
+    assert!(!test(Some(running())).contains("What started it has returned"), "{}", test(Some(running())));
+}
+
+#[test]
 fn hijacked_connections_alone_are_not_what_shutdown_waits_for() {
     let stack = "net.(*conn).Read:196 github.com/gorilla/websocket.(*Conn).ReadMessage:1 main.socket:9";
     let finding = first(vec![group(1, "select", SHUTDOWN, ""), handler(7, "IO wait", stack), listener()]);
