@@ -45,6 +45,8 @@ struct Directory {
     rival: Option<Box<Directory>>,
     /// The .dockerignore of the Dockerfile itself, which goes before the context's.
     own_ignore: Option<PathBuf>,
+    /// The path of the Dockerfile from here, if it is here.
+    own_path: Option<String>,
     /// Modes are those of the repository.
     keeps_modes: bool,
     /// What stands in its root has been read before: each stage asks for it again.
@@ -62,7 +64,9 @@ impl Files for Directory {
             file::regular(file).ok()?.take(LARGEST as u64).read_to_end(&mut bytes).ok()?;
             Some(String::from_utf8_lossy(&bytes).into_owned())
         };
-        let text = own.and_then(|own| beginning(own)).or_else(|| beginning(&self.root.join(path)));
+        // Podman's name for it.
+        let other = || (path == ".dockerignore").then(|| beginning(&self.root.join(".containerignore")))?;
+        let text = own.and_then(|own| beginning(own)).or_else(|| beginning(&self.root.join(path))).or_else(other);
         if ["go.mod", "go.sum", ".dockerignore", "vendor/modules.txt"].contains(&path) {
             self.read.borrow_mut().push((path.to_owned(), text.clone()));
         }
@@ -70,7 +74,11 @@ impl Files for Directory {
     }
 
     fn has(&self, path: &str) -> bool {
-        self.root.join(path).symlink_metadata().is_ok()
+        self.root.join(path).symlink_metadata().is_ok() || path == ".dockerignore" && self.text(path).is_some()
+    }
+
+    fn own_path(&self) -> Option<&str> {
+        self.own_path.as_deref()
     }
 
     fn is_executable(&self, path: &str) -> Option<bool> {
@@ -155,7 +163,9 @@ impl Recipe {
         let own_ignore = ignore.map(|name| path.with_file_name(name));
         let of = |root: PathBuf, why, rival| {
             let keeps_modes = root.join(".git").exists();
-            Directory { root, why, rival, own_ignore: own_ignore.clone(), keeps_modes, read: RefCell::default() }
+            let own_path = below(path, &root);
+            let own_ignore = own_ignore.clone();
+            Directory { root, why, rival, own_ignore, own_path, keeps_modes, read: RefCell::default() }
         };
         let rival = rival.map(|root| Box::new(of(root, "", None)));
         let context = of(root, why, rival);
@@ -327,10 +337,13 @@ fn here_or_above(copied: &[String]) -> Option<(PathBuf, &'static str, Option<Pat
 
 /// Whether a file is somewhere below a directory.
 fn within(file: &Path, directory: &Path) -> bool {
-    match (fs::canonicalize(file), fs::canonicalize(directory)) {
-        (Ok(file), Ok(directory)) => file.starts_with(directory),
-        (Err(_), _) | (_, Err(_)) => false,
-    }
+    below(file, directory).is_some()
+}
+
+/// The path of a file from a directory that it is below.
+fn below(file: &Path, directory: &Path) -> Option<String> {
+    let (file, directory) = (fs::canonicalize(file).ok()?, fs::canonicalize(directory).ok()?);
+    file.strip_prefix(directory).ok().map(|path| path.to_string_lossy().into_owned())
 }
 
 /// Whether a file of that name is a Dockerfile.

@@ -50,8 +50,8 @@ const DEBIAN_END: &str = "FROM debian:12-slim\nCOPY --from=build /etc/ssl/certs/
     COPY --from=build /server /server\nUSER 65532:65532\n";
 
 /// The corpus: a file for each id, with the Dockerfiles that have it and those that nearly have it. Each begins behind a line
-/// `=== has it` or `=== has it not`; an empty line before the next does not count. Its first line may be `!ignore` (there is no
-/// .dockerignore) or `!.dockerignore=LINE\nLINE` (that is in it).
+/// `=== has it` or `=== has it not`; an empty line before the next does not count. Its first lines may be `!ignore` (there is no
+/// .dockerignore) and `!NAME=LINE\nLINE` (a file of that name, and what is in it).
 fn corpus() -> Vec<(String, bool, String)> {
     let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/check/corpus");
     let mut cases = Vec::new();
@@ -85,13 +85,16 @@ pub(super) fn case_in(text: &str, format: &str) -> String {
 type Ask<'a, T> = &'a dyn Fn(&str, &[(&str, &str)]) -> T;
 
 fn with_its_context<T>(text: &str, ask: Ask<'_, T>) -> T {
-    let mut ignore = Some(".git\n".to_owned());
     let mut text = text;
-    if let Some(rest) = text.strip_prefix("!ignore\n") {
-        (text, ignore) = (rest, None);
-    } else if let Some(rest) = text.strip_prefix("!.dockerignore=") {
-        let (content, rest) = rest.split_once('\n').unwrap();
-        (text, ignore) = (rest, Some(content.replace("\\n", "\n")));
+    let mut own: Vec<(&str, String)> = Vec::new();
+    let mut ignores = true;
+    while let Some((line, rest)) = text.strip_prefix('!').and_then(|rest| rest.split_once('\n')) {
+        match line.split_once('=') {
+            Some((name, content)) => own.push((name, content.replace("\\n", "\n"))),
+            None => assert_eq!(line, "ignore"),
+        }
+        ignores &= line != "ignore" && !line.starts_with(".dockerignore=");
+        text = rest;
     }
     let text = text.replace("$FLAGS", FLAGS).replace("@NBSP", "\u{a0}");
     let mut beside = vec![
@@ -110,11 +113,12 @@ fn with_its_context<T>(text: &str, ask: Ask<'_, T>) -> T {
             "web/web.go",
             "package web\n\n//go:embed page.html\nvar page string\n\n//go:embed all:static/*.css\nvar files embed.FS\n",
         ),
-        ("main.go", "package main\n\nimport _ \"example.com/y\"\n"),
+        ("main.go", "package main\n\nimport _ \"example.com/y\"\n\nconst upstream = \"https://example.com\"\n"),
         ("web/page.html", "<p>\n"),
         ("web/static/a.css", "p {}\n"),
     ];
-    beside.extend(ignore.as_deref().map(|ignore| (".dockerignore", ignore)));
+    beside.extend(ignores.then_some((".dockerignore", ".git\n")));
+    beside.extend(own.iter().map(|(name, content)| (*name, content.as_str())));
     ask(&whole(&text), &beside)
 }
 
@@ -251,6 +255,54 @@ fn cgo_by_how_sure_it_is() {
     assert_eq!(severity("@GO go build $FLAGS\n@END\n").as_deref(), Some("error"));
     assert_eq!(severity("@GO GOOS=linux GOARCH=amd64 go build $FLAGS\n@END\n").as_deref(), Some("warning"));
     assert_eq!(severity("@GO go build -tags=netgo $FLAGS\n@END\n").as_deref(), Some("note"));
+}
+
+/// What a file may have its reasons for weighs less.
+#[test]
+fn severities_by_what_was_seen() {
+    let module = ("go.mod", "module x\nrequire y v1.0.0\n");
+    let severity = |id: &str, text: &str, beside: &[(&str, &str)]| {
+        let found = found(&whole(text), &[&[module], beside].concat());
+        found.into_iter().find(|(found, ..)| found == id).map(|(_, severity, _)| severity).unwrap_or_default()
+    };
+    // Root, where something is there that only root may do.
+    let root =
+        "@BUILD\nFROM alpine:3.22\nRUN apk add --no-cache PACKAGE\nCOPY --from=build /server /\nCMD [\"/server\"]\n";
+    assert_eq!(severity("GW307", &root.replace("PACKAGE", "iptables"), &[]), "note");
+    assert_eq!(severity("GW307", &root.replace("PACKAGE", "curl"), &[]), "warning");
+    assert_eq!(severity("GW308", &root.replace("PACKAGE", "iptables\nUSER root"), &[]), "note");
+    let copied = root.replace("apk add --no-cache PACKAGE", "true\nCOPY --from=alpine:3.22 /usr/bin/nsenter /usr/bin/");
+    assert_eq!(severity("GW307", &copied, &[]), "note");
+    let script = "FROM alpine:3.22\nCOPY plugin install.sh /\nCMD [\"/install.sh\"]\n";
+    let beside = |text: &'static str| [("install.sh", text)];
+    assert_eq!(severity("GW307", script, &beside("#!/bin/sh\ncp /plugin /host/opt/cni/bin/\n")), "note");
+    assert_eq!(severity("GW307", script, &beside("#!/bin/sh\ncp /plugin /opt/cni/bin/\n")), "warning");
+    // Above the context: a pattern matches something of it.
+    assert_eq!(severity("GW352", "FROM scratch\nCOPY ../* /\n", &[]), "warning");
+    assert_eq!(severity("GW352", "FROM scratch\nCOPY ../x /\n", &[]), "error");
+    let requires = |line: &'static str| [("go.mod", line)];
+    let plain = "FROM alpine:3.22\nCOPY server /\nCMD [\"/server\"]\n";
+    assert_eq!(severity("GW307", plain, &requires("module x\nrequire github.com/docker/docker v28.0.0\n")), "note");
+    let indirect = "module x\nrequire github.com/docker/docker v28.0.0 // indirect\n";
+    assert_eq!(severity("GW307", plain, &requires(indirect)), "warning");
+    // The toolchain, where the program comes from another stage, or nothing is started.
+    let chosen = "@BUILD\nFROM golang:1.27\nCOPY --from=build /server /server\nCMD [\"/server\"]\n";
+    assert_eq!(severity("GW311", chosen, &[]), "note");
+    assert_eq!(severity("GW311", &chosen.replace("CMD", "COPY . .\nRUN go build .\nCMD"), &[]), "warning");
+    let single = "FROM golang:1.27\nCOPY . .\nRUN go build .\n";
+    assert_eq!(severity("GW311", single, &[]), "note");
+    assert_eq!(severity("GW311", &format!("{single}CMD [\"/server\"]\n"), &[]), "warning");
+    // Certificates, where the sources connect, or may.
+    let scratch = "@BUILD\nFROM scratch\nCOPY --from=build /server /server\nCMD [\"/server\"]\n";
+    assert_eq!(severity("GW320", scratch, &[]), "warning");
+    assert_eq!(severity("GW320", scratch, &[("main.go", "http.ListenAndServe(\":80\", nil)\n")]), "note");
+    assert_eq!(severity("GW320", scratch, &[("main.go", "http.Get(\"https://example.com\")\n")]), "warning");
+    assert_eq!(severity("GW320", scratch, &[("main.go", ""), ("hack/a.go", "tls.Dial(x)\n")]), "note");
+    assert_eq!(severity("GW320", "FROM scratch\nCOPY server /server\nCMD [\"/server\"]\n", &[]), "note");
+    // A program that nothing brings, where others may be made of this image.
+    let lacks = "FROM alpine:3.22\nCOPY a b /tools/\nENTRYPOINT [\"/server\"]\n";
+    assert_eq!(severity("GW347", lacks, &[]), "warning");
+    assert_eq!(severity("GW347", &lacks.replace("a b", "a server"), &[]), "error");
 }
 
 /// make rather than a script before it, which may install something only.

@@ -33,6 +33,11 @@ pub(crate) trait Files {
         None
     }
 
+    /// The path of the Dockerfile itself, where it is here.
+    fn own_path(&self) -> Option<&str> {
+        None
+    }
+
     /// The other directory that may be what is built from, where none is named and the Dockerfile does not tell.
     fn rival(&self) -> Option<&dyn Files> {
         None

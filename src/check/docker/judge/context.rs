@@ -10,7 +10,8 @@ use crate::check::table;
 const MACHINE: [&str; 9] = ["/etc/", "/usr/", "/home/", "/root/", "/var/", "/tmp/", "/opt/", "/proc/", "/Users/"];
 
 pub(super) fn judge(case: &mut Case<'_>) {
-    let patterns = case.context.text(".dockerignore").map(|text| Patterns::read(&text));
+    let patterns = case.context.text(".dockerignore").filter(|_| !case.purpose.is_picked);
+    let patterns = patterns.map(|text| Patterns::read(&text));
     let stages = case.stages;
     for stage in &stages.stages {
         for step in &stage.steps {
@@ -48,14 +49,17 @@ pub(crate) fn inside(source: &str) -> (String, bool) {
 
 fn outside(case: &mut Case<'_>, step: &Step<'_>, source: &str) {
     let (path, leaves) = inside(source);
-    // Only where it matters: the disk is asked.
-    let there = || case.context.has(&path);
+    // Only where it matters: the disk is asked. A pattern matches something.
+    let there = || path.contains(['*', '?', '[']) || case.context.has(&path);
     let finding = |evidence: String, mend: String| {
         Finding::new(&table::OUTSIDE_CONTEXT, Place::line(step.instruction.line).marked(source), evidence, mend)
     };
     if leaves {
         let there = there();
         let evidence = match there {
+            true if path.is_empty() => {
+                format!("nothing above the context can be copied: {source} is the context itself")
+            }
             true => format!("nothing above the context can be copied: {source} is {path} of the context itself"),
             false => format!("nothing above the context can be copied, and {path} is not in the context"),
         };

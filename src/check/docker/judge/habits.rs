@@ -1,7 +1,7 @@
 //! What works, and is better done otherwise: forms of instructions, recommended packages (the caches of package managers are in
 //! `packages.rs`), downloads, modes.
 
-use super::Case;
+use super::{Case, command_line};
 use crate::check::docker::effects::installed;
 use crate::check::docker::script::{Command, End};
 use crate::check::docker::stage::{Stage, Step};
@@ -25,6 +25,11 @@ pub(super) fn judge(case: &mut Case<'_>, stage: &Stage<'_>) {
 pub(super) fn judge_shipped(case: &mut Case<'_>, index: usize) {
     let stages = case.stages;
     let mut told = false;
+    // Where people and jobs build, under whatever user, as golang has its GOPATH.
+    let workplace = stages.stages.get(index).is_some_and(|stage| {
+        let state = &stage.state;
+        command_line(state).is_none() && (state.base.toolchain || state.variables.has("GOPATH"))
+    });
     for step in stages.chain(index) {
         let line = step.instruction.line;
         told |= configures_apt(step);
@@ -38,7 +43,8 @@ pub(super) fn judge_shipped(case: &mut Case<'_>, index: usize) {
                 "apt-get install -y --no-install-recommends …",
             ));
         }
-        if let Some(word) = step.commands.iter().find_map(opens).or_else(|| opens_copied(step)) {
+        let opened = step.commands.iter().find_map(opens).or_else(|| opens_copied(step));
+        if let Some(word) = opened.filter(|_| !workplace) {
             let place = Place::line(line).marked(word);
             let mend = "chmod 0755, and chown to the user that writes there; 1777 for a directory that all share";
             case.findings.push(Finding::new(
@@ -101,8 +107,9 @@ fn any_version(case: &mut Case<'_>, stage: &Stage<'_>, step: &Step<'_>, command:
         return;
     }
     let moving = |word: &&String| {
-        word.rsplit_once('@').is_some_and(|(_, version)| {
-            matches!(version, "latest" | "upgrade" | "main" | "master" | "HEAD" | "head" | "dev" | "develop")
+        word.rsplit_once('@').is_some_and(|(path, version)| {
+            // golang.org/dl/go1.26.1 names the version, whatever the version of what fetches it.
+            !path.starts_with("golang.org/dl/") && matches!(version, "latest" | "upgrade" | "main" | "master" | "HEAD" | "head" | "dev" | "develop")
         })
     };
     let without = |word: &&String| verb == "get" && gets_newest(stage, word);

@@ -4,12 +4,14 @@
 //! knows, a directory copied onto / may hold anything, and nothing is said about what seems missing then.
 
 mod build;
+mod certificates;
 mod context;
 mod frame;
 mod habits;
 mod health;
 mod packages;
 mod present;
+mod purpose;
 mod script;
 mod secrets;
 mod start;
@@ -29,6 +31,7 @@ use super::words::Value;
 use crate::check::finding::{Finding, Place, Severity};
 use crate::check::launch::{self, Launch};
 use crate::check::table::{self, Rule};
+use purpose::Purpose;
 use std::cell::OnceCell;
 
 /// Parts of the names of images that are made to work in.
@@ -42,6 +45,7 @@ struct Case<'a> {
     file: &'a Dockerfile,
     stages: &'a Stages<'a>,
     context: Context<'a>,
+    purpose: Purpose,
     findings: Vec<Finding>,
     /// Whether the sources say which version they are, once that was asked.
     versioned: OnceCell<bool>,
@@ -54,7 +58,8 @@ pub(super) fn judge(
     context: Context<'_>,
     target: Option<usize>,
 ) -> Vec<Finding> {
-    let mut case = Case { file, stages, context, findings: Vec::new(), versioned: OnceCell::new() };
+    let purpose = Purpose::read(context, stages);
+    let mut case = Case { file, stages, context, purpose, findings: Vec::new(), versioned: OnceCell::new() };
     refused(&mut case);
     let shipped = target.map_or_else(|| stages.shipped(), |target| vec![target]);
     let line = stages.too_much.or_else(|| (!stages.can_be_judged(&shipped)).then_some(0));
@@ -83,6 +88,7 @@ pub(super) fn judge(
         }
         build::judge(&mut case, index, stage);
         packages::judge(&mut case, index, stage);
+        certificates::judge(&mut case, index, stage);
         start::judge(&mut case, stage);
         user::judge(&mut case, index, stage);
         health::judge(&mut case, stage);
@@ -96,7 +102,9 @@ pub(super) fn judge(
         let begins = |line: u32| stages.stages.iter().rposition(|stage| stage.line <= line);
         case.findings.retain(|finding| begins(finding.place.line).is_none_or(|at| behind.contains(&at)));
     }
-    once_each(case.findings)
+    let Case { mut findings, purpose, .. } = case;
+    findings.retain(|finding| purpose.concerns(finding));
+    once_each(findings)
 }
 
 /// What the builder refuses.
@@ -132,6 +140,12 @@ fn once_each(all: Vec<Finding>) -> Vec<Finding> {
 impl Case<'_> {
     fn say(&mut self, rule: &'static Rule, line: u32, evidence: impl Into<String>, mend: impl Into<String>) {
         self.findings.push(Finding::new(rule, Place::line(line), evidence, mend));
+    }
+
+    /// The name of the own module.
+    fn module(&self) -> Option<String> {
+        let text = self.context.text("go.mod")?;
+        text.lines().find_map(|line| line.trim().strip_prefix("module ")).map(|name| name.trim().to_owned())
     }
 
     /// Whether the sources say which version they are: `const Version = "1.2.3"`, or a file that is embedded.

@@ -1,11 +1,11 @@
 //! What the final stage has that a server does not need: packages for building, caches of package managers (`apk add` without
-//! `--no-cache`), the toolchain, the sources; and what it needs and has not: certificates.
+//! `--no-cache`), the toolchain, the sources.
 
 use super::{Case, build, command_line, launch_of, wrapper};
 use crate::check::docker::effects::installed;
-use crate::check::docker::script::Command;
+use crate::check::docker::script::{self, Command};
 use crate::check::docker::stage::{Copied, Stage, Step};
-use crate::check::finding::{Finding, Place};
+use crate::check::finding::{Finding, Place, Severity};
 use crate::check::launch::{base_name, is_shell};
 use crate::check::table;
 use std::rc::Rc;
@@ -40,7 +40,9 @@ const BUILD: [&str; 23] = [
 pub(super) fn judge(case: &mut Case<'_>, index: usize, stage: &Stage<'_>) {
     let steps = case.stages.chain(index);
     // The last stage of some only tests, a single one may be a toolbox: nothing is started or built.
-    let builds_alone = || steps.iter().any(|step| step.commands.iter().any(build::builds));
+    let module = case.module();
+    let builds = |command: &Command| build::builds(command, module.as_deref());
+    let builds_alone = || steps.iter().any(|step| step.commands.iter().any(builds));
     let (toolbox, works) = (is_toolbox(case, stage, &steps), runs_go(case, stage));
     let starts = !toolbox && command_line(&stage.state).is_some();
     let runs = !works && (starts || (case.stages.stages.len() == 1 && builds_alone()));
@@ -49,7 +51,11 @@ pub(super) fn judge(case: &mut Case<'_>, index: usize, stage: &Stage<'_>) {
     if stage.state.base.toolchain && runs {
         let sources = if builds_alone() { " and the sources" } else { "" };
         let evidence = format!("the server is shipped in {}, with the toolchain{sources}", stage.state.image);
-        case.say(&table::SINGLE_STAGE, stage.line, evidence, mend);
+        let finding = Finding::new(&table::SINGLE_STAGE, Place::line(stage.line), evidence, mend);
+        // Who has built it in another stage may want the toolchain here: for plugins, or for what runs go. And from what starts
+        // nothing others may copy the program.
+        let chosen = !starts || !builds_alone() && stage.state.copies.iter().any(|copied| copied.stage.is_some());
+        case.findings.push(if chosen { finding.at(Severity::Note) } else { finding });
     } else if runs {
         let copied = |step: &&Step<'_>| {
             let sources = step.words.split_last().map(|(_, sources)| sources).unwrap_or_default();
@@ -63,7 +69,7 @@ pub(super) fn judge(case: &mut Case<'_>, index: usize, stage: &Stage<'_>) {
         };
         let builds = |step: &&Step<'_>| {
             let removed = ["apk del", "purge", "remove", "/usr/local/go"];
-            step.commands.iter().any(build::builds) && !removed.iter().any(|word| step.instruction.rest.contains(word))
+            step.commands.iter().any(builds) && !removed.iter().any(|word| step.instruction.rest.contains(word))
         };
         if let Some(step) = steps.iter().copied().find(copied) {
             case.say(&table::SINGLE_STAGE, step.instruction.line, "the toolchain is copied into it", mend);
@@ -96,7 +102,6 @@ pub(super) fn judge(case: &mut Case<'_>, index: usize, stage: &Stage<'_>) {
             caches(case, step);
         }
     }
-    certificates(case, stage, &steps);
 }
 
 /// Whether a stage is there for people or jobs to work in: it starts nothing, or a shell that reads what is typed, and has no
@@ -105,18 +110,20 @@ pub(super) fn judge(case: &mut Case<'_>, index: usize, stage: &Stage<'_>) {
 pub(super) fn is_toolbox(case: &Case<'_>, stage: &Stage<'_>, steps: &[&Step<'_>]) -> bool {
     let started = command_line(&stage.state).map(|(argv, _)| argv).unwrap_or_default();
     let shell = is_interactive(&started);
+    let module = case.module();
+    let builds = |command: &Command| build::builds(command, module.as_deref());
     let tools = |source: &String| source.starts_with("/usr/local/go") || source.starts_with("/go/");
     // A stage that only installs tools of others makes no product.
     let makes = |at: usize| {
         let steps = case.stages.chain(at);
         let commands = || steps.iter().flat_map(|step| &step.commands);
         commands().next().is_some()
-            && (commands().any(build::builds) || !commands().any(|command| build::installs(command).next().is_some()))
+            && (commands().any(builds) || !commands().any(|command| build::installs(command).next().is_some()))
     };
     let product = |copied: &Rc<Copied>| copied.stage.is_some_and(makes) && !copied.sources.iter().all(tools);
-    let builds = stage.steps.iter().any(|step| step.instruction.keyword == "ONBUILD");
+    let is_base = stage.steps.iter().any(|step| step.instruction.keyword == "ONBUILD");
     let commands = || steps.iter().flat_map(|step| &step.commands);
-    let no_product = !stage.state.copies.iter().any(product) && !commands().any(build::builds);
+    let no_product = !stage.state.copies.iter().any(product) && !commands().any(builds);
     // What is started may be one of them.
     let program = launch_of(&stage.state).and_then(|launch| launch.argv.into_iter().next()).unwrap_or_default();
     let is_started = |name: &str| {
@@ -126,7 +133,7 @@ pub(super) fn is_toolbox(case: &Case<'_>, stage: &Stage<'_>, steps: &[&Step<'_>]
     let installs = |command: &Command| build::installs(command).any(|name| !is_started(name));
     let serves = || commands().any(|command| build::installs(command).any(is_started));
     let only_tools = || !serves() && stage.state.copies.iter().all(|copied| copied.sources.iter().all(tools));
-    builds
+    is_base
         || (started.is_empty() && commands().any(|command| build::installs(command).next().is_some()))
         || (no_product && (idles(&started) || only_tools() || commands().any(installs)))
         || ((started.is_empty() || shell) && !stage.state.copies.iter().any(product))
@@ -134,8 +141,10 @@ pub(super) fn is_toolbox(case: &Case<'_>, stage: &Stage<'_>, steps: &[&Step<'_>]
 
 /// Whether no server is started, but a build, a check, tests, or what never ends.
 pub(super) fn is_for_work(case: &Case<'_>, stage: &Stage<'_>) -> bool {
-    const TOOLS: [&str; 13] = [
+    const TOOLS: [&str; 15] = [
         "make",
+        "protoc",
+        "buf",
         "golangci-lint",
         "goreleaser",
         "codespell",
@@ -149,12 +158,18 @@ pub(super) fn is_for_work(case: &Case<'_>, stage: &Stage<'_>) -> bool {
         "wgo",
         "modd",
     ];
-    let argv = launch_of(&stage.state).map(|launch| launch.argv).unwrap_or_default();
-    let path = argv.first().map(String::as_str).unwrap_or_default();
-    let (program, verb) = (base_name(path), argv.get(1).map(String::as_str).unwrap_or_default());
+    let launch = launch_of(&stage.state).unwrap_or_default();
+    // Of a text for a shell what comes last: `wait-for db && make test`.
+    let last = launch.script.and_then(|(_, text)| script::commands(&text).pop());
+    let argv = last.map_or(launch.argv, |last| last.own().to_vec());
+    let word = |at: usize| argv.get(at).map(String::as_str).unwrap_or_default();
+    // And the script that a shell is given.
+    let path = if is_shell(base_name(word(0))) && word(1).ends_with(".sh") { word(1) } else { word(0) };
+    let (program, verb) = (base_name(path), word(1));
     let script = program.strip_suffix(".sh");
     let words = |name: &str| name.split(['-', '_', '.']).map(str::to_ascii_lowercase).collect::<Vec<String>>();
-    let builds = script.is_some_and(|name| words(name).iter().any(|word| word == "build" || word == "lint"));
+    let makes = |word: &String| matches!(word.as_str(), "build" | "lint" | "generate" | "gen");
+    let builds = script.is_some_and(|name| words(name).iter().any(makes));
     // /orm-tests/entrypoint.sh, e2e-test, client-tests-entrypoint.sh; test-server is a server.
     let tests = |word: &String| matches!(word.as_str(), "test" | "tests" | "e2e");
     let of_tests = path.split('/').any(|part| words(part.trim_end_matches(".sh")).last().is_some_and(tests))
@@ -365,93 +380,4 @@ fn runs_go(case: &Case<'_>, stage: &Stage<'_>) -> bool {
         return true;
     }
     is_one(base_name(&program)) || started.iter().take(8).any(behind) || wrapper::runs(case, stage, &inside)
-}
-
-/// Packages that are known to come without certificates, if nothing is installed that is only recommended.
-const WITHOUT: [&str; 40] = [
-    "tzdata",
-    "netbase",
-    "tini",
-    "dumb-init",
-    "gosu",
-    "curl",
-    "wget",
-    "git",
-    "bash",
-    "openssl",
-    "gnupg",
-    "procps",
-    "iproute2",
-    "iputils-ping",
-    "dnsutils",
-    "net-tools",
-    "vim",
-    "nano",
-    "less",
-    "jq",
-    "tar",
-    "gzip",
-    "unzip",
-    "zip",
-    "xz-utils",
-    "bzip2",
-    "sqlite3",
-    "zlib1g",
-    "file",
-    "gcc",
-    "g++",
-    "make",
-    "build-essential",
-    "busybox",
-    "locales",
-    "netcat-openbsd",
-    "socat",
-    "openssh-client",
-    "rsync",
-    "redis-tools",
-];
-
-/// Whether a command may install certificates with what it names: Debian's curl, wget and git recommend them, and whatever
-/// is not known here may depend on them.
-fn may_bring_certificates(command: &Command) -> bool {
-    let alone = ["tzdata", "netbase", "tini", "dumb-init", "gosu"];
-    let recommended =
-        !command.words.iter().any(|word| word == "--no-install-recommends" || word.contains("Install-Recommends="));
-    let known = |name: &str| WITHOUT.contains(&name) || (name.starts_with("lib") && !name.contains("perl"));
-    let brings = |name: &str| !known(name) || (recommended && !alone.contains(&name));
-    matches!(command.name(), "apt-get" | "apt") && installed(command).any(brings)
-}
-
-/// Modules that bring the certificates into the program.
-const ROOTS: [&str; 3] =
-    ["github.com/breml/rootcerts", "github.com/certifi/gocertifi", "golang.org/x/crypto/x509roots"];
-
-fn certificates(case: &mut Case<'_>, stage: &Stage<'_>, steps: &[&Step<'_>]) {
-    let state = &stage.state;
-    let brings =
-        |copied: &Rc<Copied>| {
-            copied.sources.iter().chain([&copied.to]).any(|path| {
-                ["cert", "/ssl", "ca-bundle", "/pki", ".crt", ".pem"].iter().any(|part| path.contains(part))
-            }) || (!copied.from_context && copied.to.trim_end_matches('/') == "/etc")
-        };
-    let recommended = || steps.iter().any(|step| step.commands.iter().any(may_bring_certificates));
-    let installed =
-        ["ca-certificates", "ca-certificates-bundle"].iter().any(|name| state.may_have(name)) || recommended();
-    // What only hands files on, or is there to look around, starts nothing; who names another file brings it.
-    let starts = command_line(state).is_some() && !state.copies.is_empty();
-    if !starts || ["SSL_CERT_FILE", "SSL_CERT_DIR"].iter().any(|name| state.variables.has(name)) {
-        return;
-    }
-    let own = || case.context.text("go.mod").is_some_and(|module| ROOTS.iter().any(|roots| module.contains(roots)));
-    if state.base.certificates == Some(false)
-        && !own()
-        && !state.opaque
-        && !installed
-        && !state.copies.iter().any(brings)
-    {
-        let name = if state.image.is_empty() { "scratch" } else { &state.image };
-        let evidence = format!("{name} has no CA certificates, and none are copied or installed");
-        let mend = "COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/";
-        case.say(&table::NO_CERTIFICATES_COPIED, stage.line, evidence, mend);
-    }
 }

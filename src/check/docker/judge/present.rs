@@ -1,12 +1,12 @@
 //! Whether what is started, and what is copied from a stage, is there at all. Said only where everything that could have brought
 //! it is known.
 
-use super::{Case, command_line, understand};
+use super::{Case, command_line, has_toolchain, understand};
 use crate::check::docker::base::Shell;
 use crate::check::docker::effects::{self, BIN, absolute};
 use crate::check::docker::stage::{Copied, Form, From, Stage, Started, State};
 use crate::check::docker::words::Value;
-use crate::check::finding::{Finding, Place};
+use crate::check::finding::{Finding, Place, Severity};
 use crate::check::launch::{base_name, is_shell};
 use crate::check::table;
 
@@ -61,10 +61,19 @@ fn started(case: &mut Case<'_>, index: usize, stage: &Stage<'_>) {
         looked_at.push(word);
         if let Some((evidence, mend)) = lacking(case, index, state, word) {
             let place = Place::line(started_by.line).marked(word);
-            case.findings.push(Finding::new(&table::NOT_COPIED, place, evidence, mend));
+            let finding = Finding::new(&table::NOT_COPIED, place, evidence, mend);
+            case.findings.push(if may_be_added(case, index, word) { finding.at(Severity::Warning) } else { finding });
             return;
         }
     }
+}
+
+/// Whether the program may be added to the image later: none of its name is copied to another place, and none is built here.
+fn may_be_added(case: &Case<'_>, index: usize, word: &str) -> bool {
+    let stages = || case.stages.behind(index).into_iter().filter_map(|at| case.stages.stages.get(at));
+    let mut copies = stages().flat_map(|stage| &stage.state.copies);
+    let named = copies.any(|copied| targets(copied).iter().any(|target| base_name(target) == base_name(word)));
+    !named && !stages().any(has_toolchain)
 }
 
 /// What is known of a program that is not there, and what would mend it.

@@ -4,8 +4,9 @@ use super::{Case, command_line, launch_of, packages, understand, wrapper};
 use crate::check::docker::base::Base;
 use crate::check::docker::script::Command;
 use crate::check::docker::stage::{From, Stage, State};
+use crate::check::finding::{Finding, Place, Severity};
 use crate::check::launch::base_name;
-use crate::check::table;
+use crate::check::table::{self, Rule};
 
 /// Groups of Debian and Alpine that are no users, too.
 const GROUPS: &str = " adm tty disk kmem dialout cdrom floppy tape sudo audio video operator shadow utmp staff users \
@@ -21,7 +22,7 @@ pub(super) fn judge(case: &mut Case<'_>, index: usize, stage: &Stage<'_>) {
     if command_line(state).is_some_and(|(argv, _)| packages::is_interactive(&argv)) {
         return;
     }
-    if packages::is_for_work(case, stage) {
+    if packages::is_for_work(case, stage) || wrapper::only_gives_away(case, stage) {
         return;
     }
     let changes = changes_user(case, stage);
@@ -42,7 +43,7 @@ pub(super) fn judge(case: &mut Case<'_>, index: usize, stage: &Stage<'_>) {
                 "" => "USER is empty, and that is root".to_owned(),
                 _ => format!("USER {user} is the last one"),
             };
-            case.say(&table::USER_ROOT, *line, evidence, MEND);
+            is_root_here(case, stage, &table::USER_ROOT, *line, evidence);
         }
         (Some((_, line)), Some(name)) if !is_root(name) && name.parse::<u32>().is_err() => {
             named(case, index, state, name, *line);
@@ -54,7 +55,7 @@ pub(super) fn judge(case: &mut Case<'_>, index: usize, stage: &Stage<'_>) {
                 Some(_) => "there is no USER, and the base image's user is root",
                 None => "there is no USER, and the base image's user is root; without a CMD its shell is started",
             };
-            case.say(&table::NO_USER, stage.line, evidence, MEND);
+            is_root_here(case, stage, &table::NO_USER, stage.line, evidence.to_owned());
         }
     }
     // A script may change the user for some of what it starts.
@@ -73,6 +74,95 @@ fn serves(stage: &Stage<'_>) -> bool {
     own && programs && (!state.ports.is_empty() || state.health.is_some())
 }
 
+/// Packages and programs of what only root may do: to networks, to disks, to other processes, or as whoever logs in.
+const OF_ROOT: [&str; 35] = [
+    "iptables",
+    "ip6tables",
+    "nftables",
+    "ipset",
+    "ebtables",
+    "conntrack",
+    "conntrack-tools",
+    "wireguard-tools",
+    "openvpn",
+    "strongswan",
+    "keepalived",
+    "libpcap",
+    "libpcap0.8",
+    "libpcap0.8t64",
+    "tcpdump",
+    "openssh-server",
+    "nsenter",
+    "linux-perf",
+    "linux-tools-common",
+    "linux-tools-generic",
+    "bpftool",
+    "bpftrace",
+    "nfs-common",
+    "nfs-utils",
+    "e2fsprogs",
+    "xfsprogs",
+    "btrfs-progs",
+    "cryptsetup",
+    "lvm2",
+    "open-iscsi",
+    "docker",
+    "docker.io",
+    "docker-ce",
+    "docker-ce-cli",
+    "docker-cli",
+];
+
+/// Modules for the same, where go.mod asks for them directly.
+const MODULES_OF_ROOT: [&str; 11] = [
+    "github.com/docker/docker",
+    "github.com/moby/moby",
+    "github.com/containerd/containerd",
+    "github.com/containernetworking/cni",
+    "github.com/container-storage-interface/spec",
+    "k8s.io/mount-utils",
+    "github.com/vishvananda/netlink",
+    "github.com/coreos/go-iptables",
+    "github.com/cilium/ebpf",
+    "github.com/google/gopacket",
+    "golang.zx2c4.com/wireguard",
+];
+
+/// What of the image may need root: a package or a program, a module, or the machine's directories for a script.
+fn of_root(case: &Case<'_>, stage: &Stage<'_>) -> Option<String> {
+    let state = &stage.state;
+    let copied =
+        |name: &str| state.copies.iter().flat_map(|copied| &copied.sources).any(|path| base_name(path) == name);
+    let host = || wrapper::started(case, stage).is_some_and(|script| script.text.contains("/host/"));
+    let named = OF_ROOT.iter().find(|name| state.has_package(name) || copied(name));
+    let module = || {
+        let text = case.context.text("go.mod")?;
+        let direct = |line: &&str| !line.contains("// indirect");
+        let required =
+            text.lines().filter(direct).map(|line| line.trim().trim_start_matches("require ")).find_map(|line| {
+                let of_root =
+                    |module: &&str| line.strip_prefix(*module).is_some_and(|rest| rest.starts_with([' ', '/']));
+                MODULES_OF_ROOT.into_iter().find(|module| of_root(module))
+            })?;
+        Some(format!("go.mod requires {required}"))
+    };
+    let named = named.map(|name| format!("{name} is there")).or_else(module);
+    named.or_else(|| host().then(|| "the script uses /host".to_owned()))
+}
+
+fn is_root_here(case: &mut Case<'_>, stage: &Stage<'_>, rule: &'static Rule, line: u32, evidence: String) {
+    let place = Place::line(line);
+    let finding = match of_root(case, stage) {
+        Some(seen) => {
+            let evidence = format!("{evidence}; {seen}, and that may need root");
+            let mend = format!("# goward: ignore={} and why, if it does; otherwise {MEND}", rule.id);
+            Finding::new(rule, place, evidence, mend).at(Severity::Note)
+        }
+        None => Finding::new(rule, place, evidence, MEND),
+    };
+    case.findings.push(finding);
+}
+
 const MEND: &str = "USER 65532:65532, or goward --user 65532:65532 where the start needs root";
 
 fn is_root(name: &str) -> bool {
@@ -89,6 +179,8 @@ fn changes_user(case: &Case<'_>, stage: &Stage<'_>) -> bool {
     let unseen = (program.ends_with(".sh")
         || wrapper::started(case, stage).is_none() && is_copied_script(case, state, program))
         && ["gosu", "su-exec"].iter().any(|tool| state.has_package(tool) || copied(tool));
+    // s6-overlay, whose services name their users in files of their own.
+    let unseen = unseen || program == "/init";
     let by_variable = state.variables.has("GOWARD_USER");
     let changes = |command: &Command| {
         let own = command.own();

@@ -142,6 +142,15 @@ pub(super) fn runs(case: &Case<'_>, stage: &Stage<'_>, is_one: &dyn Fn(&Command)
     text.is_some_and(|text| script::commands(&text).iter().any(is_one))
 }
 
+/// Whether a script that is started changes owners, and starts no server: a job that needs root, and ends.
+pub(super) fn only_gives_away(case: &Case<'_>, stage: &Stage<'_>) -> bool {
+    started(case, stage).is_some_and(|script| {
+        let commands = script::commands(&script.text);
+        let gives = commands.iter().any(|command| base_name(command.name()) == "chown");
+        gives && !passes_on(&commands) && !starts_server(&commands, &script.text, stage)
+    })
+}
+
 /// Whether a script starts a server in its end: what it was given, or a program of the image. A script that goes on after its
 /// last program, and only tells of it, is a batch, and so is one that runs it for one thing after the other. What a function of
 /// its own does in the end is not told.

@@ -111,14 +111,7 @@ impl Build<'_> {
     /// sources are there. `module` is the own one, where that is known.
     pub(super) fn is_of_others(&self, module: Option<&str>) -> bool {
         let packages = || self.arguments.iter().filter(|(word, valued)| !valued && !word.starts_with('-'));
-        let foreign = |word: &str| {
-            let host = word.split('/').next().unwrap_or_default();
-            let own = module.is_some_and(|module| {
-                word.strip_prefix(module).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-            });
-            host.contains('.') && !host.starts_with('.') && word.contains('/') && !own
-        };
-        packages().next().is_some() && packages().all(|(word, _)| foreign(word))
+        packages().next().is_some() && packages().all(|(word, _)| is_foreign(word, module))
     }
 
     /// `go build main.go`: no package of the module.
@@ -203,6 +196,15 @@ impl<'a> Shell<'a> {
             self.exported.push(set);
         }
     }
+}
+
+/// Whether a package is of another module: golang.org/x/tools/cmd/goimports.
+pub(super) fn is_foreign(package: &str, module: Option<&str>) -> bool {
+    let host = package.split('/').next().unwrap_or_default();
+    let own = module.is_some_and(|module| {
+        package.strip_prefix(module).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    });
+    host.contains('.') && !host.starts_with('.') && package.contains('/') && !own
 }
 
 /// A tool or a script that may build the program.

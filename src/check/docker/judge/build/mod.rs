@@ -43,12 +43,14 @@ pub(super) fn judge(case: &mut Case<'_>, index: usize, shipped: &Stage<'_>) {
     }
     let is_stamped = builds.iter().any(|build| !has_version(build) && is_stamped(case, build));
     for at in behind.iter().copied().filter(|at| begun.get(*at) == Some(&false)) {
-        order::ignore_file(case, &stages.chain(at), is_stamped);
+        let is_parcel = stages.stages.get(at).is_some_and(is_parcel);
+        if !is_parcel && !case.purpose.is_picked {
+            order::ignore_file(case, &stages.chain(at), is_stamped);
+        }
     }
     let facts = facts::All::of(stages, builds.iter().map(|build| build.stage));
-    let module = case.context.text("go.mod");
-    let module = module.as_deref().and_then(|text| text.lines().find_map(|line| line.trim().strip_prefix("module ")));
-    shipped::keep(stages, &facts, index, &behind, module.map(str::trim), &mut builds);
+    let module = case.module();
+    shipped::keep(stages, &facts, index, &behind, module.as_deref(), &mut builds);
     // Of a stage to work in, that starts nothing, no program is shipped.
     let starts = command_line(&shipped.state).is_some_and(|(argv, _)| !idles(&argv));
     others.retain(|other| starts || !shipped::begins_with(stages, index, other.stage));
@@ -68,6 +70,12 @@ pub(super) fn judge(case: &mut Case<'_>, index: usize, shipped: &Stage<'_>) {
         }
         target(case, build, &facts, shipped);
     }
+}
+
+/// Whether a stage only hands on what is copied into it: all of its context is there for that.
+fn is_parcel(stage: &Stage<'_>) -> bool {
+    let runs = stage.steps.iter().any(|step| step.instruction.keyword == "RUN");
+    matches!(stage.from, From::Scratch) && !runs && command_line(&stage.state).is_none()
 }
 
 /// `-mod=vendor`, and .dockerignore leaves the directory out.
@@ -150,10 +158,13 @@ fn cannot_tell(case: &mut Case<'_>, others: &[Other]) {
     case.say(&table::CANNOT_TELL, other.line, evidence, mend);
 }
 
-/// Whether a command builds a program of the own module.
-pub(super) fn builds(command: &Command) -> bool {
-    names_go(command)
-        && matches!(bare(command).1.as_slice(), ["go" | "xx-go", "build" | "install", rest @ ..] if !rest.iter().any(|word| word.contains('@')))
+/// Whether a command builds a program of the own module, as far as that is known.
+pub(super) fn builds(command: &Command, module: Option<&str>) -> bool {
+    let words = if names_go(command) { bare(command).1 } else { Vec::new() };
+    let ["go" | "xx-go", "build" | "install", rest @ ..] = words.as_slice() else { return false };
+    let is_package = |word: &&&str| !word.starts_with('-');
+    let others = |word: &&str| word.contains('@') || module.is_some() && found::is_foreign(word, module);
+    !rest.iter().filter(is_package).any(others)
 }
 
 /// Whether go runs in a stage, or in one that begins with it; or a tool or a script that may run it.

@@ -12,7 +12,7 @@ use crate::check::table;
 /// Where the sources are copied with everything else, unless .dockerignore says what may come.
 pub(in super::super) fn sources_come(case: &Case<'_>, steps: &[&Step<'_>]) -> Option<u32> {
     let step = steps.iter().find(|step| takes_all(step))?;
-    case.context.text("go.mod").filter(|_| case.context.rival().is_none())?;
+    case.context.text("go.mod").filter(|_| case.context.rival().is_none() && !case.purpose.is_picked)?;
     (!case.context.text(".dockerignore").is_some_and(|text| picks(&text))).then_some(step.instruction.line)
 }
 
@@ -116,7 +116,7 @@ pub(in super::super) fn sources_from_stage(case: &Case<'_>, state: &State) -> Op
 /// Where a stage that builds has the sources; nowhere if it removes any.
 fn places_of_sources<'a>(chain: &[&'a Step<'_>]) -> Vec<&'a str> {
     let commands = || chain.iter().flat_map(|step| &step.commands);
-    if commands().any(|command| command.name() == "rm") || !commands().any(super::builds) {
+    if commands().any(|command| command.name() == "rm") || !commands().any(|command| super::builds(command, None)) {
         return Vec::new();
     }
     let takes = |step: &&&Step<'_>| sources(step).iter().any(|source| !source.unknown && holds_sources(&source.text));
@@ -167,7 +167,7 @@ pub(super) fn judge(case: &mut Case<'_>, stage: &Stage<'_>, steps: &[&Step<'_>])
     let fetches: [&[&str]; 3] = [&["go", "mod", "download"], &["go", "mod", "tidy"], &["go", "mod", "vendor"]];
     let (download, which) = fetches.iter().find_map(|words| Some((line_of(steps, words)?, words.join(" ")))).unzip();
     // A tool of others needs none of them; and a module that is made here has no go.mod to copy.
-    let builds = || steps.iter().find(|step| step.commands.iter().any(super::builds));
+    let builds = || steps.iter().find(|step| step.commands.iter().any(|command| super::builds(command, None)));
     let Some(first) = download.or_else(|| builds().map(|step| step.instruction.line)) else { return };
     if line_of(steps, &["go", "mod", "init"]).is_some() {
         return;

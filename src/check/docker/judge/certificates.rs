@@ -1,0 +1,173 @@
+//! The certificates that a server needs for outgoing TLS connections, and has not.
+
+use super::{Case, command_line, has_toolchain};
+use crate::check::docker::effects::installed;
+use crate::check::docker::script::Command;
+use crate::check::docker::stage::{Copied, Stage};
+use crate::check::finding::{Finding, Place, Severity};
+use crate::check::table;
+use std::rc::Rc;
+
+/// Packages that are known to come without certificates, if nothing is installed that is only recommended.
+const WITHOUT: [&str; 40] = [
+    "tzdata",
+    "netbase",
+    "tini",
+    "dumb-init",
+    "gosu",
+    "curl",
+    "wget",
+    "git",
+    "bash",
+    "openssl",
+    "gnupg",
+    "procps",
+    "iproute2",
+    "iputils-ping",
+    "dnsutils",
+    "net-tools",
+    "vim",
+    "nano",
+    "less",
+    "jq",
+    "tar",
+    "gzip",
+    "unzip",
+    "zip",
+    "xz-utils",
+    "bzip2",
+    "sqlite3",
+    "zlib1g",
+    "file",
+    "gcc",
+    "g++",
+    "make",
+    "build-essential",
+    "busybox",
+    "locales",
+    "netcat-openbsd",
+    "socat",
+    "openssh-client",
+    "rsync",
+    "redis-tools",
+];
+
+/// Whether a command may install certificates with what it names: Debian's curl, wget and git recommend them, and whatever
+/// is not known here may depend on them.
+fn may_bring_certificates(command: &Command) -> bool {
+    let alone = ["tzdata", "netbase", "tini", "dumb-init", "gosu"];
+    let recommended =
+        !command.words.iter().any(|word| word == "--no-install-recommends" || word.contains("Install-Recommends="));
+    let known = |name: &str| WITHOUT.contains(&name) || (name.starts_with("lib") && !name.contains("perl"));
+    let brings = |name: &str| !known(name) || (recommended && !alone.contains(&name));
+    matches!(command.name(), "apt-get" | "apt") && installed(command).any(brings)
+}
+
+/// Modules that bring the certificates into the program.
+const ROOTS: [&str; 3] =
+    ["github.com/breml/rootcerts", "github.com/certifi/gocertifi", "golang.org/x/crypto/x509roots"];
+
+/// Parts of Go code and of modules that are there to connect by TLS.
+const CONNECT: [&str; 9] = [
+    "\"https://",
+    "`https://",
+    "\"wss://",
+    "tls.Dial",
+    "tls.Client(",
+    "NewClientTLSFrom",
+    "credentials.NewTLS",
+    "SystemCertPool",
+    "smtp.",
+];
+const CLIENTS: [&str; 28] = [
+    "aws-sdk-go",
+    "cloud.google.com/go",
+    "google.golang.org/api",
+    "azure-sdk-for-go",
+    "golang.org/x/oauth2",
+    "go-oidc",
+    "telegram",
+    "telebot",
+    "slack",
+    "discord",
+    "disgo",
+    "stripe-go",
+    "sentry-go",
+    "go-github",
+    "gitlab",
+    "openai",
+    "anthropic",
+    "firebase",
+    "sendgrid",
+    "mailgun",
+    "twilio",
+    "minio-go",
+    "vault/api",
+    "/lego",
+    "go-ethereum",
+    "resty",
+    "retryablehttp",
+    "gomail",
+];
+
+pub(super) fn judge(case: &mut Case<'_>, index: usize, stage: &Stage<'_>) {
+    let state = &stage.state;
+    let brings =
+        |copied: &Rc<Copied>| {
+            copied.sources.iter().chain([&copied.to]).any(|path| {
+                ["cert", "/ssl", "ca-bundle", "/pki", ".crt", ".pem"].iter().any(|part| path.contains(part))
+            }) || (!copied.from_context && copied.to.trim_end_matches('/') == "/etc")
+        };
+    let steps = case.stages.chain(index);
+    let recommended = || steps.iter().any(|step| step.commands.iter().any(may_bring_certificates));
+    let installed =
+        ["ca-certificates", "ca-certificates-bundle"].iter().any(|name| state.may_have(name)) || recommended();
+    // What only hands files on, or is there to look around, starts nothing; who names another file brings it. A script needs none.
+    let starts = command_line(state).is_some() && !state.copies.iter().all(|copied| is_text(case, copied));
+    if !starts || ["SSL_CERT_FILE", "SSL_CERT_DIR"].iter().any(|name| state.variables.has(name)) {
+        return;
+    }
+    let own = || case.context.text("go.mod").is_some_and(|module| ROOTS.iter().any(|roots| module.contains(roots)));
+    if state.base.certificates == Some(false)
+        && !own()
+        && !state.opaque
+        && !installed
+        && !state.copies.iter().any(brings)
+    {
+        let name = if state.image.is_empty() { "scratch" } else { &state.image };
+        let evidence = format!("{name} has no CA certificates, and none are copied or installed");
+        let mend = "COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/";
+        let stages = case.stages.behind(index).into_iter().filter_map(|at| case.stages.stages.get(at));
+        let finding = match stages.into_iter().any(has_toolchain) && connects(case) {
+            true => Finding::new(&table::NO_CERTIFICATES_COPIED, Place::line(stage.line), evidence, mend),
+            false => {
+                let evidence = evidence + "; nothing here tells whether the program connects by TLS";
+                let place = Place::line(stage.line);
+                Finding::new(&table::NO_CERTIFICATES_COPIED, place, evidence, mend).at(Severity::Note)
+            }
+        };
+        case.findings.push(finding);
+    }
+}
+
+/// Whether nothing but scripts of the context and settings is copied.
+fn is_text(case: &Case<'_>, copied: &Copied) -> bool {
+    let text = |source: &String| case.context.text(source).is_some_and(|text| text.starts_with("#!"));
+    let settings =
+        |source: &String| [".yaml", ".yml", ".json", ".conf", ".toml"].iter().any(|end| source.ends_with(end));
+    copied.written.is_some()
+        || copied.from_context && copied.sources.iter().all(|source| text(source) || settings(source))
+}
+
+/// Whether the sources connect by TLS, as far as they tell; where there are none, they may.
+fn connects(case: &Case<'_>) -> bool {
+    let (mut sources, mut connects) = (false, false);
+    case.context.each_go_file(&mut |path, text| {
+        let aside =
+            ["tools/", "hack/", "scripts/", "examples/", "test/", "e2e/"].iter().any(|top| path.starts_with(top));
+        sources = true;
+        connects |= !aside && CONNECT.iter().any(|part| text.contains(part));
+    });
+    let direct = |line: &str| !line.contains("// indirect") && CLIENTS.iter().any(|part| line.contains(part));
+    !sources || connects || case.context.text("go.mod").is_some_and(|module| module.lines().any(direct))
+}

@@ -1,0 +1,80 @@
+//! What other files of the repository say of the image: it is for a GitHub action, or goreleaser makes it.
+
+use super::context::inside;
+use super::{Context, has_toolchain};
+use crate::check::docker::stage::Stages;
+use crate::check::finding::Finding;
+use crate::check::table::{self, Rule};
+
+/// What they say.
+#[derive(Default)]
+pub(super) struct Purpose {
+    action: Option<Action>,
+    /// The context is not this directory: goreleaser sends what it has built, and the files that its configuration names, without a
+    /// .dockerignore.
+    pub(super) is_picked: bool,
+}
+
+/// How a GitHub action comes to its image.
+enum Action {
+    /// Each run builds it, from a copy of the repository without .git.
+    Built,
+    Pulled,
+}
+
+/// What matters only where an image is pulled, or the build's cache is kept.
+static OF_SIZE_AND_CACHE: [&Rule; 10] = [
+    &table::SINGLE_STAGE,
+    &table::SOURCES_SHIPPED,
+    &table::BUILD_PACKAGES,
+    &table::PACKAGE_CACHE,
+    &table::RECOMMENDED,
+    &table::SOURCE_FIRST,
+    &table::NO_DOCKERIGNORE,
+    &table::DOCKERIGNORE_GAPS,
+    &table::NOT_STRIPPED_BUILD,
+    &table::NO_VERSION_BUILD,
+];
+
+impl Purpose {
+    pub(super) fn read(context: Context<'_>, stages: &Stages<'_>) -> Purpose {
+        let Some(own) = context.own_path() else { return Purpose::default() };
+        let names = [".goreleaser.yml", ".goreleaser.yaml", "goreleaser.yml", "goreleaser.yaml"];
+        let picks = |text: String| values(&text, "dockerfile").any(|path| inside(path).0 == own);
+        let directory = own.rsplit_once('/').map_or(String::new(), |(directory, _)| format!("{directory}/"));
+        let actions = [&directory, ""].map(|directory| ["yml", "yaml"].map(|end| (directory, end)));
+        let mut actions = actions.into_iter().flatten();
+        Purpose {
+            action: actions.find_map(|(directory, end)| {
+                let text = context.text(&format!("{directory}action.{end}"))?;
+                values(&text, "image").find_map(|image| match image.starts_with("docker://") {
+                    true => Some(Action::Pulled),
+                    false => (inside(&format!("{directory}{image}")).0 == own).then_some(Action::Built),
+                })
+            }),
+            // What builds from source is built from the repository, too.
+            is_picked: !stages.stages.iter().any(has_toolchain)
+                && names.iter().any(|name| context.text(name).is_some_and(picks)),
+        }
+    }
+
+    /// Whether a finding matters there. GitHub asks that an action runs as root: it writes to the runner's files.
+    pub(super) fn concerns(&self, finding: &Finding) -> bool {
+        let of = |rules: &[&Rule]| rules.iter().any(|rule| rule.id == finding.rule.id);
+        let needs_root = of(&[&table::NO_USER, &table::USER_ROOT]);
+        match self.action {
+            Some(Action::Built) => !needs_root && !of(&OF_SIZE_AND_CACHE),
+            Some(Action::Pulled) => !needs_root,
+            None => true,
+        }
+    }
+}
+
+/// The values of a key in YAML, wherever it stands.
+fn values<'a>(text: &'a str, key: &'a str) -> impl Iterator<Item = &'a str> {
+    let value = move |line: &'a str| line.trim_start_matches([' ', '-']).strip_prefix(key)?.strip_prefix(':');
+    text.lines().filter_map(value).map(|value| {
+        let value = value.split(" #").next().unwrap_or_default();
+        value.trim().trim_matches(['"', '\''])
+    })
+}
