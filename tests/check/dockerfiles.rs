@@ -257,6 +257,18 @@ fn cgo_by_how_sure_it_is() {
     assert_eq!(severity("@GO go build -tags=netgo $FLAGS\n@END\n").as_deref(), Some("note"));
 }
 
+/// Before there were modules, what was needed stood in vendor.
+#[test]
+fn vendored_without_modules() {
+    let has = |beside: &[(&str, &str)]| {
+        let text = "FROM golang:1.27 AS build\nCOPY . .\nRUN go build -o /server .\n@END\n";
+        found(&whole(text), beside).iter().any(|(id, ..)| id == "GW314")
+    };
+    let (package, module) = (("vendor/example.com/y/y.go", "package y\n"), ("go.mod", "module x\nrequire y v1.0.0\n"));
+    assert!(!has(&[package]));
+    assert!(has(&[]) && has(&[module]) && has(&[module, package]));
+}
+
 /// What a file may have its reasons for weighs less.
 #[test]
 fn severities_by_what_was_seen() {

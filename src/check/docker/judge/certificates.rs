@@ -1,5 +1,6 @@
 //! The certificates that a server needs for outgoing TLS connections, and has not.
 
+use super::packages::idles;
 use super::{Case, command_line, has_toolchain};
 use crate::check::docker::effects::installed;
 use crate::check::docker::script::Command;
@@ -123,7 +124,8 @@ pub(super) fn judge(case: &mut Case<'_>, index: usize, stage: &Stage<'_>) {
     let installed =
         ["ca-certificates", "ca-certificates-bundle"].iter().any(|name| state.may_have(name)) || recommended();
     // What only hands files on, or is there to look around, starts nothing; who names another file brings it. A script needs none.
-    let starts = command_line(state).is_some() && !state.copies.iter().all(|copied| is_text(case, copied));
+    let started = command_line(state).is_some_and(|(argv, _)| !idles(&argv));
+    let starts = started && !state.copies.iter().all(|copied| is_text(case, copied));
     if !starts || ["SSL_CERT_FILE", "SSL_CERT_DIR"].iter().any(|name| state.variables.has(name)) {
         return;
     }

@@ -109,7 +109,8 @@ fn any_version(case: &mut Case<'_>, stage: &Stage<'_>, step: &Step<'_>, command:
     let moving = |word: &&String| {
         word.rsplit_once('@').is_some_and(|(path, version)| {
             // golang.org/dl/go1.26.1 names the version, whatever the version of what fetches it.
-            !path.starts_with("golang.org/dl/") && matches!(version, "latest" | "upgrade" | "main" | "master" | "HEAD" | "head" | "dev" | "develop")
+            !path.starts_with("golang.org/dl/")
+                && matches!(version, "latest" | "upgrade" | "main" | "master" | "HEAD" | "head" | "dev" | "develop")
         })
     };
     let without = |word: &&String| verb == "get" && gets_newest(stage, word);

@@ -47,8 +47,31 @@ pub(super) fn judge(case: &mut Case<'_>, index: usize, stage: &Stage<'_>) {
     let starts = !toolbox && command_line(&stage.state).is_some();
     let runs = !works && (starts || (case.stages.stages.len() == 1 && builds_alone()));
     let toolbox = toolbox || works;
+    if runs {
+        single_stage(case, stage, &steps, starts);
+    }
+    let uses_vcs = steps.iter().flat_map(|step| &step.commands).any(fetches_sources);
+    let removed = steps.iter().rev().find(|step| step.commands.iter().any(uninstalls));
+    let removed = removed.map_or(0, |step| step.instruction.line);
+    for step in &steps {
+        // Where everything is in one stage that is the fault, and it is said already.
+        if !stage.state.base.toolchain && !toolbox && step.instruction.line > removed {
+            for_building(case, step, uses_vcs);
+        }
+        // Nobody pulls what jobs are run in.
+        if !(toolbox && command_line(&stage.state).is_none() && stage.state.base.toolchain) {
+            caches(case, step);
+        }
+    }
+}
+
+/// The toolchain or the sources in what is shipped. `starts`: something is started there.
+fn single_stage(case: &mut Case<'_>, stage: &Stage<'_>, steps: &[&Step<'_>], starts: bool) {
+    let module = case.module();
+    let builds = |command: &Command| build::builds(command, module.as_deref());
+    let builds_alone = || steps.iter().any(|step| step.commands.iter().any(builds));
     let mend = "a second stage: FROM scratch, COPY --from=build /server /server";
-    if stage.state.base.toolchain && runs {
+    if stage.state.base.toolchain {
         let sources = if builds_alone() { " and the sources" } else { "" };
         let evidence = format!("the server is shipped in {}, with the toolchain{sources}", stage.state.image);
         let finding = Finding::new(&table::SINGLE_STAGE, Place::line(stage.line), evidence, mend);
@@ -56,7 +79,7 @@ pub(super) fn judge(case: &mut Case<'_>, index: usize, stage: &Stage<'_>) {
         // nothing others may copy the program.
         let chosen = !starts || !builds_alone() && stage.state.copies.iter().any(|copied| copied.stage.is_some());
         case.findings.push(if chosen { finding.at(Severity::Note) } else { finding });
-    } else if runs {
+    } else {
         let copied = |step: &&Step<'_>| {
             let sources = step.words.split_last().map(|(_, sources)| sources).unwrap_or_default();
             sources.iter().any(|source| {
@@ -87,19 +110,6 @@ pub(super) fn judge(case: &mut Case<'_>, index: usize, stage: &Stage<'_>) {
                 "COPY --from=build the program alone",
             );
             case.findings.push(finding);
-        }
-    }
-    let uses_vcs = steps.iter().flat_map(|step| &step.commands).any(fetches_sources);
-    let removed = steps.iter().rev().find(|step| step.commands.iter().any(uninstalls));
-    let removed = removed.map_or(0, |step| step.instruction.line);
-    for step in &steps {
-        // Where everything is in one stage that is the fault, and it is said already.
-        if !stage.state.base.toolchain && !toolbox && step.instruction.line > removed {
-            for_building(case, step, uses_vcs);
-        }
-        // Nobody pulls what jobs are run in.
-        if !(toolbox && command_line(&stage.state).is_none() && stage.state.base.toolchain) {
-            caches(case, step);
         }
     }
 }
@@ -206,9 +216,16 @@ pub(super) fn is_interactive(started: &[String]) -> bool {
     }
 }
 
+/// A program that stands in an image of files because docker create asks for one; nobody starts it.
+pub(super) fn is_placeholder(program: &str) -> bool {
+    matches!(base_name(program.trim()), "cat" | "true" | "noop" | ":")
+}
+
 /// Whether nothing is started but what never ends: the image is for whoever comes in.
 pub(super) fn idles(started: &[String]) -> bool {
-    matches!(started, [.., sleep, how] if sleep.ends_with("sleep") && how == "infinity")
+    let placeholder = matches!(started, [program] | [_, _, program] if is_placeholder(program));
+    placeholder
+        || matches!(started, [.., sleep, how] if sleep.ends_with("sleep") && how == "infinity")
         || started.iter().any(|word| word == "sleep infinity")
         || started.iter().any(|word| word == "/dev/null")
 }

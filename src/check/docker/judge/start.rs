@@ -1,6 +1,6 @@
 //! How the server is started: forms, shells, wrappers, inits.
 
-use super::{Case, command_line, launch_of, shell_of, wrapper};
+use super::{Case, command_line, launch_of, packages, shell_of, wrapper};
 use crate::check::docker::base::Shell;
 use crate::check::docker::effects::installed;
 use crate::check::docker::script::{self, Command, End};
@@ -277,6 +277,7 @@ fn no_shell(case: &mut Case<'_>, stage: &Stage<'_>) {
     {
         if let Form::Shell(script) = &started.form
             && !is_broken_list(script)
+            && !packages::is_placeholder(script)
         {
             let list =
                 in_exec_form(script).unwrap_or_else(|| "[\"/server\"], and nothing that only a shell does".to_owned());
@@ -330,7 +331,13 @@ fn is_installed(case: &Case<'_>, stage: &Stage<'_>, name: &str) -> bool {
 
 fn init(case: &mut Case<'_>, stage: &Stage<'_>) {
     let Some((_, started)) = command_line(&stage.state) else { return };
-    let begins = launch_of(&stage.state).is_some_and(|launch| launch.init.is_some());
+    let launch = launch_of(&stage.state).unwrap_or_default();
+    // The base's own script may start one.
+    let of_base = launch.argv.first().is_some_and(|program| program.ends_with(".sh")) && !stage.state.base.is_known();
+    if of_base && wrapper::started(case, stage).is_none() {
+        return;
+    }
+    let begins = launch.init.is_some();
     let inits = |command: &Command| {
         let first = command.own().first().map(|word| launch::base_name(word)).unwrap_or_default();
         matches!(first, "goward" | "catatonit" | "dumb-init" | "docker-init") || first.starts_with("tini")

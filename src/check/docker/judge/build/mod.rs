@@ -252,6 +252,15 @@ fn binds_all(step: &Step<'_>) -> bool {
     })
 }
 
+/// Whether only stages of the build machine's platform copy from a stage: what it builds is run there.
+fn is_for_builder(case: &Case<'_>, stage: usize) -> bool {
+    let copies = |other: &&Stage<'_>| other.state.copies.iter().any(|copied| copied.stage == Some(stage));
+    let mut users = case.stages.stages.iter().filter(copies).peekable();
+    let foreign =
+        |user: &Stage<'_>| user.platform.as_deref().is_some_and(|platform| platform.contains("BUILDPLATFORM"));
+    users.peek().is_some() && users.all(foreign)
+}
+
 /// A toolchain of the build machine builds for it, unless told otherwise.
 fn target(case: &mut Case<'_>, build: &Build<'_>, facts: &facts::All<'_>, shipped: &Stage<'_>) {
     let Some(stage) = case.stages.stages.get(build.stage) else { return };
@@ -280,7 +289,7 @@ fn target(case: &mut Case<'_>, build: &Build<'_>, facts: &facts::All<'_>, shippe
     }
     let told = build.has("GOARCH") || build.unclear;
     let xx = facts.get(build.stage).is_some_and(facts::Facts::runs_xx);
-    if foreign && !told && !xx && !shipped::is_run(facts, build) {
+    if foreign && !told && !xx && !shipped::is_run(facts, build) && !is_for_builder(case, build.stage) {
         let evidence = "the stage runs on the build machine's platform, and GOARCH is not set";
         let mend = "ARG TARGETOS TARGETARCH, and GOOS=$TARGETOS GOARCH=$TARGETARCH go build …";
         case.findings.push(Finding::new(&table::WRONG_ARCHITECTURE_BUILD, build.place(), evidence, mend));

@@ -159,7 +159,10 @@ fn brings_modules(step: &Step<'_>) -> bool {
 
 pub(super) fn judge(case: &mut Case<'_>, stage: &Stage<'_>, steps: &[&Step<'_>]) {
     let says = |wanted: &[&str]| steps.iter().any(|step| super::says(step, wanted));
-    let vendored = case.context.text("vendor/modules.txt").is_some() || says(&["-mod=vendor", "-mod vendor"]);
+    // Without a go.mod, too, as before there were modules.
+    let vendored = case.context.text("vendor/modules.txt").is_some()
+        || says(&["-mod=vendor", "-mod vendor"])
+        || case.context.text("go.mod").is_none() && case.context.has("vendor");
     // Modules came with Go 1.11.
     if vendored || !has_toolchain(stage) || stage.state.base.go.is_some_and(|go| go < 11) {
         return;
