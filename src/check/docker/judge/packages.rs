@@ -98,7 +98,7 @@ fn single_stage(case: &mut Case<'_>, stage: &Stage<'_>, steps: &[&Step<'_>], sta
             case.say(&table::SINGLE_STAGE, step.instruction.line, "the toolchain is copied into it", mend);
         } else if let Some(step) = steps.iter().copied().find(builds) {
             case.say(&table::SINGLE_STAGE, step.instruction.line, "the server is built in what is shipped", mend);
-        } else if let Some(line) = build::sources_come(case, &steps) {
+        } else if let Some(line) = build::sources_come(case, steps) {
             let evidence = "the whole directory is copied into what is shipped, and it holds a go.mod";
             case.say(&table::SOURCES_SHIPPED, line, evidence, "COPY what the server needs, from the build stage");
         } else if let Some((line, source)) = build::sources_from_stage(case, &stage.state) {
@@ -190,6 +190,14 @@ pub(super) fn is_for_work(case: &Case<'_>, stage: &Stage<'_>) -> bool {
         || TOOLS.contains(&program)
         || (program == "go" && (verb != "run" || mounts_sources(case, stage)))
         || argv.iter().any(|word| matches!(word.as_str(), "unittest" | "pytest"))
+        || wrapper::runs(case, stage, &is_test)
+}
+
+/// `go test`, or the program that `go test -c` made.
+fn is_test(command: &Command) -> bool {
+    let own = command.own();
+    let word = |at: usize| own.get(at).map(|word| base_name(word)).unwrap_or_default();
+    word(0).ends_with(".test") || word(0) == "go" && word(1) == "test"
 }
 
 /// Whether the sources are mounted when it starts: it has the toolchain, and nothing brings any.

@@ -334,7 +334,7 @@ fn init(case: &mut Case<'_>, stage: &Stage<'_>) {
     let launch = launch_of(&stage.state).unwrap_or_default();
     // The base's own script may start one.
     let of_base = launch.argv.first().is_some_and(|program| program.ends_with(".sh")) && !stage.state.base.is_known();
-    if of_base && wrapper::started(case, stage).is_none() {
+    if of_base && wrapper::started(case, stage).is_none() || packages::is_for_work(case, stage) {
         return;
     }
     let begins = launch.init.is_some();

@@ -161,7 +161,7 @@ pub(super) fn judge(case: &mut Case<'_>, stage: &Stage<'_>, steps: &[&Step<'_>])
     let says = |wanted: &[&str]| steps.iter().any(|step| super::says(step, wanted));
     // Without a go.mod, too, as before there were modules.
     let vendored = case.context.text("vendor/modules.txt").is_some()
-        || says(&["-mod=vendor", "-mod vendor"])
+        || says(&["-mod=vendor", "-mod vendor", "GO111MODULE=off", "GO111MODULE off"])
         || case.context.text("go.mod").is_none() && case.context.has("vendor");
     // Modules came with Go 1.11.
     if vendored || !has_toolchain(stage) || stage.state.base.go.is_some_and(|go| go < 11) {
