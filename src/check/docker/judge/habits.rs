@@ -26,10 +26,10 @@ pub(super) fn judge_shipped(case: &mut Case<'_>, index: usize) {
     let stages = case.stages;
     let mut told = false;
     // Where people and jobs build, under whatever user, as golang has its GOPATH.
-    let workplace = stages.stages.get(index).is_some_and(|stage| {
-        let state = &stage.state;
-        command_line(state).is_none() && (state.base.toolchain || state.variables.has("GOPATH"))
-    });
+    let state = stages.stages.get(index).map(|stage| &stage.state);
+    let starts_nothing = state.is_some_and(|state| command_line(state).is_none());
+    let go = state.is_some_and(|state| state.base.toolchain || state.variables.has("GOPATH"));
+    let workplace = starts_nothing && go;
     for step in stages.chain(index) {
         let line = step.instruction.line;
         told |= configures_apt(step);
@@ -44,7 +44,8 @@ pub(super) fn judge_shipped(case: &mut Case<'_>, index: usize) {
             ));
         }
         let opened = step.commands.iter().find_map(opens).or_else(|| opens_copied(step));
-        if let Some(word) = opened.filter(|_| !workplace) {
+        let of_go = || starts_nothing && step.instruction.rest.contains("GOPATH");
+        if let Some(word) = opened.filter(|_| !workplace && !of_go()) {
             let place = Place::line(line).marked(word);
             let mend = "chmod 0755, and chown to the user that writes there; 1777 for a directory that all share";
             case.findings.push(Finding::new(

@@ -179,8 +179,9 @@ fn changes_user(case: &Case<'_>, stage: &Stage<'_>) -> bool {
     let unseen = (program.ends_with(".sh")
         || wrapper::started(case, stage).is_none() && is_copied_script(case, state, program))
         && ["gosu", "su-exec"].iter().any(|tool| state.has_package(tool) || copied(tool));
-    // s6-overlay, whose services name their users in files of their own.
-    let unseen = unseen || program == "/init";
+    // s6-overlay, whose services name their users in files of their own, and daemons that change the user of what they start.
+    let daemon = matches!(base_name(program), "nginx" | "httpd" | "apache2" | "sshd" | "cron" | "crond");
+    let unseen = unseen || daemon || program == "/init";
     let by_variable = state.variables.has("GOWARD_USER");
     let changes = |command: &Command| {
         let own = command.own();
