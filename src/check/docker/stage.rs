@@ -563,7 +563,8 @@ impl Stages<'_> {
         let starts = |stage: &Stage<'_>, cmd: bool| {
             stage.steps.iter().any(|step| match step.instruction.keyword.as_str() {
                 "ENTRYPOINT" => true,
-                "CMD" => cmd,
+                // What asks for help stands there for docker create, in a stage whose files are taken out.
+                "CMD" => cmd && !step.instruction.rest.contains("--help"),
                 _ => false,
             })
         };
