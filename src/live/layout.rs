@@ -108,16 +108,17 @@ impl Layout {
     ) -> Result<Layout, String> {
         let reasons = reasons(memory, image).ok_or("the names of what goroutines wait for cannot be found in it")?;
         // The list may have grown, and moved, between two looks at the data.
-        let all = (0..LOOKS)
-            .find_map(|_| all(memory, image))
-            .ok_or("its list of goroutines (runtime.allgs) cannot be found: an unknown version of Go, or only just started?")?;
+        let all = (0..LOOKS).find_map(|_| all(memory, image)).ok_or(
+            "its list of goroutines (runtime.allgs) cannot be found: an unknown version of Go, or only just started?",
+        )?;
         // What is seen in the middle of a change is seen otherwise the next time.
         let found = (0..TRIES).find_map(|_| {
             let sample = sample(memory, list(memory, &all)?)?;
             let id = id(&sample, minor)?;
             Some((id, creator(&sample, id, functions)?))
         });
-        let (id, creator) = found.ok_or("its goroutines are not made as those of a known Go, or it has only just started")?;
+        let (id, creator) =
+            found.ok_or("its goroutines are not made as those of a known Go, or it has only just started")?;
         // gobuf lost a word (ret) in Go 1.25.
         let link = if minor.is_some_and(|minor| minor < 25) { 12 } else { 11 };
         let counts_runs = minor.is_some_and(|minor| (18..=27).contains(&minor));

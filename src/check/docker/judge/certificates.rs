@@ -138,7 +138,7 @@ pub(super) fn judge(case: &mut Case<'_>, index: usize, stage: &Stage<'_>) {
     {
         let name = if state.image.is_empty() { "scratch" } else { &state.image };
         let evidence = format!("{name} has no CA certificates, and none are copied or installed");
-        let mend = "COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/";
+        let mend = format!("COPY --from={} /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/", source(case, index));
         let stages = case.stages.behind(index).into_iter().filter_map(|at| case.stages.stages.get(at));
         let finding = match stages.into_iter().any(has_toolchain) && connects(case) {
             true => Finding::new(&table::NO_CERTIFICATES_COPIED, Place::line(stage.line), evidence, mend),
@@ -150,6 +150,12 @@ pub(super) fn judge(case: &mut Case<'_>, index: usize, stage: &Stage<'_>) {
         };
         case.findings.push(finding);
     }
+}
+
+/// An image of this file that has certificates: most likely the last with a name before this one.
+fn source<'a>(case: &'a Case<'_>, index: usize) -> &'a str {
+    let before = case.stages.stages.get(..index).unwrap_or_default();
+    before.iter().rev().find_map(|stage| stage.name.as_deref()).unwrap_or("IMAGE")
 }
 
 /// Whether nothing but scripts of the context and settings is copied.
