@@ -22,6 +22,18 @@ pub(crate) fn goward() -> &'static str {
     PATH.get_or_init(|| reachable(&std::env::var("GOWARD_BINARY").unwrap_or(support::GOWARD.to_owned())))
 }
 
+/// Whether that build is linked with glibc, which has other words for some errors, and forks by clone(2).
+pub(crate) fn is_of_glibc() -> bool {
+    let file = std::fs::read(goward()).unwrap();
+    let name = b"GLIBC_TUNABLES";
+    file.windows(name.len()).any(|window| window == name)
+}
+
+/// Whether it may lie anywhere (ET_DYN of elf(5)), which the release does not.
+pub(crate) fn is_position_independent() -> bool {
+    std::fs::read(goward()).unwrap().get(16..18) == Some(&[3, 0])
+}
+
 /// The fixture, where every user can start it.
 pub(crate) fn fixture() -> &'static str {
     static PATH: OnceLock<String> = OnceLock::new();
