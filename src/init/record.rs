@@ -226,7 +226,8 @@ impl<'a> Record<'a> {
             if let Some(ran) = self.ran().filter(|_| has_run && self.stage == Stage::Server) {
                 write!(f, ", ran {}", personality::time(ran))?;
             }
-            if let Some(kills) = self.oom_kills {
+            // Where there is room for it in the line.
+            if let Some(kills) = self.oom_kills.filter(|_| self.cause != Cause::Deadline) {
                 write!(f, "; OOM kills in this cgroup: {kills}")?;
             }
             if let Some(restarts) = self.restarts {

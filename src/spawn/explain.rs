@@ -85,11 +85,22 @@ fn not_in_path(program: &str, errno: Errno) -> (u8, String) {
     };
     let uid = nix::unistd::geteuid();
     let may_enter = |dir: &str| access(Path::new(if dir.is_empty() { "." } else { dir }), AccessFlags::X_OK);
-    let closed: Vec<&str> = path.split(':').filter(|dir| may_enter(dir) == Err(Errno::EACCES)).collect();
+    let mut closed: Vec<String> = Vec::new();
+    for dir in path.split(':').filter(|dir| may_enter(dir) == Err(Errno::EACCES)) {
+        let dir = closed_directory(&Path::new(dir).join(program)).display().to_string();
+        if !closed.contains(&dir) {
+            closed.push(dir);
+        }
+    }
     let closed =
         if closed.is_empty() { String::new() } else { format!("; uid {uid} may not enter {}", closed.join(", ")) };
-    let several = if program.contains(' ') { ": a program and its arguments are separate words" } else { "" };
+    let several = if is_command_line(program) { ": a program and its arguments are separate words" } else { "" };
     (code, format!("{program}: {why} ({path}){closed}{several}"))
+}
+
+/// Whether the first word of a name is a program by itself.
+fn is_command_line(program: &str) -> bool {
+    program.split_once(' ').and_then(|(first, _)| find(first)).is_some_and(|file| file.is_file())
 }
 
 /// As execvp looks: a name with a slash is a path.
@@ -137,7 +148,7 @@ fn reason(path: &Path, errno: Errno) -> String {
 
 fn unreachable(path: &Path, errno: Errno, error: &std::io::Error) -> String {
     match Errno::from_raw(error.raw_os_error().unwrap_or(errno as i32)) {
-        Errno::ENOENT if path.to_string_lossy().contains(' ') => {
+        Errno::ENOENT if is_command_line(&path.to_string_lossy()) => {
             "no such file: a program and its arguments are separate words".to_owned()
         }
         Errno::ENOENT => "no such file".to_owned(),

@@ -15,7 +15,7 @@ const MOST: u64 = 256 * 1024;
 /// Only what the kernel says to be in a file as it is in memory. A program that was packed (UPX) has unpacked itself into
 /// memory that is in no file: dropped, that would be zeros.
 ///
-/// tests/order.py finds this call in a profile, by its name: what ran before it and never after is a start's.
+/// tests/order.py finds the first call in a profile, by its name: what ran before it and never after is a start's.
 #[inline(never)]
 pub fn forget() {
     // The linker's names for the beginning of the program and the end of its code, end(3). order.ld puts what a signal and a

@@ -83,6 +83,9 @@ fn what_cannot_be_started_is_explained() {
         end.must(code, sentence);
         assert_eq!(end.err.lines().count(), 1, "one sentence: {}", end.err);
     }
+    // Near miss: a name may have a blank in it.
+    let end = Plan::new("").run(&["/no such/program"]).end();
+    assert!(end.err.contains("/no such/program: no such file\n"), "{}", end.err);
 }
 
 /// Whatever the path looks like, the directory is named, and not the file that nobody can see in it.
@@ -104,6 +107,8 @@ fn a_directory_that_the_user_may_not_enter_is_named() {
     there.run(&["./server"]).end().must(126, &told);
     let in_path = Plan::new("--user 65532:65532").env("PATH", &format!("{shut}:/usr/bin:/bin"));
     in_path.run(&["server"]).end().must(126, &told);
+    let below = Plan::new("--user 65532:65532").env("PATH", &format!("{shut}/bin:{shut}/sbin:/usr/bin"));
+    below.run(&["server"]).end().must(126, &format!("{told}\n"));
     // Near misses: what is found elsewhere, and root, who may.
     assert_eq!(in_path.run(&["true"]).end().code, 0);
     assert_eq!(Plan::new("").setup(&format!("cd {shut}")).run(&["./server"]).end().code, 0);

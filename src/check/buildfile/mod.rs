@@ -44,7 +44,7 @@ pub(crate) fn is_one(text: &str) -> bool {
 /// A sentence: it is neither of the two, or not to be read.
 pub(crate) fn read(text: &str, env: &str) -> Result<BuildFile, String> {
     if text.lines().any(|line| line.starts_with("apiVersion:")) {
-        return Err("it is a manifest of Kubernetes: give goward check the Dockerfile of its image".to_owned());
+        return Err("it is no compose file (it has apiVersion:, as those of Kubernetes have): give goward check the Dockerfile of its image".to_owned());
     }
     let file = if text.trim_start().starts_with('{') {
         Value::read(text).ok_or_else(|| "it begins with {, and is no JSON".to_owned())?

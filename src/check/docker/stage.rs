@@ -564,7 +564,7 @@ impl Stages<'_> {
             stage.steps.iter().any(|step| match step.instruction.keyword.as_str() {
                 "ENTRYPOINT" => true,
                 // What asks for help stands there for docker create, in a stage whose files are taken out.
-                "CMD" => cmd && !step.instruction.rest.contains("--help"),
+                "CMD" => cmd && !asks_for_help(&step.instruction.rest),
                 _ => false,
             })
         };
@@ -577,4 +577,9 @@ impl Stages<'_> {
         let used = copied_from || derived.peek().is_some() && !(product && derived.all(|other| starts(other, true)));
         starts(stage, cmd) && !used && !stage.state.base.toolchain
     }
+}
+
+/// Whether a command line has the word --help.
+fn asks_for_help(line: &str) -> bool {
+    line.split(|c: char| c.is_whitespace() || "[],\"'".contains(c)).any(|word| word == "--help")
 }

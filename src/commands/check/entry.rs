@@ -105,11 +105,13 @@ fn mend(mut recipes: Vec<Recipe>, to: Fix, settings: &Settings, config: &Config)
         };
         let (text, ids, diff) = fix::mend(&recipe.text, &found);
         let name = check::one_line(&recipe.name);
+        if ids.is_empty() {
+            log::say_raw(&format!("goward check: {name}: nothing that --fix can fix\n"));
+        }
         match to {
-            // The diff, or the file, is on standard output; this is for whoever wonders why it is empty.
-            _ if ids.is_empty() => log::say_raw(&format!("goward check: {name}: nothing that --fix can fix\n")),
-            Fix::Show => out.push_str(&format!("--- {name}\n+++ {name}\n{diff}")),
             Fix::Write if recipe.name == "-" => out.push_str(&text),
+            _ if ids.is_empty() => {}
+            Fix::Show => out.push_str(&format!("--- {name}\n+++ {name}\n{diff}")),
             Fix::Write if recipe.inline => {
                 out.push_str(&format!("{name}: {} not written there; --fix shows how\n", ids.join(", ")))
             }

@@ -131,8 +131,9 @@ impl<'a> Evidence<'a> {
         let tests = self.main_waits_for_tests();
         found.extend(match () {
             () if self.is_time_out() => self.tests(),
-            () if tests.is_empty() => self.hang(signal),
-            () => tests,
+            () if !tests.is_empty() => tests,
+            () if signal.is_none() && self.is_initializing() => Vec::new(),
+            () => self.hang(signal),
         });
         found.retain(|found| signal.is_some() || !self.is_passing(found));
         let small = self.is_small();
@@ -164,7 +165,7 @@ impl<'a> Evidence<'a> {
             && found.nodes.last().is_some_and(works)
     }
 
-    /// Whether the packages' variables and init functions are still at work: main.main has not begun.
+    /// Whether the packages' variables and init functions are at work at the moment: main.main has not begun.
     fn is_initializing(&self) -> bool {
         let inits = |frame: &Frame| {
             let name = outer(&frame.function).rsplit('.').next().unwrap_or_default();
@@ -173,13 +174,12 @@ impl<'a> Evidence<'a> {
             is_init || frame.function == "runtime.main"
         };
         let is_main = |frame: &Frame| frame.function == "main.main";
-        self.main.is_some_and(|main| main.frames.iter().any(inits) && !main.frames.iter().any(is_main))
+        let begins =
+            |main: Node<'a>| main.minutes.1 == 0 && main.frames.iter().any(inits) && !main.frames.iter().any(is_main);
+        self.summary.kind == Kind::Live && self.main.is_some_and(begins)
     }
 
     fn hang(&self, signal: Option<&str>) -> Vec<Found<'a>> {
-        if signal.is_none() && self.summary.kind == Kind::Live && self.is_initializing() {
-            return Vec::new();
-        }
         if let Some(deaf) = signal.and_then(|signal| self.deaf(signal)) {
             return vec![deaf];
         }

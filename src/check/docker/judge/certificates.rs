@@ -140,10 +140,15 @@ pub(super) fn judge(case: &mut Case<'_>, index: usize, stage: &Stage<'_>) {
         let evidence = format!("{name} has no CA certificates, and none are copied or installed");
         let mend = format!("COPY --from={} /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/", source(case, index));
         let stages = case.stages.behind(index).into_iter().filter_map(|at| case.stages.stages.get(at));
-        let finding = match stages.into_iter().any(has_toolchain) && connects(case) {
+        let is_built = stages.into_iter().any(has_toolchain);
+        let finding = match is_built && connects(case) {
             true => Finding::new(&table::NO_CERTIFICATES_COPIED, Place::line(stage.line), evidence, mend),
             false => {
-                let evidence = evidence + "; nothing here tells whether the program connects by TLS";
+                let why = match is_built {
+                    true => "nothing here tells whether the program connects by TLS",
+                    false => "the program is not built here, so whether it connects by TLS is not known",
+                };
+                let evidence = format!("{evidence}; {why}");
                 let place = Place::line(stage.line);
                 Finding::new(&table::NO_CERTIFICATES_COPIED, place, evidence, mend).at(Severity::Note)
             }
@@ -152,10 +157,11 @@ pub(super) fn judge(case: &mut Case<'_>, index: usize, stage: &Stage<'_>) {
     }
 }
 
-/// An image of this file that has certificates: most likely the last with a name before this one.
-fn source<'a>(case: &'a Case<'_>, index: usize) -> &'a str {
+/// A stage before this one that has certificates, by its name or number.
+fn source(case: &Case<'_>, index: usize) -> String {
     let before = case.stages.stages.get(..index).unwrap_or_default();
-    before.iter().rev().find_map(|stage| stage.name.as_deref()).unwrap_or("IMAGE")
+    let found = before.iter().enumerate().rev().find(|(_, stage)| stage.state.base.certificates == Some(true));
+    found.map_or("IMAGE".to_owned(), |(at, stage)| stage.name.clone().unwrap_or_else(|| at.to_string()))
 }
 
 /// Whether nothing but scripts of the context and settings is copied.

@@ -49,8 +49,14 @@ pub(crate) fn inside(source: &str) -> (String, bool) {
 
 fn outside(case: &mut Case<'_>, step: &Step<'_>, source: &str) {
     let (path, leaves) = inside(source);
-    // Only where it matters: the disk is asked. A pattern matches something.
-    let there = || path.contains(['*', '?', '[']) || case.context.has(&path);
+    // Only where it matters: the disk is asked. Of a pattern, for the directory in which it matches.
+    let there = || match path.find(['*', '?', '[']) {
+        Some(at) => {
+            let directory = path.get(..at).and_then(|head| head.rsplit_once('/'));
+            directory.is_none_or(|(directory, _)| case.context.has(directory))
+        }
+        None => case.context.has(&path),
+    };
     let finding = |evidence: String, mend: String| {
         Finding::new(&table::OUTSIDE_CONTEXT, Place::line(step.instruction.line).marked(source), evidence, mend)
     };

@@ -26,6 +26,7 @@ pub(crate) use start::script_becomes;
 use super::Context;
 use super::base::Shell;
 use super::parse::Dockerfile;
+use super::script::Command;
 use super::stage::{Form, Stage, Stages, Started, State};
 use super::words::Value;
 use crate::check::finding::{Finding, Place, Severity};
@@ -142,10 +143,17 @@ impl Case<'_> {
         self.findings.push(Finding::new(rule, Place::line(line), evidence, mend));
     }
 
+    /// Whether a command builds a program of the own module.
+    fn own_builds(&self) -> impl Fn(&Command) -> bool + use<> {
+        let module = self.module();
+        move |command| build::builds(command, module.as_deref())
+    }
+
     /// The name of the own module.
     fn module(&self) -> Option<String> {
         let text = self.context.text("go.mod")?;
-        text.lines().find_map(|line| line.trim().strip_prefix("module ")).map(|name| name.trim().to_owned())
+        let line = text.lines().find_map(|line| line.trim().strip_prefix("module "))?;
+        Some(line.split("//").next().unwrap_or_default().trim().trim_matches(['"', '`']).to_owned())
     }
 
     /// Whether the sources say which version they are: `const Version = "1.2.3"`, or a file that is embedded.

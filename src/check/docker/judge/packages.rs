@@ -3,7 +3,7 @@
 
 use super::{Case, build, command_line, launch_of, wrapper};
 use crate::check::docker::effects::installed;
-use crate::check::docker::script::{self, Command};
+use crate::check::docker::script::{self, Command, End};
 use crate::check::docker::stage::{Copied, Stage, Step};
 use crate::check::finding::{Finding, Place, Severity};
 use crate::check::launch::{base_name, is_shell};
@@ -40,9 +40,8 @@ const BUILD: [&str; 23] = [
 pub(super) fn judge(case: &mut Case<'_>, index: usize, stage: &Stage<'_>) {
     let steps = case.stages.chain(index);
     // The last stage of some only tests, a single one may be a toolbox: nothing is started or built.
-    let module = case.module();
-    let builds = |command: &Command| build::builds(command, module.as_deref());
-    let builds_alone = || steps.iter().any(|step| step.commands.iter().any(builds));
+    let builds = case.own_builds();
+    let builds_alone = || steps.iter().any(|step| step.commands.iter().any(&builds));
     let (toolbox, works) = (is_toolbox(case, stage, &steps), runs_go(case, stage));
     let starts = !toolbox && command_line(&stage.state).is_some();
     let runs = !works && (starts || (case.stages.stages.len() == 1 && builds_alone()));
@@ -67,9 +66,8 @@ pub(super) fn judge(case: &mut Case<'_>, index: usize, stage: &Stage<'_>) {
 
 /// The toolchain or the sources in what is shipped. `starts`: something is started there.
 fn single_stage(case: &mut Case<'_>, stage: &Stage<'_>, steps: &[&Step<'_>], starts: bool) {
-    let module = case.module();
-    let builds = |command: &Command| build::builds(command, module.as_deref());
-    let builds_alone = || steps.iter().any(|step| step.commands.iter().any(builds));
+    let builds = case.own_builds();
+    let builds_alone = || steps.iter().any(|step| step.commands.iter().any(&builds));
     let mend = "a second stage: FROM scratch, COPY --from=build /server /server";
     if stage.state.base.toolchain {
         let sources = if builds_alone() { " and the sources" } else { "" };
@@ -92,7 +90,7 @@ fn single_stage(case: &mut Case<'_>, stage: &Stage<'_>, steps: &[&Step<'_>], sta
         };
         let builds = |step: &&Step<'_>| {
             let removed = ["apk del", "purge", "remove", "/usr/local/go"];
-            step.commands.iter().any(builds) && !removed.iter().any(|word| step.instruction.rest.contains(word))
+            step.commands.iter().any(&builds) && !removed.iter().any(|word| step.instruction.rest.contains(word))
         };
         if let Some(step) = steps.iter().copied().find(copied) {
             case.say(&table::SINGLE_STAGE, step.instruction.line, "the toolchain is copied into it", mend);
@@ -120,20 +118,19 @@ fn single_stage(case: &mut Case<'_>, stage: &Stage<'_>, steps: &[&Step<'_>], sta
 pub(super) fn is_toolbox(case: &Case<'_>, stage: &Stage<'_>, steps: &[&Step<'_>]) -> bool {
     let started = command_line(&stage.state).map(|(argv, _)| argv).unwrap_or_default();
     let shell = is_interactive(&started);
-    let module = case.module();
-    let builds = |command: &Command| build::builds(command, module.as_deref());
+    let builds = case.own_builds();
     let tools = |source: &String| source.starts_with("/usr/local/go") || source.starts_with("/go/");
     // A stage that only installs tools of others makes no product.
     let makes = |at: usize| {
         let steps = case.stages.chain(at);
         let commands = || steps.iter().flat_map(|step| &step.commands);
         commands().next().is_some()
-            && (commands().any(builds) || !commands().any(|command| build::installs(command).next().is_some()))
+            && (commands().any(&builds) || !commands().any(|command| build::installs(command).next().is_some()))
     };
     let product = |copied: &Rc<Copied>| copied.stage.is_some_and(makes) && !copied.sources.iter().all(tools);
     let is_base = stage.steps.iter().any(|step| step.instruction.keyword == "ONBUILD");
     let commands = || steps.iter().flat_map(|step| &step.commands);
-    let no_product = !stage.state.copies.iter().any(product) && !commands().any(builds);
+    let no_product = !stage.state.copies.iter().any(product) && !commands().any(&builds);
     // What is started may be one of them.
     let program = launch_of(&stage.state).and_then(|launch| launch.argv.into_iter().next()).unwrap_or_default();
     let is_started = |name: &str| {
@@ -169,8 +166,13 @@ pub(super) fn is_for_work(case: &Case<'_>, stage: &Stage<'_>) -> bool {
         "modd",
     ];
     let launch = launch_of(&stage.state).unwrap_or_default();
-    // Of a text for a shell what comes last: `wait-for db && make test`.
-    let last = launch.script.and_then(|(_, text)| script::commands(&text).pop());
+    // Of a text for a shell what comes last, if that is what the rest is for: `wait-for db && make test`, and not `/server || true`.
+    let last = launch.script.and_then(|(_, text)| {
+        let mut commands = script::commands(&text);
+        let last = commands.pop()?;
+        let leads_there = commands.iter().all(|command| command.end == End::And);
+        (leads_there && !is_placeholder(last.name())).then_some(last)
+    });
     let argv = last.map_or(launch.argv, |last| last.own().to_vec());
     let word = |at: usize| argv.get(at).map(String::as_str).unwrap_or_default();
     // And the script that a shell is given.
@@ -190,7 +192,7 @@ pub(super) fn is_for_work(case: &Case<'_>, stage: &Stage<'_>) -> bool {
         || TOOLS.contains(&program)
         || (program == "go" && (verb != "run" || mounts_sources(case, stage)))
         || argv.iter().any(|word| matches!(word.as_str(), "unittest" | "pytest"))
-        || wrapper::runs(case, stage, &is_test)
+        || wrapper::ends_with(case, stage, &is_test)
 }
 
 /// `go test`, or the program that `go test -c` made.
@@ -231,7 +233,11 @@ pub(super) fn is_placeholder(program: &str) -> bool {
 
 /// Whether nothing is started but what never ends: the image is for whoever comes in.
 pub(super) fn idles(started: &[String]) -> bool {
-    let placeholder = matches!(started, [program] | [_, _, program] if is_placeholder(program));
+    let placeholder = match started {
+        [program] => is_placeholder(program),
+        [shell, flag, program] => is_shell(base_name(shell)) && flag == "-c" && is_placeholder(program),
+        _ => false,
+    };
     placeholder
         || matches!(started, [.., sleep, how] if sleep.ends_with("sleep") && how == "infinity")
         || started.iter().any(|word| word == "sleep infinity")

@@ -41,14 +41,15 @@ impl Purpose {
         let Some(own) = context.own_path() else { return Purpose::default() };
         let names = [".goreleaser.yml", ".goreleaser.yaml", "goreleaser.yml", "goreleaser.yaml"];
         let picks = |text: String| values(&text, "dockerfile").any(|path| inside(path).0 == own);
-        let directory = own.rsplit_once('/').map_or(String::new(), |(directory, _)| format!("{directory}/"));
-        let actions = [&directory, ""].map(|directory| ["yml", "yaml"].map(|end| (directory, end)));
+        let beside = own.rsplit_once('/').map_or(String::new(), |(directory, _)| format!("{directory}/"));
+        let actions = [beside.as_str(), ""].map(|directory| ["yml", "yaml"].map(|end| (directory, end)));
         let mut actions = actions.into_iter().flatten();
         Purpose {
             action: actions.find_map(|(directory, end)| {
                 let text = context.text(&format!("{directory}action.{end}"))?;
                 values(&text, "image").find_map(|image| match image.starts_with("docker://") {
-                    true => Some(Action::Pulled),
+                    // Whose image that is, is not known: only of the Dockerfile beside it.
+                    true => (directory == beside).then_some(Action::Pulled),
                     false => (inside(&format!("{directory}{image}")).0 == own).then_some(Action::Built),
                 })
             }),

@@ -131,13 +131,18 @@ const MODULES_OF_ROOT: [&str; 11] = [
 /// What of the image may need root: a package or a program, a module, or the machine's directories for a script.
 fn of_root(case: &Case<'_>, stage: &Stage<'_>) -> Option<String> {
     let state = &stage.state;
-    let copied =
-        |name: &str| state.copies.iter().flat_map(|copied| &copied.sources).any(|path| base_name(path) == name);
-    let host = || wrapper::started(case, stage).is_some_and(|script| script.text.contains("/host/"));
+    // Of the context a directory of that name is no program.
+    let programs = || state.copies.iter().filter(|copied| !copied.from_context || copied.to.contains("bin"));
+    let copied = |name: &str| programs().flat_map(|copied| &copied.sources).any(|path| base_name(path) == name);
+    let begins = |text: &str, at: usize| {
+        text.get(..at).is_some_and(|head| !head.ends_with(|c: char| c.is_alphanumeric() || "./-_".contains(c)))
+    };
+    let names_host = |text: &str| text.match_indices("/host/").any(|(at, _)| begins(text, at));
+    let host = || wrapper::started(case, stage).is_some_and(|script| names_host(&script.text));
     let named = OF_ROOT.iter().find(|name| state.has_package(name) || copied(name));
     let module = || {
         let text = case.context.text("go.mod")?;
-        let direct = |line: &&str| !line.contains("// indirect");
+        let direct = |line: &&str| !line.contains("// indirect") && !line.contains("=>");
         let required =
             text.lines().filter(direct).map(|line| line.trim().trim_start_matches("require ")).find_map(|line| {
                 let of_root =
@@ -181,7 +186,8 @@ fn changes_user(case: &Case<'_>, stage: &Stage<'_>) -> bool {
         && ["gosu", "su-exec"].iter().any(|tool| state.has_package(tool) || copied(tool));
     // s6-overlay, whose services name their users in files of their own, and daemons that change the user of what they start.
     let daemon = matches!(base_name(program), "nginx" | "httpd" | "apache2" | "sshd" | "cron" | "crond");
-    let unseen = unseen || daemon || program == "/init";
+    let overlay = program == "/init" && !state.copies.iter().any(|copied| copied.is(program));
+    let unseen = unseen || daemon || overlay;
     let by_variable = state.variables.has("GOWARD_USER");
     let changes = |command: &Command| {
         let own = command.own();

@@ -142,6 +142,14 @@ pub(super) fn runs(case: &Case<'_>, stage: &Stage<'_>, is_one: &dyn Fn(&Command)
     text.is_some_and(|text| script::commands(&text).iter().any(is_one))
 }
 
+/// Whether the text for a shell, or the script that is started, ends with one of these programs.
+pub(super) fn ends_with(case: &Case<'_>, stage: &Stage<'_>, is_one: &dyn Fn(&Command) -> bool) -> bool {
+    let given = launch_of(&stage.state).and_then(|launch| launch.script);
+    let text = given.map(|(_, text)| text).or_else(|| started(case, stage).map(|script| script.text));
+    let last = |text: String| script::commands(&text).into_iter().rev().find(|command| command.name() != "exit");
+    text.and_then(last).is_some_and(|last| is_one(&last))
+}
+
 /// Whether a script that is started changes owners, and starts no server: a job that needs root, and ends.
 pub(super) fn only_gives_away(case: &Case<'_>, stage: &Stage<'_>) -> bool {
     started(case, stage).is_some_and(|script| {

@@ -162,9 +162,11 @@ fn cannot_tell(case: &mut Case<'_>, others: &[Other]) {
 pub(super) fn builds(command: &Command, module: Option<&str>) -> bool {
     let words = if names_go(command) { bare(command).1 } else { Vec::new() };
     let ["go" | "xx-go", "build" | "install", rest @ ..] = words.as_slice() else { return false };
-    let is_package = |word: &&&str| !word.starts_with('-');
-    let others = |word: &&str| word.contains('@') || module.is_some() && found::is_foreign(word, module);
-    !rest.iter().filter(is_package).any(others)
+    let follows_output = |at: usize| at > 0 && rest.get(at - 1) == Some(&"-o");
+    let packages = rest.iter().enumerate().filter(|(at, word)| !word.starts_with('-') && !follows_output(*at));
+    let others = |word: &str| word.contains('@') || module.is_some() && found::is_foreign(word, module);
+    let mut packages = packages.map(|(_, word)| *word).peekable();
+    packages.peek().is_none() || !packages.all(others)
 }
 
 /// Whether go runs in a stage, or in one that begins with it; or a tool or a script that may run it.
@@ -252,13 +254,15 @@ fn binds_all(step: &Step<'_>) -> bool {
     })
 }
 
-/// Whether only stages of the build machine's platform copy from a stage: what it builds is run there.
-fn is_for_builder(case: &Case<'_>, stage: usize) -> bool {
+/// Whether only stages of the build machine's platform copy from a stage, and what is shipped does not: what it builds is run there.
+fn is_for_builder(case: &Case<'_>, stage: usize, shipped: &Stage<'_>) -> bool {
     let copies = |other: &&Stage<'_>| other.state.copies.iter().any(|copied| copied.stage == Some(stage));
     let mut users = case.stages.stages.iter().filter(copies).peekable();
-    let foreign =
-        |user: &Stage<'_>| user.platform.as_deref().is_some_and(|platform| platform.contains("BUILDPLATFORM"));
-    users.peek().is_some() && users.all(foreign)
+    let is_of_builder = |user: &Stage<'_>| {
+        let platform = user.platform.as_deref();
+        user.line != shipped.line && platform.is_some_and(|platform| platform.contains("BUILDPLATFORM"))
+    };
+    users.peek().is_some() && users.all(is_of_builder)
 }
 
 /// A toolchain of the build machine builds for it, unless told otherwise.
@@ -289,7 +293,7 @@ fn target(case: &mut Case<'_>, build: &Build<'_>, facts: &facts::All<'_>, shippe
     }
     let told = build.has("GOARCH") || build.unclear;
     let xx = facts.get(build.stage).is_some_and(facts::Facts::runs_xx);
-    if foreign && !told && !xx && !shipped::is_run(facts, build) && !is_for_builder(case, build.stage) {
+    if foreign && !told && !xx && !shipped::is_run(facts, build) && !is_for_builder(case, build.stage, shipped) {
         let evidence = "the stage runs on the build machine's platform, and GOARCH is not set";
         let mend = "ARG TARGETOS TARGETARCH, and GOOS=$TARGETOS GOARCH=$TARGETARCH go build …";
         case.findings.push(Finding::new(&table::WRONG_ARCHITECTURE_BUILD, build.place(), evidence, mend));

@@ -1,7 +1,7 @@
 //! The order of copying: modules before the source, go.sum with go.mod, a .dockerignore for COPY.
 
 use super::super::{Case, Context, has_toolchain};
-use super::found::{bare, builder, names_go};
+use super::found::{bare, builder, is_foreign, names_go};
 use super::mounts;
 use crate::check::docker::script::Command;
 use crate::check::docker::stage::{Stage, State, Step, Variables};
@@ -194,7 +194,7 @@ pub(super) fn judge(case: &mut Case<'_>, stage: &Stage<'_>, steps: &[&Step<'_>])
         // Nothing else may bring it, and there is one.
         None if requires.is_none()
             || case.context.text("go.sum").is_none()
-            || !imports_modules(case.context)
+            || !imports_modules(case.context, case.module().as_deref())
             || before.iter().any(|step| step.instruction.flag("from").is_some())
             || says(&["-mod=mod", "-mod mod"]) =>
         {
@@ -210,13 +210,8 @@ pub(super) fn judge(case: &mut Case<'_>, stage: &Stage<'_>, steps: &[&Step<'_>])
 }
 
 /// Whether what is built needs other modules: go.sum may be for the tests alone, and go build asks for it only where it loads one.
-fn imports_modules(context: Context<'_>) -> bool {
-    let module = context.text("go.mod").unwrap_or_default();
-    let module = module.lines().find_map(|line| line.trim().strip_prefix("module ")).unwrap_or_default().trim();
-    let foreign = |path: &str| {
-        let own = path.strip_prefix(module).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-        !own && path.split('/').next().is_some_and(|host| host.contains('.'))
-    };
+fn imports_modules(context: Context<'_>, module: Option<&str>) -> bool {
+    let foreign = |path: &str| is_foreign(path, module);
     let mut imports = false;
     context.each_go_file(&mut |_, text| {
         let head = text.lines().map(str::trim).take_while(|line| !line.starts_with("func "));
