@@ -159,10 +159,15 @@ impl<'a> Evidence<'a> {
 
     /// Whether it rests on one moment in which a goroutine was at work, in a program that was looked at and not asked to stop.
     fn is_passing(&self, found: &Found<'a>) -> bool {
-        let works = |node: &Node<'a>| node.minutes.1 == 0 && node.is_at_work();
-        self.summary.kind == Kind::Live
-            && matches!(found.cause, Cause::Busy | Cause::Blocked)
-            && found.nodes.last().is_some_and(works)
+        // What was read from memory has no stack of one that runs; as text it does not say where it comes from.
+        let unseen = |node: &Node<'a>| node.wait == Wait::Running && node.frames.is_empty();
+        let works = |node: &Node<'a>| match self.summary.kind {
+            Kind::Live => node.is_at_work(),
+            Kind::Unknown => unseen(node),
+            Kind::Signal | Kind::Panic | Kind::Fatal | Kind::Profile => false,
+        };
+        matches!(found.cause, Cause::Busy | Cause::Blocked)
+            && found.nodes.last().is_some_and(|node| node.minutes.1 == 0 && works(node))
     }
 
     /// Whether the packages' variables and init functions are at work at the moment: main.main has not begun.
@@ -176,7 +181,7 @@ impl<'a> Evidence<'a> {
         let is_main = |frame: &Frame| frame.function == "main.main";
         let begins =
             |main: Node<'a>| main.minutes.1 == 0 && main.frames.iter().any(inits) && !main.frames.iter().any(is_main);
-        self.summary.kind == Kind::Live && self.main.is_some_and(begins)
+        matches!(self.summary.kind, Kind::Live | Kind::Unknown) && self.main.is_some_and(begins)
     }
 
     fn hang(&self, signal: Option<&str>) -> Vec<Found<'a>> {

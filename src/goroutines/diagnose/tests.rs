@@ -500,6 +500,13 @@ fn a_program_that_has_only_begun_is_not_at_fault() {
     {
         assert_eq!(look(sync(state, call)).0, Cause::Unknown, "{state} {call}");
     }
+    // The same as text (--raw), with no stack of one that runs.
+    let text = |main: Group| {
+        let dump = Summary { kind: Kind::Unknown, ..summary(vec![main, listener()]) };
+        diagnose(&dump, &Program::default()).remove(0).cause
+    };
+    assert_eq!(text(group(1, "running", "", "")), Cause::Unknown);
+    assert_eq!(text(group(1, "chan receive", init, "")), Cause::Unknown);
     // Near misses: after a signal, and after minutes, it is.
     assert_eq!(look(sync("syscall", "os.(*File).Sync")).1, Cause::Blocked);
     let long = Group { minutes: (2, 2), ..sync("syscall", "syscall.Fdatasync") };
