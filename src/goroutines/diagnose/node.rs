@@ -133,7 +133,7 @@ impl<'a> Node<'a> {
     pub(super) fn is_at_work(&self) -> bool {
         match self.wait {
             Wait::Running | Wait::Syscall => true,
-            Wait::File => self.state.starts_with("syscall"),
+            Wait::File => ["syscall", "running", "runnable"].contains(&&*self.state),
             _ => false,
         }
     }

@@ -478,6 +478,7 @@ fn a_mutex_whose_possible_holder_is_at_work_may_pass() {
         asked(vec![Group { count: 2, ..waits }, syncs, main, server, queued, listener()])
     };
     assert_eq!(dump("syscall", 0).cause, Cause::Unknown);
+    assert_eq!(dump("runnable", 0).cause, Cause::Unknown);
     // Near misses: for minutes, or nobody works.
     assert_eq!(dump("syscall", 3).cause, Cause::Mutex, "{:?}", dump("syscall", 3));
     assert_eq!(dump("chan receive", 0).cause, Cause::Mutex);
