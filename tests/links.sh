@@ -78,7 +78,7 @@ if command -v musl-gcc >/dev/null; then
 fi
 link musl-shared musl-gcc musl release \
     RUSTFLAGS="-C linker=musl-gcc -C target-feature=-crt-static -L native=$work/lib -C link-arg=-Wl,-rpath,$work/lib"
-link lld-flavor '' musl release RUSTFLAGS='-C linker-flavor=ld.lld'
+link lld-flavor lld musl release RUSTFLAGS='-C linker-flavor=ld.lld'
 link rust-lld '' musl release RUSTFLAGS='-C linker=rust-lld'
 link rust-lld-by-variable '' musl release "CARGO_TARGET_$(echo "$triple" | tr a-z- A-Z_)_MUSL_LINKER=rust-lld"
 link ld.lld ld.lld musl release RUSTFLAGS='-C linker=ld.lld'
