@@ -23,6 +23,7 @@ mod watch;
 
 use crate::config::{LoadBody, Ready, Rehearsal};
 use crate::exit;
+use crate::signal::Signal;
 use crate::supervisor::Time;
 use crate::sys::clock;
 use crate::sys::mask::Mask;
@@ -64,6 +65,12 @@ const MEANWHILE: u64 = 20;
 struct NotRun {
     code: u8,
     why: String,
+}
+
+impl NotRun {
+    fn interrupted(by: Signal, when: &str) -> NotRun {
+        NotRun { code: exit::by_signal(by.number() as u8), why: format!("interrupted{when}") }
+    }
 }
 
 /// A file that is written at the end. It is opened before anything is started: one that cannot be written is found at once.
@@ -125,7 +132,7 @@ fn run_all(plan: &Rehearsal, inherited: Mask) -> Result<u8, NotRun> {
         }
         // Half a rehearsal has no verdict.
         if let Some(signal) = run.interrupted {
-            return Err(NotRun { code: exit::by_signal(signal.number() as u8), why: "interrupted".to_owned() });
+            return Err(NotRun::interrupted(signal, ""));
         }
         if plan.repeat > 1 && !plan.json {
             print(&show::text::line(&run, plan, number));
@@ -273,8 +280,8 @@ async fn last_words(capture: &RefCell<StderrCapture>) {
     }
 }
 
-/// What is said to whoever does not wait until the server is ready.
-const UNREADY: &str = "interrupted before the server was ready";
+/// When, to whoever does not wait until the server is ready.
+const UNREADY: &str = " before the server was ready";
 
 /// Where the server listens, once it is ready.
 async fn until_ready(init: &mut InitProcess, plan: &Rehearsal, world: &World) -> Result<Vec<Tcp>, NotRun> {
@@ -292,7 +299,7 @@ async fn until_ready(init: &mut InitProcess, plan: &Rehearsal, world: &World) ->
         }
         let now = clock::now();
         if let Some(signal) = init.interrupted {
-            return Err(NotRun { code: exit::by_signal(signal.number() as u8), why: UNREADY.to_owned() });
+            return Err(NotRun::interrupted(signal, UNREADY));
         }
         // Until the program runs there is nothing to look for: what listens may be somebody else's.
         if init.server.is_some() && now >= look_at {
@@ -343,7 +350,7 @@ async fn ask(target: Target, answered: Rc<Cell<bool>>) {
 
 fn ended_early(init: &InitProcess, code: u8) -> NotRun {
     match (&init.end, init.interrupted) {
-        (_, Some(signal)) => NotRun { code: exit::by_signal(signal.number() as u8), why: UNREADY.to_owned() },
+        (_, Some(signal)) => NotRun::interrupted(signal, UNREADY),
         (Some(end), None) => {
             NotRun { code: exit::GOWARD_FAILED, why: format!("the server {} before it was ready", end.server) }
         }

@@ -141,18 +141,14 @@ pub(super) fn judge(case: &mut Case<'_>, index: usize, stage: &Stage<'_>) {
         let mend = format!("COPY --from={} /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/", source(case, index));
         let stages = case.stages.behind(index).into_iter().filter_map(|at| case.stages.stages.get(at));
         let is_built = stages.into_iter().any(has_toolchain);
-        let finding = match is_built && connects(case) {
-            true => Finding::new(&table::NO_CERTIFICATES_COPIED, Place::line(stage.line), evidence, mend),
-            false => {
-                let why = match is_built {
-                    true => "nothing here tells whether the program connects by TLS",
-                    false => "the program is not built here, so whether it connects by TLS is not known",
-                };
-                let evidence = format!("{evidence}; {why}");
-                let place = Place::line(stage.line);
-                Finding::new(&table::NO_CERTIFICATES_COPIED, place, evidence, mend).at(Severity::Note)
-            }
+        let unsure = match is_built {
+            true if connects(case) => None,
+            true => Some("nothing here tells whether the program connects by TLS"),
+            false => Some("the program is not built here, so whether it connects by TLS is not known"),
         };
+        let said = unsure.map_or_else(|| evidence.clone(), |why| format!("{evidence}; {why}"));
+        let finding = Finding::new(&table::NO_CERTIFICATES_COPIED, Place::line(stage.line), said, mend);
+        let finding = if unsure.is_some() { finding.at(Severity::Note) } else { finding };
         case.findings.push(finding);
     }
 }

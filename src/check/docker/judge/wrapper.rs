@@ -135,19 +135,21 @@ pub(super) fn forwards(commands: &[Command]) -> bool {
     commands.iter().any(traps) && commands.iter().any(|command| command.end == End::Background)
 }
 
-/// Whether the script or the text for a shell that is started runs one of these programs. A comment runs nothing.
-pub(super) fn runs(case: &Case<'_>, stage: &Stage<'_>, is_one: &dyn Fn(&Command) -> bool) -> bool {
+/// The commands of the text for a shell, or of the script that is started.
+fn commands_of(case: &Case<'_>, stage: &Stage<'_>) -> Vec<Command> {
     let given = launch_of(&stage.state).and_then(|launch| launch.script);
     let text = given.map(|(_, text)| text).or_else(|| started(case, stage).map(|script| script.text));
-    text.is_some_and(|text| script::commands(&text).iter().any(is_one))
+    text.map(|text| script::commands(&text)).unwrap_or_default()
 }
 
-/// Whether the text for a shell, or the script that is started, ends with one of these programs.
+/// Whether one of these programs is run there. A comment runs nothing.
+pub(super) fn runs(case: &Case<'_>, stage: &Stage<'_>, is_one: &dyn Fn(&Command) -> bool) -> bool {
+    commands_of(case, stage).iter().any(is_one)
+}
+
+/// Whether it ends with one of these programs.
 pub(super) fn ends_with(case: &Case<'_>, stage: &Stage<'_>, is_one: &dyn Fn(&Command) -> bool) -> bool {
-    let given = launch_of(&stage.state).and_then(|launch| launch.script);
-    let text = given.map(|(_, text)| text).or_else(|| started(case, stage).map(|script| script.text));
-    let last = |text: String| script::commands(&text).into_iter().rev().find(|command| command.name() != "exit");
-    text.and_then(last).is_some_and(|last| is_one(&last))
+    commands_of(case, stage).iter().rev().find(|command| command.name() != "exit").is_some_and(is_one)
 }
 
 /// Whether a script that is started changes owners, and starts no server: a job that needs root, and ends.
