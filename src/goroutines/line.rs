@@ -200,14 +200,25 @@ fn frame(line: &[u8]) -> Option<Line<'_>> {
     (is_function(function) && are_arguments(arguments)).then_some(Line::Frame { function, arguments })
 }
 
+/// The bytes of a function's name: a table, as most bytes of a dump are looked up here.
+const OF_FUNCTION: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut b = 0;
+    while b < table.len() {
+        table[b] = matches!(b as u8, b'!' | b'#'..=b'z' | b'|' | b'~' | 0x80..);
+        b += 1;
+    }
+    table
+};
+
 /// `main.(*Cart).Add`, `github.com/acme/shop.generic[...]`, `panic`, and C's.
 fn is_function(name: &[u8]) -> bool {
-    let plain = |b: &u8| matches!(b, b'!' | b'#'..=b'z' | b'|' | b'~' | 0x80..);
+    let is_plain = |text: &[u8]| text.iter().all(|b| OF_FUNCTION.get(usize::from(*b)) == Some(&true));
     match name {
         [] => false,
         // The compiler's own, like type:.eq.struct { A int }.
-        [b't', b'y', b'p', b'e', b':', b'.', rest @ ..] => rest.iter().all(|b| plain(b) || b" {}\"".contains(b)),
-        [first, ..] => (first.is_ascii_alphabetic() || *first == b'_' || *first >= 0x80) && name.iter().all(plain),
+        [b't', b'y', b'p', b'e', b':', b'.', rest @ ..] => rest.split(|b| b" {}\"".contains(b)).all(is_plain),
+        [first, ..] => (first.is_ascii_alphabetic() || *first == b'_' || *first >= 0x80) && is_plain(name),
     }
 }
 

@@ -120,6 +120,15 @@ fn tokens(dump: &[u8]) -> Vec<usize> {
     ends
 }
 
+/// Of many equal bytes each may be of the one kind or of the other.
+#[test]
+fn equal_bytes_are_not_lost() {
+    let text = ["\ngoroutine 1 [r]:\n", &"x".repeat(64), "\n", &"x".repeat(65)].concat();
+    let seen = read(text.as_bytes().chunks(11));
+    assert!(is_split_of(&seen, text.as_bytes()));
+    assert!(!super::is_split_of(&seen.passed, &seen.dumped, &text.as_bytes()[1..]));
+}
+
 proptest! {
     // Each case reads whole dumps.
     #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases / 8))]

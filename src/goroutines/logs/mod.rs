@@ -23,7 +23,7 @@ mod unicode;
 
 pub use foreign::Foreign;
 
-use super::line::SIGNALS;
+use super::line::{self, Line, SIGNALS};
 use super::{Program, Summary};
 use context::Context;
 use foreign::Sorter;
@@ -117,10 +117,11 @@ impl LogReader {
     /// How many of these bytes are lines of a stack as the runtime writes them, and need no look.
     fn plain_lines(&self, bytes: &[u8]) -> usize {
         let is_encoded = self.mail.is_encoded() || self.journal.in_record();
-        if is_encoded || !self.context.is_plain() || !self.context.plain.in_dump() {
+        let plain = &self.context.plain;
+        if is_encoded || !self.context.is_plain() || !plain.in_dump() || plain.is_interrupted() {
             return 0;
         }
-        let mut last_blank = self.context.plain.last() == Sort::Blank;
+        let mut last_blank = plain.last() == Sort::Blank;
         let (mut length, mut before_last) = (0, 0);
         let mut rest = bytes;
         while let Some((line, after)) = memchr::memchr(b'\n', rest).and_then(|at| rest.split_at_checked(at)) {
@@ -161,29 +162,50 @@ impl LogReader {
     }
 }
 
+/// What the bytes of a line are, as bits.
+const FOREIGN: u8 = 1;
+const CLOSING: u8 = 2;
+
+/// For each byte whether it is one that the runtime does not print in a stack, or that markup, colours and escapes are made of,
+/// and whether it may be near the end of a header.
+const KINDS: [u8; 256] = {
+    let mut kinds = [FOREIGN; 256];
+    let mut b = 0;
+    while b < kinds.len() {
+        match b as u8 {
+            b'<' | b'&' | b'\\' | b'%' => {}
+            b']' | b'}' => kinds[b] = CLOSING,
+            b'\t' | b' '..=b'~' => kinds[b] = 0,
+            _ => {}
+        }
+        b += 1;
+    }
+    kinds
+};
+
 /// Whether a line of a stack is as the runtime writes it, so that nothing is to be taken off, undone or put together.
 fn is_plain(line: &[u8], after_blank: bool) -> bool {
-    // Markup, colours, escapes and blanks of other kinds are taken off elsewhere; and a goroutine's header may be anywhere in a line.
-    let printable = line.iter().all(|b| matches!(b, b' '..=b'~' | b'\t'));
-    let escaped = memchr::memchr2(b'<', b'&', line).is_some() || memchr::memchr2(b'\\', b'%', line).is_some();
-    let header = [&b"]:"[..], b"}:"].iter().filter_map(|end| find(line, end)).min();
+    let kinds = line.iter().fold(0, |kinds, b| kinds | KINDS.get(usize::from(*b)).copied().unwrap_or(FOREIGN));
+    // A goroutine's header may be anywhere in a line.
+    let header = || [&b"]:"[..], b"}:"].iter().filter_map(|end| find(line, end)).min();
+    let header = if kinds & CLOSING == 0 { None } else { header() };
     match line {
         [] => true,
-        _ if escaped || !printable => false,
-        [b'g', .., b']' | b'}', b':'] => {
-            after_blank && line.starts_with(b"goroutine ") && header.is_some_and(|at| at + 2 == line.len())
-        }
+        _ if kinds & FOREIGN != 0 => false,
+        [b'g', .., b']' | b'}', b':'] if after_blank => header.is_some_and(|at| at + 2 == line.len()) && is_whole(line),
         _ if header.is_some() => false,
-        [b'\t', b' '..=b'~', .., last] => last.is_ascii_hexdigit() && memchr::memchr(b':', line).is_some(),
         // The terminal's echo of Ctrl-\ may have met it.
         [b'c', .., last] if line.starts_with(b"created by ") => {
-            last.is_ascii_alphanumeric() && !SIGNALS.iter().any(|signal| line.ends_with(signal))
+            last.is_ascii_alphanumeric() && !SIGNALS.iter().any(|signal| line.ends_with(signal)) && is_whole(line)
         }
-        [first, .., b' '..=b'~', b')'] if first.is_ascii_alphabetic() => {
-            memchr::memchr3(b' ', b'(', b'<', line).is_some_and(|at| line.get(at) == Some(&b'('))
-        }
+        [b'\t', ..] | [.., b')'] => is_whole(line),
         _ => false,
     }
+}
+
+/// Whether it is a line of a stack without anything before or after it. Of another one a part may be the runtime's.
+fn is_whole(line: &[u8]) -> bool {
+    matches!(line::parse(line), Some(Line::Header(_) | Line::Frame { .. } | Line::Place { .. } | Line::Created { .. }))
 }
 
 /// A line as it was before mail and a journal wrapped it.

@@ -295,6 +295,9 @@ const FRAGMENTS: &[&str] = &[
     "github.com/acme/shop/internal/inventory.(*Queue).follow",
     "\t/home/runner/go/pkg/mod/github.com/acme/shop/queue.go:12",
     "created by github.com/acme/shop/internal/inventory.New",
+    "\t115:55:c\n",
+    "i()\n",
+    "\n\ngoroutine 9 [t]:\n",
     "34 +0x5d",
     "\\ud83d",
     "\\x",
@@ -332,6 +335,37 @@ fn lines_that_are_nearly_plain_are_read_alike_in_any_size() {
     ] {
         let log = format!("goroutine 1 [running]:\r\n\n{line}\n");
         assert_eq!(said(log.as_bytes(), 1), said(log.as_bytes(), usize::MAX), "{line:?}");
+    }
+}
+
+/// Lines of a stack that nearly are the runtime's, or are and come where a line of it was interrupted. In pieces they are read
+/// line by line.
+#[test]
+fn lines_that_the_runtime_nearly_prints_are_read_alike_in_any_size() {
+    for line in [
+        "\t115:55:c",
+        "\t/a.go:1 0xc",
+        "\t/a.go:1 +0x",
+        "\t/a.go:1 +0x1",
+        "main.f(0x1",
+        "main.f(maybe)",
+        "main.f(0x1, )",
+        "main.f(0x1)",
+        "created by main.f in goroutine x1",
+        "created by main.f in goroutines",
+        "created by main.f in goroutine 1",
+        "created by main.f",
+        "goroutine \nmain.g(0x1)\n\t/a.go:2 +0x1\n7 [select]:",
+        "main.g({0x1, \nmain.h(0x1)\n\t/a.go:3 +0x1",
+    ] {
+        for head in ["\\\n", ""] {
+            for tail in ["\n", "\n\ngoroutine 9 [t]:\n", "\n\t/b.go:2 +0x1\n\ngoroutine 9 [t]:\nmain.i()\n"] {
+                let log = format!("{head}goroutine 1 [i]:\ni()\n{line}{tail}");
+                for size in [1, 7, 29, 31] {
+                    assert_eq!(said(log.as_bytes(), size), said(log.as_bytes(), usize::MAX), "{size}: {log:?}");
+                }
+            }
+        }
     }
 }
 
