@@ -30,7 +30,7 @@ _goward() {
         signal) options='--help --pid -q --quiet' with_value=' --pid ' ;;
         dump) options='--help -a --all --json --raw -m --match --prove --growth -w --watch --color -p --pid --init --core --program' with_value=' -m --match --growth --color -p --pid --init --core --program ' ;;
         check) options='--help -f --dockerfile --target --context --build-arg --image --rootfs --user --writable --fail-on --format --ignore --config --fix --write --color --list --explain' with_value=' -f --dockerfile --target --context --build-arg --image --rootfs --user --writable --fail-on --format --ignore --config --color --explain ' ;;
-        rehearse) options='--help --ready --ready-timeout --load --load-command --method --header --data --in-flight --signal-after --repeat --leaks --settle --no-stop --expect --json --report --junit --stop-timeout --drain --stop-on --stop-signal --dump --dump-file --dump-lead -e --success-exit --rewrite -g --group --reset-signals -p --parent-death -s --subreaper -w --warn-reaping --user --groups --require-non-root --own --own-stdio --keep-cap --allow-new-privs --rlimit --oom-score-adj --go-env --health --health-interval --health-timeout --health-start-period --health-start-interval --health-retries --health-method --health-header --health-status --health-body --ready --ready-interval --ready-timeout --ready-start-interval --ready-retries --ready-successes --ready-method --ready-header --ready-status --ready-body --health-tls-ca --health-tls-cert --health-tls-key --health-tls-server-name --on-unhealthy --notify --start-timeout --watchdog --restart --reload-signal --on-change --before --before-timeout --after --termination-log --log-format -v --verbose -q --quiet --no-environment' with_value=' --ready --ready-timeout --load --load-command --method --header --data --in-flight --signal-after --repeat --settle --expect --report --junit --stop-timeout --drain --stop-on --stop-signal --dump --dump-file --dump-lead -e --success-exit --rewrite -p --parent-death --user --groups --own --keep-cap --rlimit --oom-score-adj --health --health-interval --health-timeout --health-start-period --health-start-interval --health-retries --health-method --health-header --health-status --health-body --ready --ready-interval --ready-timeout --ready-start-interval --ready-retries --ready-successes --ready-method --ready-header --ready-status --ready-body --health-tls-ca --health-tls-cert --health-tls-key --health-tls-server-name --on-unhealthy --start-timeout --watchdog --restart --reload-signal --on-change --before --before-timeout --after --termination-log --log-format ' ;;
+        rehearse) options='--help --ready --ready-timeout --load --load-command --method --header --data --in-flight --signal-after --repeat --leaks --settle --no-stop --expect --json --report --junit --stop-timeout --drain --stop-on --stop-signal --dump-lead -e --success-exit --rewrite -g --group --reset-signals -p --parent-death -s --subreaper -w --warn-reaping --user --groups --require-non-root --own --own-stdio --keep-cap --allow-new-privs --rlimit --oom-score-adj --go-env --ready --ready-interval --ready-timeout --ready-start-interval --ready-retries --ready-successes --ready-method --ready-header --ready-status --ready-body --reload-signal --termination-log --log-format -v --verbose -q --quiet --no-environment' with_value=' --ready --ready-timeout --load --load-command --method --header --data --in-flight --signal-after --repeat --settle --expect --report --junit --stop-timeout --drain --stop-on --stop-signal --dump-lead -e --success-exit --rewrite -p --parent-death --user --groups --own --keep-cap --rlimit --oom-score-adj --ready --ready-interval --ready-timeout --ready-start-interval --ready-retries --ready-successes --ready-method --ready-header --ready-status --ready-body --reload-signal --termination-log --log-format ' ;;
         goroutines) options='--help -a --all --json -m --match --min-minutes --state --signal --color' with_value=' -m --match --min-minutes --state --signal --color ' ;;
         esac
     # Behind the program everything is the program's.
@@ -172,8 +172,6 @@ _goward() {
         'rehearse --drain') :; return ;;
         'rehearse --stop-on') COMPREPLY=($(compgen -W 'TERM INT QUIT HUP USR1 USR2 KILL' -- "$cur")); return ;;
         'rehearse --stop-signal') COMPREPLY=($(compgen -W 'TERM INT QUIT HUP USR1 USR2 KILL' -- "$cur")); return ;;
-        'rehearse --dump') COMPREPLY=($(compgen -W 'live raw summary off' -- "$cur")); return ;;
-        'rehearse --dump-file') _goward_names -f; return ;;
         'rehearse --dump-lead') :; return ;;
         'rehearse -e' | 'rehearse --success-exit') :; return ;;
         'rehearse --rewrite') :; return ;;
@@ -184,16 +182,6 @@ _goward() {
         'rehearse --keep-cap') :; return ;;
         'rehearse --rlimit') :; return ;;
         'rehearse --oom-score-adj') :; return ;;
-        'rehearse --health') :; return ;;
-        'rehearse --health-interval') :; return ;;
-        'rehearse --health-timeout') :; return ;;
-        'rehearse --health-start-period') :; return ;;
-        'rehearse --health-start-interval') :; return ;;
-        'rehearse --health-retries') :; return ;;
-        'rehearse --health-method') :; return ;;
-        'rehearse --health-header') :; return ;;
-        'rehearse --health-status') :; return ;;
-        'rehearse --health-body') :; return ;;
         'rehearse --ready') :; return ;;
         'rehearse --ready-interval') :; return ;;
         'rehearse --ready-timeout') :; return ;;
@@ -204,19 +192,7 @@ _goward() {
         'rehearse --ready-header') :; return ;;
         'rehearse --ready-status') :; return ;;
         'rehearse --ready-body') :; return ;;
-        'rehearse --health-tls-ca') _goward_names -f; return ;;
-        'rehearse --health-tls-cert') _goward_names -f; return ;;
-        'rehearse --health-tls-key') _goward_names -f; return ;;
-        'rehearse --health-tls-server-name') :; return ;;
-        'rehearse --on-unhealthy') COMPREPLY=($(compgen -W 'log stop restart' -- "$cur")); return ;;
-        'rehearse --start-timeout') :; return ;;
-        'rehearse --watchdog') :; return ;;
-        'rehearse --restart') COMPREPLY=($(compgen -W 'no on-failure always' -- "$cur")); return ;;
         'rehearse --reload-signal') COMPREPLY=($(compgen -W 'TERM INT QUIT HUP USR1 USR2 KILL' -- "$cur")); return ;;
-        'rehearse --on-change') COMPREPLY=($(compgen -c -- "$cur")); return ;;
-        'rehearse --before') COMPREPLY=($(compgen -c -- "$cur")); return ;;
-        'rehearse --before-timeout') :; return ;;
-        'rehearse --after') COMPREPLY=($(compgen -c -- "$cur")); return ;;
         'rehearse --termination-log') COMPREPLY=($(compgen -W 'PATH off' -- "$cur")); return ;;
         'rehearse --log-format') COMPREPLY=($(compgen -W 'text json' -- "$cur")); return ;;
         'goroutines -m' | 'goroutines --match') :; return ;;

@@ -25,6 +25,8 @@ pub struct Command {
     pub tables: &'static [&'static dyn Table],
     /// Those of the tables that are described on the page of another command.
     pub described_elsewhere: &'static [&'static dyn Table],
+    /// Those of their options that it understands only to say that it has no use for them.
+    pub refused: &'static [&'static str],
     /// Paragraphs below the options.
     pub notes: &'static [&'static str],
     /// Whether it starts a program, whose words are not goward's.
@@ -41,6 +43,12 @@ impl Command {
     /// Every option that it understands.
     pub fn options(&self) -> impl Iterator<Item = Description> + use<> {
         options_of(self.tables).chain(options_of(self.described_elsewhere))
+    }
+
+    /// Every option that it has a use for: those that are worth completing.
+    pub fn useful_options(&self) -> impl Iterator<Item = Description> + use<> {
+        let refused = self.refused;
+        self.options().filter(move |option| !refused.contains(&option.name))
     }
 
     /// The option of this name, or of this letter.

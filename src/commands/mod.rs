@@ -108,6 +108,7 @@ const fn word(name: &'static str, operands: &'static str, summary: &'static str)
         before_options: &[],
         tables: &[],
         described_elsewhere: &[],
+        refused: &[],
         notes: &[],
         starts_program: false,
     }

@@ -12,7 +12,7 @@ pub(crate) fn script() -> String {
     for command in with_options() {
         let mut all = vec!["--help".to_owned()];
         let mut with_value = Vec::new();
-        for option in command.options() {
+        for option in command.useful_options() {
             let names: Vec<String> = option
                 .short
                 .map(|letter| format!("-{letter}"))

@@ -38,7 +38,7 @@ pub(crate) fn script() -> String {
             "complete -c goward -n '__goward_is {}' -s h -l help -d 'show the help page'",
             command.name
         );
-        for option in command.options() {
+        for option in command.useful_options() {
             let short = option.short.map_or(String::new(), |letter| format!(" -s {letter}"));
             let value = match Offer::of(&option) {
                 None => String::new(),

@@ -15,7 +15,7 @@ pub(crate) fn script() -> String {
     );
     for command in with_options() {
         let _ = write!(script, "\n_goward_{}() {{\n    _arguments -s -S \\\n", command.name);
-        for option in command.options() {
+        for option in command.useful_options() {
             let action = Offer::of(&option).map_or(String::new(), |offer| {
                 let action = match offer {
                     Offer::Words(words) => format!("({})", words.join(" ")),

@@ -31,6 +31,7 @@ pub const COMMAND: Command = Command {
     before_options: &[],
     tables: &[&options::OPTIONS],
     described_elsewhere: &[],
+    refused: &[],
     notes: &[
         "A comment before an instruction keeps a finding there out of the report: # goward: ignore=GW301 and a reason; for \
          the whole file: # goward: global ignore=GW301 and a reason. # hadolint ignore= and # check=skip= count too.",

@@ -27,6 +27,7 @@ pub const COMMAND: Command = Command {
     ],
     tables: &[&options::OPTIONS],
     described_elsewhere: &[],
+    refused: &[],
     notes: &["Exit code: 0 goroutines were shown; 1 they cannot be read; 125 wrong usage."],
     starts_program: false,
 };

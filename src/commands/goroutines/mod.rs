@@ -30,6 +30,7 @@ pub const COMMAND: Command = Command {
     ],
     tables: &[&options::OPTIONS],
     described_elsewhere: &[],
+    refused: &[],
     notes: &["Exit code: 0 a dump was shown; 1 there is none; 125 wrong usage, or the file cannot be read."],
     starts_program: false,
 };

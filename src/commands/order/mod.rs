@@ -20,6 +20,7 @@ pub const WAITING_COMMAND: Command = Command {
     before_options: &[],
     tables: &[&options::WAITING],
     described_elsewhere: &[],
+    refused: &[],
     notes: &[
         "Exit code: 0 goward accepted it, and with --wait it is done; 1 it did not, or was not done in time; 125 wrong usage. goward answers its own user and root; see docs/control.md.",
     ],

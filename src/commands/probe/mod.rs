@@ -36,6 +36,7 @@ pub const COMMAND: Command = Command {
     ],
     tables: &[&options::OPTIONS],
     described_elsewhere: &[],
+    refused: &[],
     notes: &["Exit code: 0 healthy; 1 not, and one line says why; 125 wrong usage."],
     starts_program: false,
 };

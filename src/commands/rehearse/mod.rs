@@ -9,6 +9,35 @@ pub use settings::parse;
 use crate::cli::help::Command;
 use crate::commands::run::options::OPTIONS as RUN_OPTIONS;
 
+/// The options of run that `settings.rs` refuses, and those that are valid only with them.
+const REFUSED: &[&str] = &[
+    "dump",
+    "dump-file",
+    "health",
+    "health-interval",
+    "health-timeout",
+    "health-start-period",
+    "health-start-interval",
+    "health-retries",
+    "health-method",
+    "health-header",
+    "health-status",
+    "health-body",
+    "health-tls-ca",
+    "health-tls-cert",
+    "health-tls-key",
+    "health-tls-server-name",
+    "on-unhealthy",
+    "notify",
+    "start-timeout",
+    "watchdog",
+    "restart",
+    "on-change",
+    "before",
+    "before-timeout",
+    "after",
+];
+
 /// What the command says about itself.
 pub const COMMAND: Command = Command {
     name: "rehearse",
@@ -23,8 +52,11 @@ pub const COMMAND: Command = Command {
     before_options: &[],
     tables: &[&options::OPTIONS],
     described_elsewhere: &[&RUN_OPTIONS],
+    refused: REFUSED,
     notes: &[
-        "All options and variables of goward run apply too, see goward --help: --stop-timeout, --user, --stop-signal, …",
+        "The options and variables of goward run apply too, see goward --help: --stop-timeout, --user, --stop-signal, … \
+         Not those about dumps, health, notifications, restarts and hooks: a rehearsal reads the goroutines itself, and tests \
+         one stop.",
         "Exit code: 0 if the server stopped in time, with the right code, lost no request and left no process behind; 1 if \
          not; 125 wrong usage, or the server was never ready; 126 cannot be executed; 127 not found.",
     ],

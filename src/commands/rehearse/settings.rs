@@ -198,6 +198,23 @@ mod tests {
         assert!(bad("--lod / srv").contains("did you mean --load?"));
     }
 
+    #[test]
+    fn what_is_refused_is_an_option_of_run() {
+        for name in COMMAND.refused {
+            let option = RUN_OPTIONS.all.iter().find(|option| option.name == *name).expect(name);
+            assert!(COMMAND.useful_options().all(|useful| useful.name != option.name), "{name}");
+        }
+        for line in [
+            "--health tcp://localhost:80 srv",
+            "--notify srv",
+            "--restart always srv",
+            "--before true srv",
+            "--after true srv",
+        ] {
+            assert!(bad(line).contains("cannot be used in a rehearsal"), "{line}");
+        }
+    }
+
     /// But --ready and --ready-timeout: a rehearsal waits for what an init would keep asking.
     #[test]
     fn no_option_stands_in_both_tables() {

@@ -31,6 +31,7 @@ pub const COMMAND: Command = Command {
     before_options: &[],
     tables: &[&options::OPTIONS],
     described_elsewhere: &[],
+    refused: &[],
     notes: &[
         "Every option but --no-environment has an environment variable, named after it. A flag replaces its variable, even \
          where it may be repeated. Options that take a list accept commas or may be repeated. TIME is seconds (10) or \

@@ -19,6 +19,7 @@ pub const COMMAND: Command = Command {
     before_options: &["SIGNAL is a name like HUP or SIGHUP, RTMIN+3, or a number."],
     tables: &[&order::options::AT_ONCE],
     described_elsewhere: &[],
+    refused: &[],
     notes: order::AT_ONCE_NOTES,
     starts_program: false,
 };

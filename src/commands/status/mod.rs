@@ -21,6 +21,7 @@ pub const COMMAND: Command = Command {
     before_options: &[],
     tables: &[&options::OPTIONS],
     described_elsewhere: &[],
+    refused: &[],
     notes: &[
         "Exit code: 0 healthy (with --health: by its probes; with --notify: it has sent READY=1; otherwise: it runs), or \
               ready with --ready; 1 not, or no goward answers; 125 wrong usage. With --metrics, 0 whenever goward answers.",
