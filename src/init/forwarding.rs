@@ -20,10 +20,15 @@ use super::personality::{self, Note};
 use super::reaping::FLOOD;
 use super::{Init, last_resort};
 use crate::signal::Signal;
-use crate::supervisor::{Action, Event, Supervisor};
+use crate::supervisor::{Action, Event, Rung, Supervisor};
 use crate::sys::clock;
 use crate::sys::inbox::{FastForward, Received, Sender};
 use crate::sys::mask::Mask;
+use std::time::Duration;
+
+/// How long goward does not sleep once the server was asked to stop: one that ends at once does so in less, and to wake a
+/// processor that has halted takes as long as all that goward has to do then.
+const AT_ONCE: Duration = Duration::from_micros(300);
 
 /// Which signals take which road, and what is known of the last ones.
 #[derive(Debug)]
@@ -106,6 +111,9 @@ impl Init {
         if self.pid == 1 {
             // While the server stops there is time for this; at its end the exit would wait for it.
             self.leftovers.others.prepare();
+        }
+        if self.supervisor.rung() == Some(Rung::Ask) {
+            self.inbox.stay_awake(AT_ONCE);
         }
     }
 

@@ -101,6 +101,8 @@ pub struct Inbox {
     news: Option<(Way, Errno)>,
     /// What has gone straight on.
     forwarded: Mask,
+    /// See [`Inbox::stay_awake`].
+    awake_until: Duration,
 }
 
 impl Inbox {
@@ -119,6 +121,15 @@ impl Inbox {
             refusals: 0,
             news: None,
             forwarded: Mask::empty(),
+            awake_until: Duration::ZERO,
+        }
+    }
+
+    /// For this time, [`Inbox::wait`] asks again and again and does not sleep: something is expected that may come sooner than a
+    /// processor that has halted wakes up. Not where there is one processor only, which others need for it to come.
+    pub fn stay_awake(&mut self, time: Duration) {
+        if process::processors() > 1 {
+            self.awake_until = clock::now() + time;
         }
     }
 
@@ -242,6 +253,10 @@ impl Inbox {
     fn take(&mut self, set: Mask, time: Option<Duration>, signal_waits: bool) -> nix::Result<Option<Taken>> {
         let result = match self.way {
             Way::Wait => {
+                let time = match self.take_awake(set, time) {
+                    Ok(taken) => return Ok(Some(taken)),
+                    Err(left) => left,
+                };
                 let began = time.map(|time| (time, clock::now()));
                 match wait_for(set, time) {
                     // Some kernels refuse by saying at once that the time has passed.
@@ -264,6 +279,29 @@ impl Inbox {
                 Ok(taken)
             }
             Err(errno) => self.refused(errno),
+        }
+    }
+
+    /// One signal, as long as goward stays awake; or how much of the time is left for sleeping.
+    fn take_awake(&mut self, set: Mask, time: Option<Duration>) -> Result<Taken, Option<Duration>> {
+        if self.awake_until == Duration::ZERO {
+            return Err(time);
+        }
+        let end = time.map(|time| clock::now() + time);
+        loop {
+            let now = clock::now();
+            if now >= self.awake_until {
+                self.awake_until = Duration::ZERO;
+            }
+            if now >= end.unwrap_or(Duration::MAX).min(self.awake_until) {
+                return Err(end.map(|end| end.saturating_sub(now)));
+            }
+            match wait_for(set, Some(Duration::ZERO)) {
+                Ok(Some(taken)) => return Ok(taken),
+                Ok(None) => std::hint::spin_loop(),
+                // It is refused again where it is dealt with.
+                Err(_) => self.awake_until = Duration::ZERO,
+            }
         }
     }
 
@@ -481,6 +519,37 @@ mod tests {
         let began = clock::now();
         assert_eq!(inbox.wait(None, true, None).unwrap().unwrap().signal, Signal::CHLD);
         assert!(clock::now() - began >= TICK / 2, "it does not spin");
+    }
+
+    #[test]
+    fn who_stays_awake_does_not_sleep_and_who_does_not_does() {
+        let sleeps = || {
+            let mut usage = MaybeUninit::<libc::rusage>::zeroed();
+            // SAFETY: the kernel writes one rusage, which was zeroed.
+            unsafe {
+                libc::getrusage(libc::RUSAGE_THREAD, usage.as_mut_ptr());
+                usage.assume_init().ru_nvcsw
+            }
+        };
+        let mut inbox = inbox(Way::Wait);
+        let long = Duration::from_secs(60);
+        inbox.awake_until = clock::now() + long;
+        let before = sleeps();
+        let began = clock::now();
+        assert_eq!(inbox.wait(BRIEF, true, None).unwrap(), None);
+        assert!(clock::now() - began >= Duration::from_millis(30));
+        raise(Signal::USR1);
+        assert_eq!(inbox.wait(None, true, None).unwrap().unwrap().signal, Signal::USR1);
+        assert_eq!(sleeps(), before);
+        // When that time is over the rest is slept, and no more than the rest.
+        inbox.awake_until = clock::now() + Duration::from_millis(10);
+        let began = clock::now();
+        assert_eq!(inbox.wait(BRIEF, true, None).unwrap(), None);
+        assert!(sleeps() > before && clock::now() - began >= Duration::from_millis(30));
+        assert_eq!(inbox.awake_until, Duration::ZERO);
+        // Who has one processor only does not stay awake: what is expected needs it.
+        inbox.stay_awake(long);
+        assert_eq!(inbox.awake_until > Duration::ZERO, process::processors() > 1);
     }
 
     #[test]

@@ -11,6 +11,20 @@ use std::ffi::CStr;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
+/// How many processors goward may run on; 1 where the kernel does not tell.
+pub fn processors() -> usize {
+    // SAFETY: a set of bits, of which all may be zero.
+    let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
+    // SAFETY: the kernel writes into the set, which is as large as it is told.
+    let count = unsafe {
+        match libc::sched_getaffinity(0, size_of_val(&set), &mut set) {
+            0 => libc::CPU_COUNT(&set),
+            _ => 1,
+        }
+    };
+    usize::try_from(count).unwrap_or(1)
+}
+
 /// Sends a signal as kill(2) does: to a pid, minus a group, or -1 for everybody but goward that it may reach.
 ///
 /// # Errors
