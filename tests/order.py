@@ -18,8 +18,10 @@ import time
 
 TARGET = f"{os.uname().machine}-unknown-linux-musl"
 SERVER = ["sh", "-c", 'trap "exit 0" TERM; trap : USR1; while :; do sleep 0.1; done']
+# It ends by the signal itself.
+PLAIN = ["sleep", "60"]
 # The second drops privileges.
-RUNS = [[], ["--user", "65532:65532"]]
+RUNS = [([], SERVER), (["--user", "65532:65532"], SERVER), ([], PLAIN)]
 # Health over a socket and by a command: what runs for as long as the server does is no start's.
 PROBES = [["--health", "http://127.0.0.1:{port}/"], ["--health", "exec:true"]]
 EVERY = ["--health-interval", "300ms", "--health-timeout", "10s", "--health-retries", "1000"]
@@ -53,7 +55,7 @@ def build(out):
     return f"{out}/target/{TARGET}/release/goward", sections
 
 
-def executed(binary, options, out):
+def executed(binary, options, server, out):
     """The addresses of all instructions that it executes: until its start is over, and from there to its end."""
     profile = f"{out}/profile"
     # It is opened again for the second part, by whoever goward has become.
@@ -61,18 +63,19 @@ def executed(binary, options, out):
     os.chmod(profile, 0o666)
     command = ["valgrind", "-q", "--tool=callgrind", "--dump-instr=yes", "--combine-dumps=yes"]
     command += [f"--callgrind-out-file={profile}", *(f"--dump-after={name}" for name in LAST_OF_THE_START)]
-    command += [binary, *options, "--", *SERVER]
+    command += [binary, *options, "--", *server]
     unshared = subprocess.Popen(["unshare", "--pid", "--fork", "--mount-proc", *command], stderr=subprocess.PIPE)
     time.sleep(4)
     try:
         init = int(open(f"/proc/{unshared.pid}/task/{unshared.pid}/children").read())
-        for number in [signal.SIGUSR1, signal.SIGTERM]:
+        for number in [signal.SIGTERM] if server == PLAIN else [signal.SIGUSR1, signal.SIGTERM]:
             os.kill(init, number)
             time.sleep(0.5)
         _, said = unshared.communicate(timeout=20)
     finally:
         unshared.kill()
-    assert unshared.returncode == 0, f"goward ended with {unshared.returncode}: {said.decode()}"
+    expected = 128 + signal.SIGTERM if server == PLAIN else 0
+    assert unshared.returncode == expected, f"goward ended with {unshared.returncode}: {said.decode()}"
     _, *parts = re.split(r"^part: \d+$", open(profile).read(), flags=re.MULTILINE)
     os.remove(profile)
     assert len(parts) > 1, f"{len(parts)} parts of a profile: {' or '.join(LAST_OF_THE_START)} was not found in it"
@@ -128,8 +131,10 @@ def main():
 
 
 def find():
-    # The end of all is not in the profile, and what ends the start returns when it has dropped the start's pages.
-    start, probe, run = set(), set(), {"*libc.a:_Exit.lo(.text .text.*)", "*(.text._ZN6goward3sys4code6forget17h*)"}
+    # The end of all is not in the profile, and what ends the start goes on when it has dropped the start's pages.
+    ends_the_start = {f"*libc.a:{call}.lo(.text .text.*)" for call in ["madvise", "mmap", "munmap", "vmlock"]}
+    start, probe = set(), set()
+    run = ends_the_start | {"*libc.a:_Exit.lo(.text .text.*)", "*(.text._ZN6goward3sys4code6forget17h*)"}
     write(start, run, probe)
     probed = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Healthy)
     threading.Thread(target=probed.serve_forever, daemon=True).start()
@@ -139,9 +144,9 @@ def find():
         os.chmod(out, 0o777)
         for _ in range(ROUNDS):
             binary, sections = build(out)
-            parts = [executed(binary, options, out) for options in RUNS]
+            parts = [executed(binary, options, server, out) for options, server in RUNS]
             first, later = (found(sections, set().union(*which)) for which in zip(*parts))
-            again = found(sections, set().union(*(executed(binary, options, out)[1] for options in probes))) - later
+            again = found(sections, set().union(*(executed(binary, options, SERVER, out)[1] for options in probes))) - later
             for name, which in [("start", first - later - again), ("signal and stop", later), ("probes", again)]:
                 print(f"{name}: {len(which)} sections, {sum(section[1] for section in which)} bytes", file=sys.stderr)
             before = (start, run, probe)

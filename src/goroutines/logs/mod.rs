@@ -86,7 +86,8 @@ impl LogReader {
                 let length = self.plain_lines(rest);
                 if length > 0 {
                     let (lines, after) = rest.split_at_checked(length).unwrap_or_default();
-                    let last = if lines.ends_with(b"\n\n") { Sort::Blank } else { Sort::Stack };
+                    let is_blank = lines == b"\n" || lines.ends_with(b"\n\n");
+                    let last = if is_blank { Sort::Blank } else { Sort::Stack };
                     self.context.plain.raw(lines, last, out);
                     rest = after;
                     continue;

@@ -297,6 +297,8 @@ const FRAGMENTS: &[&str] = &[
     "created by github.com/acme/shop/internal/inventory.New",
     "\t115:55:c\n",
     "i()\n",
+    " i()\n",
+    "  lg:1=0\n",
     "\n\ngoroutine 9 [t]:\n",
     "34 +0x5d",
     "\\ud83d",
@@ -344,6 +346,7 @@ fn lines_that_are_nearly_plain_are_read_alike_in_any_size() {
 fn lines_that_the_runtime_nearly_prints_are_read_alike_in_any_size() {
     for line in [
         "\t115:55:c",
+        "  lg:1=0",
         "\t/a.go:1 0xc",
         "\t/a.go:1 +0x",
         "\t/a.go:1 +0x1",
@@ -360,9 +363,11 @@ fn lines_that_the_runtime_nearly_prints_are_read_alike_in_any_size() {
     ] {
         for head in ["\\\n", ""] {
             for tail in ["\n", "\n\ngoroutine 9 [t]:\n", "\n\t/b.go:2 +0x1\n\ngoroutine 9 [t]:\nmain.i()\n"] {
-                let log = format!("{head}goroutine 1 [i]:\ni()\n{line}{tail}");
-                for size in [1, 7, 29, 31] {
-                    assert_eq!(said(log.as_bytes(), size), said(log.as_bytes(), usize::MAX), "{size}: {log:?}");
+                for frame in ["i()", " i()"] {
+                    let log = format!("{head}goroutine 1 [i]:\n{frame}\n{line}{tail}");
+                    for size in [1, 7, 29, 31] {
+                        assert_eq!(said(log.as_bytes(), size), said(log.as_bytes(), usize::MAX), "{size}: {log:?}");
+                    }
                 }
             }
         }
