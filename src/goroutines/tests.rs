@@ -56,6 +56,19 @@ fn is_split_of(seen: &Seen, all: &[u8]) -> bool {
     super::is_split_of(&seen.passed, &seen.dumped, all)
 }
 
+/// Old issues have it that way.
+#[test]
+fn what_markdown_took_for_emphasis_is_a_pointer() {
+    let dump = "goroutine 1 [semacquire, 12 minutes]:\nsync.(*Mutex).Lock(0xc000123450)\n\t/usr/local/go/src/sync/mutex.go:66 +0xdd\nmain.(*store).get(0xc000123440)\n\t/src/main.go:9 +0x1d\ncreated by main.(*store).start\n\t/src/main.go:5 +0x3f\n";
+    let underscored = dump.replace("(*", "(_");
+    let [one, other] = [dump, &*underscored].map(|text| whole(text.as_bytes()));
+    let groups =
+        |seen: &Seen| format!("{:?}", seen.summaries.iter().map(|summary| &summary.groups).collect::<Vec<_>>());
+    assert_eq!(groups(&one), groups(&other));
+    assert_eq!(other.dumped, underscored.as_bytes());
+    assert_eq!(other.summaries[0].groups[0].objects, [(0xc0_0012_3450, 1)]);
+}
+
 /// What a dump says, for comparing.
 fn told(seen: &Seen) -> String {
     format!("{:?}", seen.summaries)
