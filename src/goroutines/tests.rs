@@ -277,6 +277,27 @@ fn a_dump_in_the_middle_of_a_line() {
     }
 }
 
+/// A prompt has no end, and is followed by what the runtime says. A log may say the same of somebody else.
+#[test]
+fn a_deadlock_behind_a_prompt() {
+    const DEADLOCK: &str = "fatal error: all goroutines are asleep - deadlock!";
+    let stack = "goroutine 1 [chan receive]:\nmain.main()\n\t/src/main.go:5 +0x1d\nexit status 2\n";
+    for chunk in [1, 7, 1000] {
+        for end in ["\n", "\r\n"] {
+            let seen = read(format!("A number: {DEADLOCK}{end}{end}{stack}").as_bytes().chunks(chunk));
+            assert_eq!(String::from_utf8(seen.passed).unwrap(), "A number: exit status 2\n");
+            assert_eq!((seen.summaries[0].kind, &*seen.summaries[0].reason), (Kind::Fatal, DEADLOCK));
+        }
+    }
+    // Near misses: no goroutine follows; it is not what the line ends with; a panic that was logged.
+    let none = format!("it said {DEADLOCK}\nand went on\n");
+    assert!(whole(none.as_bytes()).summaries.is_empty());
+    for reason in [format!("it said {DEADLOCK} again"), "recovered from panic: x".to_owned()] {
+        let seen = whole(format!("{reason}\n\n{stack}").as_bytes());
+        assert_eq!(seen.summaries[0].kind, Kind::Unknown, "{reason}");
+    }
+}
+
 #[test]
 fn line_ends_of_windows() {
     let text = SMALL.replace('\n', "\r\n");

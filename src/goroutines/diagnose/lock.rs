@@ -216,7 +216,7 @@ impl<'a> Evidence<'a> {
         let others = self.select(&|other| {
             !matches!(other.wait, Wait::Accept | Wait::Printer)
                 && !indices.has(other.index)
-                && (Some(other.index) != stopper || other.wait == Wait::Running)
+                && (Some(other.index) != stopper || other.is_at_work())
         });
         let mut holders: Vec<Holder<'a>> =
             others.into_iter().filter_map(|other| self.holding(other, &node, Same::Type)).collect();

@@ -549,6 +549,7 @@ fn a_logger_that_all_write_to() {
         diagnose(&Summary { kind: Kind::Live, ..summary(groups) }, &Program::default()).remove(0)
     };
     assert_eq!(evidence(main("runnable", "main.(*cache).slow:63")).cause, Cause::Unknown);
+    assert_eq!(evidence(main("syscall", "os.(*File).Sync main.(*cache).log:57")).cause, Cause::Unknown);
     let waits = evidence(main("chan receive", "main.(*cache).slow:63"));
     assert!(waits.evidence.contains("It may be held by main.(*cache).slow (main.go:63) while it waits"), "{waits:?}");
 }
