@@ -11,7 +11,7 @@
 mod support;
 
 use goward::evidence::{Access, Evidence};
-use goward::goroutines::{Cause, Finding, Output, Program, Reader, Summary, diagnose};
+use goward::goroutines::{Cause, Finding, Kind, Output, Program, Reader, Summary, diagnose};
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{Read, Write};
@@ -152,7 +152,9 @@ fn a_dump_of_grpc() {
 #[test]
 fn every_program_is_tested() {
     let entries = fs::read_dir(causes()).unwrap().map(|entry| entry.unwrap().path());
-    let there: BTreeSet<_> = entries.filter(|path| path.join("main.go").exists()).collect();
+    // One has no cause.
+    let has_cause = |path: &PathBuf| path.join("main.go").exists() && !path.ends_with("at_work");
+    let there: BTreeSet<_> = entries.filter(has_cause).collect();
     let tested: BTreeSet<_> = PROGRAMS.iter().map(|name| causes().join(name)).collect();
     assert_eq!(there, tested);
 }
@@ -193,6 +195,33 @@ fn the_good_example_is_never_blamed() {
     over.store(true, Ordering::Relaxed);
     let served: usize = clients.into_iter().map(|client| client.join().unwrap()).sum();
     assert!(served > 20, "it was hardly under load: {served} requests");
+}
+
+/// Nor is a program that nobody has asked to stop, in a moment in which it works: neither out of its memory, nor as the text of
+/// `--raw`, which has less.
+#[test]
+fn programs_at_work_are_not_blamed_for_one_moment() {
+    let source = Source::example("good", &[], "Unknown", "ListenAndServe()");
+    let Some(good) = source.build() else { return };
+    for work in ["reads", "syncs", "naps", "cache", "rates", "pipeline"] {
+        let mut command = Command::new(good.with_file_name("at_work"));
+        command.arg(work).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut running = Running(command.spawn().unwrap());
+        let printed = Capture::of(running.0.stderr.take().unwrap());
+        assert!(happens_within(LIMIT, || printed.text().contains("ready")), "{work}: {}", printed.text());
+        thread::sleep(SETTLED);
+        let pid = running.0.id().try_into().unwrap();
+        for look in 0..20 {
+            let look_again = || Access::open(pid).and_then(|access| access.evidence(None));
+            let evidence = (0..10).find_map(|_| look_again().ok()).unwrap_or_else(|| look_again().unwrap());
+            let mut text = Summary { kind: Kind::Unknown, reason: String::new(), ..evidence.summary };
+            text.groups.iter_mut().for_each(|group| group.known.clear());
+            let said = [evidence.findings, diagnose(&text, &Program::default())].concat();
+            let blamed: Vec<_> = said.iter().filter(|finding| finding.cause != Cause::Unknown).collect();
+            assert!(blamed.is_empty(), "{work}, look {look}: {blamed:#?}");
+            thread::sleep(Duration::from_millis(7));
+        }
+    }
 }
 
 /// The table of docs/causes.md has a row for each cause, and names the programs that have it.

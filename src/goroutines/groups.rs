@@ -3,6 +3,7 @@
 use super::line::{self, Header};
 use super::order;
 use super::{Frame, Group, Program, Sample};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// How much is kept of a dump. A server has tens of groups; a dump made of nothing but different stacks must not take more
@@ -109,6 +110,7 @@ impl Block {
         if !self.has_room() {
             return;
         }
+        let function = &*as_compiled(function);
         if !matches!(self.object, Some((_, true))) && waits_on_its_argument(function) {
             self.object = match line::first_argument(arguments) {
                 Some((address, sure)) if address != 0 && (sure || self.object.is_none()) => Some((address, sure)),
@@ -138,7 +140,7 @@ impl Block {
         self.parent = parent;
         self.created = true;
         self.key.push(CREATOR);
-        self.key.extend_from_slice(head(function));
+        self.key.extend_from_slice(head(&as_compiled(function)));
         self.to_aside = true;
         self.placeless = true;
     }
@@ -168,6 +170,18 @@ impl Block {
 
     fn no_place(&mut self) {
         self.place(b"");
+    }
+}
+
+/// Markdown that takes asterisks for emphasis turns `sync.(*Mutex).Lock` into `sync.(_Mutex).Lock`, which no compiler writes.
+fn as_compiled(name: &[u8]) -> Cow<'_, [u8]> {
+    match memchr::memchr(b'(', name) {
+        Some(at) if name.get(at + 1) == Some(&b'_') => {
+            let mut name = name.to_vec();
+            name.get_mut(at + 1).into_iter().for_each(|mark| *mark = b'*');
+            Cow::Owned(name)
+        }
+        _ => Cow::Borrowed(name),
     }
 }
 

@@ -226,19 +226,23 @@ fn may_begin(line: &[u8]) -> bool {
     SIGNALS.iter().any(fits) || OTHERS.iter().any(fits)
 }
 
-/// The dump's first line at the end of another line. Only those that goward itself asks for: others are too rare.
+/// What may begin a dump at the end of another line: what goward itself asks for, and what follows a prompt without an end. Others
+/// are too rare, or may be quoted by a log.
+const AT_END: [&[u8]; 3] = [SIGNALS[0], SIGNALS[1], b"fatal error: all goroutines are asleep - deadlock!"];
+
+/// The dump's first line at the end of another line.
 fn begins_at_end(line: &[u8]) -> Option<(&[u8], &[u8])> {
     let length = trim(line).len();
-    let token = SIGNALS.iter().take(2).find(|token| line.get(..length).is_some_and(|line| line.ends_with(token)))?;
+    let token = AT_END.iter().find(|token| line.get(..length).is_some_and(|line| line.ends_with(token)))?;
     line.split_at_checked(length - token.len())
 }
 
 /// How many bytes at the end of a line without an end may become [`begins_at_end`].
 fn begins_within(line: &[u8]) -> usize {
-    let tail = line.get(line.len().saturating_sub(15)..).unwrap_or_default();
-    let starts = |rest: &[u8]| {
-        SIGNALS.iter().take(2).any(|token| token.starts_with(rest) || rest.strip_prefix(*token) == Some(b"\r"))
-    };
+    let longest = AT_END[2].len() + 1;
+    let tail = line.get(line.len().saturating_sub(longest)..).unwrap_or_default();
+    let starts =
+        |rest: &[u8]| AT_END.iter().any(|token| token.starts_with(rest) || rest.strip_prefix(*token) == Some(b"\r"));
     (0..tail.len()).filter_map(|at| tail.get(at..)).find(|rest| starts(rest)).map_or(0, <[u8]>::len)
 }
 

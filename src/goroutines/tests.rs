@@ -56,6 +56,19 @@ fn is_split_of(seen: &Seen, all: &[u8]) -> bool {
     super::is_split_of(&seen.passed, &seen.dumped, all)
 }
 
+/// Old issues have it that way.
+#[test]
+fn what_markdown_took_for_emphasis_is_a_pointer() {
+    let dump = "goroutine 1 [semacquire, 12 minutes]:\nsync.(*Mutex).Lock(0xc000123450)\n\t/usr/local/go/src/sync/mutex.go:66 +0xdd\nmain.(*store).get(0xc000123440)\n\t/src/main.go:9 +0x1d\ncreated by main.(*store).start\n\t/src/main.go:5 +0x3f\n";
+    let underscored = dump.replace("(*", "(_");
+    let [one, other] = [dump, &*underscored].map(|text| whole(text.as_bytes()));
+    let groups =
+        |seen: &Seen| format!("{:?}", seen.summaries.iter().map(|summary| &summary.groups).collect::<Vec<_>>());
+    assert_eq!(groups(&one), groups(&other));
+    assert_eq!(other.dumped, underscored.as_bytes());
+    assert_eq!(other.summaries[0].groups[0].objects, [(0xc0_0012_3450, 1)]);
+}
+
 /// What a dump says, for comparing.
 fn told(seen: &Seen) -> String {
     format!("{:?}", seen.summaries)
@@ -270,6 +283,27 @@ fn a_dump_in_the_middle_of_a_line() {
         assert_eq!(seen.summaries[0].groups[0].minutes, (3, 3));
         assert_eq!(seen.summaries[0].groups[0].frames[0].file, "/src/my app: ä/main.go");
         assert!(!seen.summaries[0].cut);
+    }
+}
+
+/// A prompt has no end, and is followed by what the runtime says. A log may say the same of somebody else.
+#[test]
+fn a_deadlock_behind_a_prompt() {
+    const DEADLOCK: &str = "fatal error: all goroutines are asleep - deadlock!";
+    let stack = "goroutine 1 [chan receive]:\nmain.main()\n\t/src/main.go:5 +0x1d\nexit status 2\n";
+    for chunk in [1, 7, 1000] {
+        for end in ["\n", "\r\n"] {
+            let seen = read(format!("A number: {DEADLOCK}{end}{end}{stack}").as_bytes().chunks(chunk));
+            assert_eq!(String::from_utf8(seen.passed).unwrap(), "A number: exit status 2\n");
+            assert_eq!((seen.summaries[0].kind, &*seen.summaries[0].reason), (Kind::Fatal, DEADLOCK));
+        }
+    }
+    // Near misses: no goroutine follows; it is not what the line ends with; a panic that was logged.
+    let none = format!("it said {DEADLOCK}\nand went on\n");
+    assert!(whole(none.as_bytes()).summaries.is_empty());
+    for reason in [format!("it said {DEADLOCK} again"), "recovered from panic: x".to_owned()] {
+        let seen = whole(format!("{reason}\n\n{stack}").as_bytes());
+        assert_eq!(seen.summaries[0].kind, Kind::Unknown, "{reason}");
     }
 }
 

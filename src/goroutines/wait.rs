@@ -110,24 +110,30 @@ impl Wait {
         if group.frames.iter().any(|frame| frame.function.contains("/websocket.(*Conn).")) {
             return Wait::Hijacked;
         }
+        let is_awake = ["running", "runnable", "syscall"].contains(&&*group.state);
         // Caught at its work it is as good as in Accept.
         const SERVES: [&str; 3] =
             ["net/http.(*Server).Serve", "google.golang.org/grpc.(*Server).Serve", "internal/poll.(*FD).Accept"];
-        let works = ["running", "runnable", "syscall", "IO wait"].contains(&&*group.state);
-        if works && SERVES.iter().any(|name| group.frames.iter().any(|frame| frame.function == *name)) {
+        if (is_awake || group.state == "IO wait")
+            && SERVES.iter().any(|name| group.frames.iter().any(|frame| frame.function == *name))
+        {
             return Wait::Accept;
         }
         // Do waits for who is in Do already; who is in it is where the function is.
-        if above.iter().any(|frame| frame.function == "sync.(*Once).doSlow") && calls("sync.(*Mutex)") {
+        if above.iter().any(|frame| frame.function == "sync.(*Once).doSlow") && calls("sync.(*Mutex)") && !is_awake {
             return Wait::Once;
         }
-        let by_function = BY_FUNCTION.iter().find(|(name, wait)| {
-            // Who moves bytes at the moment does not wait for the peer: that is "IO wait".
-            let is_of_peer = matches!(wait, Wait::Body | Wait::Client | Wait::Hijacked | Wait::Network);
-            calls(name) && !(is_of_peer && ["running", "runnable", "syscall"].contains(&&*group.state))
-        });
+        let by_function =
+            BY_FUNCTION.iter().find(|(name, wait)| calls(name) && !(is_awake && wait.has_a_state_of_its_own()));
         let by_state = || BY_STATE.iter().find(|(state, _)| group.state.starts_with(state));
         by_function.or_else(by_state).map_or(Wait::Other, |(_, wait)| *wait)
+    }
+
+    /// Whether the runtime has a state for those that wait so. Who is in such a call and runs does not wait: it moves bytes at the
+    /// moment, or was woken to take the mutex.
+    fn has_a_state_of_its_own(self) -> bool {
+        let of_peer = matches!(self, Wait::Body | Wait::Client | Wait::Hijacked | Wait::Network);
+        of_peer || matches!(self, Wait::Lock | Wait::Group | Wait::Cond | Wait::PipeRead | Wait::PipeWrite)
     }
 
     /// Which cause it is when a shutdown waits for it.

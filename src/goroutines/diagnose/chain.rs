@@ -29,14 +29,19 @@ impl<'a> Evidence<'a> {
     }
 
     pub(super) fn follow(&self, node: Node<'a>) -> Found<'a> {
-        self.follow_on(node, &mut self.only(node), LINKS)
+        self.follow_on(node, self.only(node), &mut self.only(node), LINKS)
     }
 
-    fn follow_on(&self, node: Node<'a>, seen: &mut Indices, links: usize) -> Found<'a> {
+    /// `path` are those that wait for this one, `seen` those beside them too.
+    fn follow_on(&self, node: Node<'a>, path: Indices, seen: &mut Indices, links: usize) -> Found<'a> {
         let mut found = node.alone();
         let (next, tie) = match node.wait {
             Wait::Lock | Wait::Once => return self.lock(node),
-            Wait::Group => self.members_of(node, seen),
+            Wait::Group => match self.members_of(node, seen) {
+                // Those beside it may be the ones that it waits for.
+                (members, _) if members.is_empty() => self.members_of(node, &path),
+                members => members,
+            },
             Wait::Send => (self.stuck_receivers(node, seen), Tie::Started),
             Wait::Receive | Wait::Select | Wait::Never | Wait::Accept => match self.children(node, seen) {
                 children if children.is_empty() && node.wait == Wait::Receive => {
@@ -83,7 +88,9 @@ impl<'a> Evidence<'a> {
         };
         let Some(chosen) = chosen.filter(|_| links > 0) else { return found };
         next.iter().for_each(|node| seen.add(node.index));
-        let beyond = self.follow_on(chosen, seen, links - 1);
+        let mut path = path;
+        path.add(chosen.index);
+        let beyond = self.follow_on(chosen, path, seen, links - 1);
         found.and_beyond(node.wait, beyond)
     }
 

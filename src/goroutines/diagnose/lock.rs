@@ -30,6 +30,8 @@ enum Same {
     No,
     /// Its type alone tells.
     Type,
+    /// It has the same address, of which the runtime is not sure: it may be of what was in that place before.
+    Stale,
     /// It has the same address.
     Address,
 }
@@ -92,11 +94,11 @@ impl<'a> Evidence<'a> {
     }
 
     /// A mutex that is much in demand has always somebody who waits and somebody who works.
-    fn may_pass(&self, node: &Node<'a>, knot: &Found<'a>) -> bool {
+    pub(super) fn may_pass(&self, node: &Node<'a>, knot: &Found<'a>) -> bool {
         if self.is_handed_over(node) {
             return true;
         }
-        let works = |node: &Node<'a>| node.own.is_some() && (node.wait == Wait::Sleep || node.is_at_work());
+        let works = |node: &Node<'a>| Self::works(node);
         let brief = knot.cause == Cause::Mutex && knot.nodes.iter().all(|node| node.minutes.1 == 0);
         let held = knot.nodes.iter().any(|node| node.wait != Wait::Lock);
         let of_itself = !held && knot.place != node.place();
@@ -112,6 +114,11 @@ impl<'a> Evidence<'a> {
         brief && !of_itself && working
     }
 
+    /// Whether one that may hold a mutex goes on by itself, as far as it is seen: what runs may just have left the program's own code.
+    fn works(node: &Node<'a>) -> bool {
+        node.wait == Wait::Running || node.own.is_some() && (node.wait == Wait::Sleep || node.is_at_work())
+    }
+
     /// Who may hold the mutex for which `node` waits.
     pub(super) fn lock(&self, node: Node<'a>) -> Found<'a> {
         let mut found = node.alone();
@@ -125,7 +132,7 @@ impl<'a> Evidence<'a> {
             many => format!("{many} goroutines wait for this mutex. "),
         };
         found.nodes.extend(waiting.iter().filter(|other| other.index != node.index));
-        let by_address = |methods: bool| waiting.iter().find_map(|waiter| self.twice(waiter, Same::Address, methods));
+        let by_address = |methods: bool| waiting.iter().find_map(|waiter| self.twice(waiter, Same::Stale, methods));
         // A function that only hands the object on is less likely to have locked it than another goroutine.
         if let Some(twice) = by_address(true) {
             return self.taken_twice(found, &many, twice, &waiting);
@@ -185,6 +192,10 @@ impl<'a> Evidence<'a> {
             found.text = format!(
                 "{many}Nobody else in the dump is seen to hold it: a return path may lack its Unlock or RUnlock, or the writer itself reads already."
             );
+        } else if self.all.iter().any(Node::is_unseen) {
+            found.text = format!(
+                "{many}Nobody in the dump is seen to hold it: a goroutine that runs and has no stack in the dump may, or a return path may lack its Unlock."
+            );
         } else {
             found.text = format!("{many}Nobody in the dump is seen to hold it: a return path may lack its Unlock.");
         }
@@ -205,7 +216,7 @@ impl<'a> Evidence<'a> {
         let others = self.select(&|other| {
             !matches!(other.wait, Wait::Accept | Wait::Printer)
                 && !indices.has(other.index)
-                && Some(other.index) != stopper
+                && (Some(other.index) != stopper || other.is_at_work())
         });
         let mut holders: Vec<Holder<'a>> =
             others.into_iter().filter_map(|other| self.holding(other, &node, Same::Type)).collect();
@@ -279,7 +290,7 @@ impl<'a> Evidence<'a> {
                 self.select(&|other| !indices.has(other.index) && !matches!(other.wait, Wait::Accept | Wait::Lock));
             let holders: Vec<_> = others
                 .into_iter()
-                .filter_map(|other| self.holding(other, &holder, Same::Address))
+                .filter_map(|other| self.holding(other, &holder, Same::Stale))
                 .map(|holder| holder.node)
                 .collect();
             if let Some(first) = holders.first() {
@@ -301,7 +312,8 @@ impl<'a> Evidence<'a> {
         let same = match (twice.same, Self::outermost(&twice)) {
             (Same::Address, None) => "both have the same object, so ".to_owned(),
             (Same::Address, Some(caller)) => format!("both have the same object, as has {}, so ", at(caller)),
-            (Same::Type | Same::No, _) => String::new(),
+            (Same::Stale, Some(caller)) => format!("{} has the same object, so ", at(caller)),
+            (Same::Stale | Same::Type | Same::No, _) => String::new(),
         };
         let text = match writer {
             Some(writer) => format!(
@@ -333,9 +345,10 @@ impl<'a> Evidence<'a> {
             }
             let of_type = method(&taker.function).is_some() && receiver(&frame.function) == method(&taker.function);
             let same = same_object(node, Some(at), node, of_type);
-            // By its type alone only who calls it itself: anything else may be another object.
-            let near = at == position + 1 && of_type && same == Same::Type && inlined(node, at, position);
-            if same == Same::Address && at > position || least == Same::Type && near {
+            // By its type alone only who calls it itself: anything else may be another object. A library has been used by others too.
+            let is_own = node.own.is_some_and(|own| own <= at);
+            let near = at == position + 1 && of_type && same == Same::Type && is_own && inlined(node, at, position);
+            if same >= Same::Stale && at > position || least == Same::Type && near {
                 return Some(Holder { node: *node, frame, same });
             }
         }
@@ -391,9 +404,10 @@ impl<'a> Evidence<'a> {
             let of_type =
                 beyond || frame.function != taker.function && kind.is_some() && receiver(&frame.function) == kind;
             let same = same_object(&other, Some(at), node, of_type);
-            let possible = of_type && (same == Same::Address || !has_passed(node, frame))
-                || same == Same::Address && frame.function != taker.function
-                || other.index != node.index && same == Same::Address && frame.line != taker.line;
+            let by_address = same >= Same::Stale;
+            let possible = of_type && (by_address || !has_passed(node, frame))
+                || by_address && frame.function != taker.function
+                || by_address && other.index != node.index && frame.line != taker.line;
             if possible && same >= least && best.is_none_or(|best| same > best.same) {
                 best = Some(Holder { node: other, frame, same });
             }
@@ -401,12 +415,16 @@ impl<'a> Evidence<'a> {
         best.filter(|holder| holder.same != Same::No)
     }
 
-    /// How many wait at one line for different mutexes.
+    /// How many wait at one line for different mutexes. Where many objects have a mutex each, that is nothing unusual as long as
+    /// somebody works, in a program that was only looked at.
     fn crossed(&self, taker: &Frame) -> Option<u64> {
         let same = self.select(&|node| node.taker().is_some_and(|(_, other)| other == taker));
+        let apart = same.iter().map(apart).max()?;
         let mut mutexes = same.iter().flat_map(|node| node.group.objects.iter().map(|(address, _)| *address));
         let first = mutexes.next()?;
-        mutexes.any(|other| other != first).then(|| count(&same))
+        let brief = same.iter().all(|node| node.minutes.1 == 0) && self.all.iter().any(Self::works);
+        let passes = brief && self.is_looked_at();
+        (mutexes.any(|other| other.abs_diff(first) > apart) && !passes).then(|| count(&same))
     }
 
     /// sync.Once holds a mutex while the function runs that it was given.
@@ -455,6 +473,7 @@ fn above<'a>(node: &Node<'a>) -> Option<&'a Frame> {
     let mut frames = node.group.frames.iter().enumerate().skip(position + 1);
     let is_of_type = |at: usize, frame: &Frame| {
         is_written(frame)
+            && node.own.is_some_and(|own| own <= at)
             && receiver(&frame.function) == Some(kind)
             && same_object(node, Some(at), node, true) != Same::No
     };
@@ -465,6 +484,12 @@ fn above<'a>(node: &Node<'a>) -> Option<&'a Frame> {
 fn is_of_rwmutex(node: &Node<'_>) -> bool {
     let calls = node.group.frames.get(..node.taker.unwrap_or(0)).unwrap_or_default();
     node.state.starts_with("sync.RWMutex") || calls.iter().any(|frame| frame.function.starts_with("sync.(*RWMutex)."))
+}
+
+/// How far the addresses that are told of one mutex are from each other at most: an RWMutex has its own and those of three
+/// semaphores in the first 16 bytes of 24.
+fn apart(node: &Node<'_>) -> u64 {
+    if is_of_rwmutex(node) { 12 } else { 4 }
 }
 
 /// Whether it waits to read what an RWMutex guards.
@@ -508,13 +533,21 @@ fn same_object(other: &Node<'_>, frame: Option<usize>, node: &Node<'_>, of_type:
     let Some(frame) = frame else { return Same::No };
     let wanted = wanted(node);
     let arguments: Vec<[u64; 2]> = other.arguments(frame).collect();
-    let has = |address: u64| {
-        let mut all = arguments.iter().flatten().map(|argument| argument & !UNSURE);
-        all.any(|argument| is_address(argument) && (argument == address || argument + 4 == address))
+    let is_wanted = |argument: u64| {
+        let is = |address: u64| is_address(argument) && (argument == address || argument + 4 == address);
+        wanted.iter().any(|wanted| wanted.owner.is_some_and(is) || wanted.lock.is_some_and(is))
     };
     let itself = other.index != node.index || other.group.samples.len() == 1;
-    if itself && wanted.iter().any(|wanted| wanted.owner.is_some_and(has) || wanted.lock.is_some_and(has)) {
+    if itself && arguments.iter().flatten().any(|argument| is_wanted(*argument)) {
         return Same::Address;
+    }
+    // What a method of another type has left of its receiver is what the one that called it had there.
+    let frames = [other.frames.get(frame), node.taker().map(|(_, taker)| taker)];
+    let [its, wanted_one] = frames.map(|frame| frame.and_then(|frame| receiver(&frame.function)));
+    let skipped = usize::from(its.is_some() && wanted_one.is_some() && its != wanted_one);
+    let mut stale = arguments.iter().flat_map(|arguments| arguments.iter().skip(skipped));
+    if itself && stale.any(|argument| is_wanted(argument & !UNSURE)) {
+        return Same::Stale;
     }
     // Of a method the receiver tells that it is another object. What the runtime is not sure of may be something else.
     let known = arguments.iter().any(|[first, _]| *first != 0 && *first & UNSURE == 0)
@@ -541,6 +574,6 @@ pub(super) fn share(one: &Node<'_>, other: &Node<'_>) -> bool {
         let same = mine.is_empty() || others.is_empty() || mine.iter().any(|owner| others.contains(owner));
         return same && kind(one).is_some() && kind(one) == kind(other);
     }
-    let apart = if [one, other].iter().any(|node| node.state.starts_with("sync.RWMutex")) { 16 } else { 4 };
+    let apart = apart(one).max(apart(other));
     one.objects.iter().any(|(a, _)| other.objects.iter().any(|(b, _)| a.abs_diff(*b) <= apart))
 }

@@ -144,9 +144,13 @@ impl<'a> Evidence<'a> {
         found.extend(knots);
         if small {
             found.extend(self.stuck(&told));
-            // Who only looks again and again whether others have ended is not at fault.
-            let polls = |found: &Found<'a>| found.nodes.first().is_some_and(|node| node.wait == Wait::Sleep);
-            found = order::by(found, |found| [u64::from(polls(found)), 0, 0]);
+            // Who only looks again and again whether others have ended, or lets them run with select {}, is not at fault.
+            let stays = |found: &Found<'a>| match found.nodes[..] {
+                [first, ..] if first.wait == Wait::Sleep => true,
+                [main] => main.is_main() && main.wait == Wait::Never,
+                _ => false,
+            };
+            found = order::by(found, |found| [u64::from(stays(found)), 0, 0]);
         }
         let mut known: Vec<(Option<&Frame>, Cause)> = Vec::new();
         found.retain(|found| {
@@ -157,17 +161,45 @@ impl<'a> Evidence<'a> {
         found
     }
 
-    /// Whether it rests on one moment in which a goroutine was at work, in a program that was looked at and not asked to stop.
-    fn is_passing(&self, found: &Found<'a>) -> bool {
-        // What was read from memory has no stack of one that runs; as text it does not say where it comes from.
-        let unseen = |node: &Node<'a>| node.wait == Wait::Running && node.frames.is_empty();
-        let works = |node: &Node<'a>| match self.summary.kind {
-            Kind::Live => node.is_at_work(),
-            Kind::Unknown => unseen(node),
+    /// Whether somebody only looked at a program that goes on. Text that does not say why it was printed may come from a test, which is to
+    /// end.
+    fn is_looked_at(&self) -> bool {
+        match self.summary.kind {
+            Kind::Live => true,
+            Kind::Unknown => !self.is_small(),
             Kind::Signal | Kind::Panic | Kind::Fatal | Kind::Profile => false,
-        };
-        matches!(found.cause, Cause::Busy | Cause::Blocked)
-            && found.nodes.last().is_some_and(|node| node.minutes.1 == 0 && works(node))
+        }
+    }
+
+    /// Whether it rests on one moment in which somebody was at work, in a program that was looked at and not asked to stop. As text
+    /// that does not say where it comes from.
+    fn is_passing(&self, found: &Found<'a>) -> bool {
+        let looked = self.is_looked_at();
+        let brief = |node: &Node<'a>| node.minutes.1 == 0 && !node.leaked;
+        let works =
+            |node: &Node<'a>| looked && node.is_at_work() || self.summary.kind == Kind::Unknown && node.is_unseen();
+        if matches!(found.cause, Cause::Busy | Cause::Blocked)
+            && found.nodes.last().is_some_and(|node| brief(node) && works(node))
+        {
+            return true;
+        }
+        // Who has called Shutdown, or a test, is to end.
+        if !looked || self.is_small() || self.stopper.is_some() || !found.nodes.iter().all(brief) {
+            return false;
+        }
+        match found.cause {
+            Cause::Mutex => {
+                let waits = found.nodes.iter().find(|node| node.wait == Wait::Lock);
+                waits.is_some_and(|node| self.may_pass(node, &self.lock(*node)))
+            }
+            Cause::WaitGroup | Cause::Receive | Cause::Send | Cause::Loop | Cause::Busy | Cause::Blocked => {
+                let moves = |node: &Node<'a>| node.is_at_work() || node.wait == Wait::Sleep;
+                let started =
+                    |node: &Node<'a>| found.nodes.iter().any(|one| node.parents().any(|id| one.ids.contains(&id)));
+                found.nodes.iter().any(moves) || self.all.iter().any(|node| node.is_at_work() && started(node))
+            }
+            _ => false,
+        }
     }
 
     /// Whether the packages' variables and init functions are at work at the moment: main.main has not begun.

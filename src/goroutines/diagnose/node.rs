@@ -138,6 +138,11 @@ impl<'a> Node<'a> {
         }
     }
 
+    /// It runs, and where is not known: on another thread, or as the runtime has it in memory.
+    pub(super) fn is_unseen(&self) -> bool {
+        self.wait == Wait::Running && self.frames.is_empty()
+    }
+
     /// Goroutine 1 runs main.main.
     pub(super) fn is_main(&self) -> bool {
         self.ids.contains(&1)

@@ -4,8 +4,8 @@
 use super::node::{Indices, Node, is_handler, outer};
 use super::words::{describe, describe_one, list};
 use super::{Evidence, Found};
-use crate::goroutines::Kind;
 use crate::goroutines::wait::Wait;
+use crate::goroutines::{Frame, Kind};
 
 /// So many findings of this kind are told.
 const MOST: usize = 4;
@@ -122,7 +122,15 @@ impl<'a> Evidence<'a> {
         let Some(creator) = &other.group.creator else { return false };
         let parents: Vec<u64> = other.parents().collect();
         let of_parent = parents.is_empty() || node.ids.iter().any(|id| parents.contains(id));
-        let in_it = node.group.frames.iter().any(|frame| outer(&frame.function) == outer(&creator.function));
+        // What a function has started with `go` is its closure, and not the function.
+        let entry = node.group.creator.as_ref().and_then(|_| node.group.frames.last());
+        let is_closure = |frame: &Frame| {
+            frame.function != creator.function
+                && outer(&frame.function) == creator.function
+                && entry.is_some_and(|entry| std::ptr::eq(entry, frame))
+        };
+        let is_in = |frame: &Frame| outer(&frame.function) == outer(&creator.function) && !is_closure(frame);
+        let in_it = node.group.frames.iter().any(is_in);
         node.index != other.index && of_parent && in_it
     }
 
