@@ -222,7 +222,7 @@ fn did(action: Action, supervisor: &Supervisor) {
         Action::KillAll => killed_all(supervisor),
         Action::KillAgain => debug!(target: TARGET, "sending SIGKILL again to the processes that are still there"),
         Action::Outlived => {
-            warn!(target: TARGET, "the server is still there after SIGKILL; it will be restarted when it has ended");
+            warn!(target: TARGET, "the server has still not ended; it will be restarted when it has");
         }
         Action::GiveTerminal => debug!(target: TARGET, "giving the terminal to {}", name(supervisor.stage())),
         Action::Suspend => debug!(target: TARGET, "suspending, as a job of the shell"),
