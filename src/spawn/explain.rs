@@ -217,20 +217,21 @@ fn no_permission(path: &Path, meta: &fs::Metadata, errno: Errno) -> String {
     format!("uid {uid}, gid {} may not execute it ({})", nix::unistd::getegid(), owner_and_mode(meta))
 }
 
-/// Why a script's interpreter cannot be executed, where it is that.
+/// Why the interpreter of a script, or the loader of a program, cannot be executed, where it is that.
 fn closed_interpreter(path: &Path, meta: &fs::Metadata) -> Option<String> {
     let file = fs::File::open(path).ok()?;
-    let interpreter = exec::script_interpreter(&exec::head(meta.len(), &mut reader(&file))?)?;
+    let head = exec::head(meta.len(), &mut reader(&file))?;
+    let (which, interpreter) = match exec::script_interpreter(&head) {
+        Some(interpreter) => ("a script whose interpreter", interpreter),
+        None => ("a program whose loader", exec::loader(&mut reader(&file))?),
+    };
     match fs::metadata(&interpreter) {
         Ok(meta) if !is_allowed_to_us(&meta) => {
-            Some(format!("a script whose interpreter {interpreter} is not executable ({})", owner_and_mode(&meta)))
+            Some(format!("{which} {interpreter} is not executable ({})", owner_and_mode(&meta)))
         }
         Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
             let (uid, closed) = (nix::unistd::geteuid(), closed_directory(Path::new(&interpreter)));
-            Some(format!(
-                "a script whose interpreter {interpreter} is in {}, which uid {uid} may not enter",
-                closed.display()
-            ))
+            Some(format!("{which} {interpreter} is in {}, which uid {uid} may not enter", closed.display()))
         }
         Ok(_) | Err(_) => None,
     }
