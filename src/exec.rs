@@ -40,6 +40,11 @@ pub enum Trouble {
 
 const NO_PROGRAM: &str = "name the program itself, built with GOOS=linux";
 
+/// The loader that an ELF program asks for; none for a static one.
+pub fn loader(read_at: ReadAt<'_>) -> Option<String> {
+    Elf::read(read_at)?.interpreter(read_at)?
+}
+
 /// The machine that this binary is built for.
 pub const MACHINE: Machine = if cfg!(target_arch = "aarch64") { elf::EM_AARCH64 } else { elf::EM_X86_64 };
 

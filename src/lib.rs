@@ -56,7 +56,7 @@ pub fn refuse(why: &str) -> u8 {
 
 /// The program, from argv to the exit code. The caller has blocked all signals; `inherited` is the mask before that.
 pub fn run(argv: &[CString], inherited: Mask) -> u8 {
-    let env = |name: &str| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
+    let env = |name: &str| std::env::var_os(name).map(cli::text_of);
     let ours: Vec<String> = std::env::vars_os()
         .filter_map(|(name, _)| name.into_string().ok())
         .filter(|name| name.starts_with(cli::PREFIX))

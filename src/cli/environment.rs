@@ -1,10 +1,10 @@
 //! Options that are set by variables: `--stop-timeout` is `GOWARD_STOP_TIMEOUT`.
 
+use super::Env;
 use super::help::Command;
 use super::parser::{is_near, split};
 use super::table::Description;
 use super::values::boolean;
-use super::{Env, PREFIX};
 
 /// The environment, as far as options are concerned.
 #[derive(Clone, Copy)]
@@ -23,6 +23,10 @@ impl Environment<'_> {
     pub(super) fn values(&self, option: &Description, errors: &mut Vec<String>) -> Option<(String, Vec<String>)> {
         let name = self.ours.iter().find(|name| option.is_variable(name))?;
         let value = (self.env)(name)?;
+        if value.contains('\0') {
+            errors.push(format!("{name}: the value is not UTF-8"));
+            return None;
+        }
         let values = match (option.placeholder, boolean(&value)) {
             // An empty variable is how a manifest switches one off.
             (Some(_), _) if value.is_empty() => return None,
@@ -52,8 +56,8 @@ impl Environment<'_> {
 const MOST_NOTES: usize = 20;
 
 fn strange_variable(name: &str, command: &'static Command) -> Option<String> {
-    // Kubernetes sets such variables for a Service of that name.
-    let service = name.contains("_SERVICE_") || name.starts_with(&format!("{PREFIX}PORT"));
+    // Kubernetes sets such variables for a Service whose name begins with goward.
+    let service = ["_SERVICE_", "_PORT"].iter().any(|part| name.contains(part));
     if service || command.options().any(|option| option.is_variable(name)) {
         return None;
     }

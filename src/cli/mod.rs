@@ -10,11 +10,17 @@ pub mod table;
 pub mod values;
 
 use help::Command;
+use std::ffi::OsString;
 
 /// What every variable of goward begins with.
 pub const PREFIX: &str = "GOWARD_";
 
-/// The environment, as a function: tests bring their own.
+/// A variable's value. One that is not UTF-8 ends with NUL, which no variable can have: whoever needs its exact words refuses it.
+pub fn text_of(value: OsString) -> String {
+    value.into_string().unwrap_or_else(|odd| odd.to_string_lossy().into_owned() + "\0")
+}
+
+/// The environment, as a function ([`text_of`]): tests bring their own.
 pub type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// A command line that leads to no settings: something is printed, and goward leaves.

@@ -16,6 +16,7 @@
 //!
 //! [`Supervisor::forward_as`]: crate::supervisor::Supervisor::forward_as
 
+use super::perform::Retry;
 use super::personality::{self, Note};
 use super::reaping::FLOOD;
 use super::{Init, last_resort};
@@ -105,7 +106,8 @@ impl Init {
     /// This signal, or an order that is as good, has begun the stop.
     pub(super) fn stop_begins(&mut self, signal: Signal, from: String) {
         last_resort::stop_began(clock::now());
-        self.say(Note::StopBegins { signal, from: &from, supervisor: &self.supervisor });
+        let refused = self.pending.retries.iter().any(Retry::is_of_signal);
+        self.say(Note::StopBegins { signal, from: &from, supervisor: &self.supervisor, refused });
         self.forwarding.stop_from = Some((signal, from));
         self.tell_manager("STOPPING=1");
         if self.pid == 1 {

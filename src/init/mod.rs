@@ -91,6 +91,8 @@ struct Init {
     troubles: Troubles,
     oom: Option<oom::Counter>,
     memory_limit: Option<MemoryLimit>,
+    /// The kernel has not let goward kill the server.
+    kill_refused: bool,
     exit_code: Option<u8>,
 }
 
@@ -230,6 +232,7 @@ impl Init {
             troubles: Troubles::default(),
             oom: None,
             memory_limit: None,
+            kill_refused: false,
             exit_code: None,
             settings,
         };

@@ -1,6 +1,7 @@
 //! Performing what the supervisor decided.
 
 use super::personality::Note;
+use super::trouble::why_refused;
 use super::{Init, last_resort, leftovers};
 use crate::log;
 use crate::signal::Signal;
@@ -19,6 +20,13 @@ pub(super) struct Retry {
     action: Action,
     tries: u8,
     pub(super) at: Time,
+}
+
+impl Retry {
+    /// A signal could not be sent to the server.
+    pub(super) fn is_of_signal(&self) -> bool {
+        matches!(self.action, Action::Send(_))
+    }
 }
 
 impl Init {
@@ -83,7 +91,9 @@ impl Init {
             Err(Errno::ESRCH) => self.say(Note::Gone),
             Err(errno) => {
                 if let Some(times) = self.troubles.happened(clock::now(), &format!("{action:?}"), errno) {
-                    self.say(Note::Refused(action, errno, times));
+                    let pid = self.server.pid;
+                    let why = (errno == Errno::EPERM).then(|| why_refused(pid)).flatten();
+                    self.say(Note::Refused { action, errno, times, pid, why: why.as_deref() });
                 }
                 match (action, self.server.group) {
                     _ if tries < TRIES => {
@@ -138,6 +148,7 @@ impl Init {
                 // It would end who writes the line that says so.
                 log::settle();
                 let server = if running { process::send(whole, Signal::KILL) } else { Ok(()) };
+                self.kill_refused = server == Err(Errno::EPERM);
                 server.and(leftovers::kill(self.pid, self.all(), self.server.group))
             }
             Action::GiveTerminal => self.give_terminal(),

@@ -62,6 +62,8 @@ pub(super) struct Record<'a> {
     hooks_after: usize,
     asked: Option<(Signal, &'a str)>,
     server_killed: bool,
+    /// The kernel has not let goward do that.
+    kill_refused: bool,
     milestones: Milestones,
     /// --stop-timeout.
     timeout: Option<Time>,
@@ -71,6 +73,8 @@ pub(super) struct Record<'a> {
     visitors: &'a str,
     /// The signal that ended it had come through goward.
     forwarded: bool,
+    /// A stop was requested after its end, in the pause before it would have been started again.
+    stopped_later: bool,
     /// SIGKILL had to end this command after the server.
     after_killed: Option<usize>,
     oom_kills: Option<u64>,
@@ -83,7 +87,7 @@ impl<'a> Record<'a> {
         let supervisor = &init.supervisor;
         let mut milestones = supervisor.milestones;
         // A stop while there was no server, between two lives: it had ended before, and not because of that.
-        milestones.stop = milestones.stop.filter(|stop| milestones.ended.is_none_or(|ended| *stop <= ended));
+        let later = milestones.stop.take_if(|stop| milestones.ended.is_some_and(|ended| *stop > ended));
         let status = supervisor.ended();
         // Not asked where nobody was killed in a stop, whose exit waits for this.
         let killed = status == Some(Status::Signal(Signal::KILL));
@@ -116,6 +120,7 @@ impl<'a> Record<'a> {
             hooks_after: supervisor.policy().after,
             asked: init.forwarding.stop_from.as_ref().map(|(signal, from)| (*signal, from.as_str())),
             server_killed: supervisor.server_killed(),
+            kill_refused: init.kill_refused,
             milestones,
             timeout: supervisor.policy().ladder.map(|ladder| ladder.timeout()),
             started: init.started,
@@ -126,6 +131,7 @@ impl<'a> Record<'a> {
                 Some(Status::Signal(signal)) => init.forwarding.sent.or(init.inbox.forwarded()).contains(signal),
                 Some(Status::Code(_) | Status::Unstarted(_)) | None => false,
             },
+            stopped_later: later.is_some(),
             after_killed: match supervisor.stage() {
                 Stage::After(number) if supervisor.after_killed() => Some(number),
                 Stage::Before(_) | Stage::Server | Stage::After(_) => None,
@@ -167,7 +173,9 @@ impl<'a> Record<'a> {
     /// With every field. Scripts read them: their names and values are a promise, docs/record.md.
     fn tell_all(&self, clean: bool, sentence: &dyn Display) {
         let server = self.status.map(|status| personality::how(status).to_string());
-        let server = server.as_deref().unwrap_or("still there, even after SIGKILL");
+        let still_there =
+            if self.kill_refused { "still there: SIGKILL was refused" } else { "still there, even after SIGKILL" };
+        let server = server.as_deref().unwrap_or(still_there);
         let signal = self.asked.map(|(signal, _)| signal.to_string());
         let from = self.asked.map(|(_, from)| from);
         let leftovers = (!self.leftovers.is_empty()).then_some(self.leftovers);
@@ -250,6 +258,7 @@ impl<'a> Record<'a> {
             Stage::Server | Stage::After(_) => Ok(()),
         });
         from_fn(move |f| match self.cause {
+            _ if self.status.is_none() && self.kill_refused => write!(f, "could not be killed{place}"),
             _ if self.status.is_none() && self.server_killed => write!(f, "survived SIGKILL{place}"),
             Cause::Stopped => write!(f, "stopped{place}"),
             Cause::Deadline if self.server_killed => write!(f, "killed at the deadline{place}"),
@@ -311,11 +320,16 @@ impl<'a> Record<'a> {
         from_fn(move |f| match self.cause {
             Cause::Stopped | Cause::Interrupted => write!(f, ", {took} after {signal}"),
             Cause::Deadline => {
-                let (what, at) = if m.dumped.is_some() { ("SIGQUIT", m.dumped) } else { ("SIGKILL", m.killed) };
+                let (what, at) = match m.dumped {
+                    _ if self.kill_refused => ("refused", m.killed),
+                    Some(_) => ("SIGQUIT", m.dumped),
+                    None => ("SIGKILL", m.killed),
+                };
                 let timeout = personality::limit(self.timeout.unwrap_or_default());
                 write!(f, "; {what} at {} of {timeout}, {signal} from {from}", after(at))
             }
             Cause::Signalled if self.forwarded => Ok(()),
+            Cause::Signalled if self.stopped_later => f.write_str(", before a stop was requested"),
             Cause::Signalled => f.write_str(", no stop was requested"),
             Cause::Unwell(_) => write!(f, ", {took} later"),
             Cause::Before => f.write_str("; the server was not started"),
@@ -403,6 +417,7 @@ mod tests {
             hooks_after: 0,
             asked: None,
             server_killed: false,
+            kill_refused: false,
             milestones: Milestones { ended: Some(at), ..Milestones::default() },
             timeout: Some(ms(10_000)),
             started: ms(0),
@@ -410,6 +425,7 @@ mod tests {
             leftovers: "",
             visitors: "",
             forwarded: false,
+            stopped_later: false,
             after_killed: None,
             oom_kills: None,
             restarts: None,
@@ -468,7 +484,8 @@ mod tests {
                 dumped.milestones.dumped = Some(ms(68_000));
                 let mut stuck = Record { status: None, ..all.clone() };
                 stuck.milestones.ended = None;
-                vec![all.clone(), without, dumped, stuck, in_hook(all)]
+                let refused = Record { kill_refused: true, ..stuck.clone() };
+                vec![all.clone(), without, dumped, stuck, refused, in_hook(all)]
             }
             Cause::Interrupted => {
                 let mut all = stopped(cause, killed, ms(5_901), ms(901));
@@ -496,7 +513,9 @@ mod tests {
             ],
             Cause::Signalled => {
                 let forwarded = Record { forwarded: true, ..ended(cause, Status::Signal(Signal::HUP), ms(1_020)) };
-                vec![ended(cause, Status::Signal(Signal::SEGV), ms(1_020)), forwarded]
+                let by_itself = ended(cause, Status::Signal(Signal::SEGV), ms(1_020));
+                let later = Record { stopped_later: true, restarts: Some(3), ..by_itself.clone() };
+                vec![by_itself, later, forwarded]
             }
             Cause::Unwell(StopReason::Unhealthy | StopReason::Watchdog | StopReason::StartTimeout) => {
                 let mut record = stopped(cause, Status::Code(2), ms(90_112), ms(112));

@@ -1,7 +1,9 @@
 //! What goes wrong again and again, so that it does not flood the log: each kind is told at once, and then once a minute
-//! with how often it happened since. Pure.
+//! with how often it happened since. And why a signal was refused, as far as that can be seen.
 
 use crate::supervisor::Time;
+use crate::sys::capability::{self, Capability};
+use crate::sys::process;
 use nix::errno::Errno;
 use std::time::Duration;
 
@@ -39,6 +41,21 @@ impl Troubles {
         kind.told = now;
         Some(std::mem::take(&mut kind.since))
     }
+}
+
+/// Why the kernel does not let goward send the server a signal, where it is this: the server has become another user by itself
+/// (su-exec, gosu), and the container has no CAP_KILL.
+pub(super) fn why_refused(server: i32) -> Option<String> {
+    let own = nix::unistd::geteuid().as_raw();
+    let uid = process::uid_of(server).filter(|uid| *uid != own)?;
+    let needed = Capability::parse("kill").map_or(0, Capability::bit);
+    let held = capability::get().is_ok_and(|sets| sets.effective & needed != 0);
+    (!held).then(|| {
+        format!(
+            "the server runs as uid {uid}, and goward, as uid {own}, has no CAP_KILL; change the user with --user, or add that \
+             capability"
+        )
+    })
 }
 
 #[cfg(test)]

@@ -28,6 +28,24 @@ pub enum Groups {
     Named(Vec<String>),
 }
 
+/// Which of the two options names what is not there, and a sentence about that.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// `--user`.
+    User(String),
+    /// `--groups`.
+    Groups(String),
+}
+
+impl Refusal {
+    /// The sentence.
+    pub fn why(self) -> String {
+        match self {
+            Refusal::User(why) | Refusal::Groups(why) => why,
+        }
+    }
+}
+
 /// What the answer rests on.
 #[derive(Clone, Debug)]
 pub struct Accounts {
@@ -52,7 +70,21 @@ struct User<'a> {
 /// # Errors
 /// A sentence: a name that does not exist, a number out of range, a uid of which nobody knows the group, a file that
 /// cannot be read where it is needed. There is no fallback: root's groups would be the alternative.
-pub fn resolve(spec: &str, supplementary: &Groups, accounts: &Accounts) -> Result<(Identity, Option<String>), String> {
+pub fn resolve(spec: &str, supplementary: &Groups, accounts: &Accounts) -> Result<(Identity, Option<String>), Refusal> {
+    let find = |name: &String| resolve_group(name, &accounts.group, "--groups 65532");
+    let named = match supplementary {
+        Groups::Usual => None,
+        Groups::Named(names) => Some(names.iter().map(find).collect::<Result<_, _>>().map_err(Refusal::Groups)?),
+    };
+    resolve_user(spec, named, accounts).map_err(Refusal::User)
+}
+
+/// The same, where `named` are the groups of `--groups`.
+fn resolve_user(
+    spec: &str,
+    named: Option<Vec<u32>>,
+    accounts: &Accounts,
+) -> Result<(Identity, Option<String>), String> {
     let (user, wanted_group) = match spec.split_once(':') {
         Some((_, "")) => return Err(format!("'{spec}' names no group after the colon: UID:GID or NAME:GROUP")),
         Some((user, group)) => (user, Some(group)),
@@ -77,14 +109,10 @@ pub fn resolve(spec: &str, supplementary: &Groups, accounts: &Accounts) -> Resul
     let uid = match (number, &entry) {
         (Some(uid), _) => uid,
         (None, Some(entry)) => entry.uid,
-        (None, None) => {
-            return Err(format!(
-                "there is no user '{user}' in /etc/passwd; a number needs no entry: --user 65532:65532"
-            ));
-        }
+        (None, None) => return Err(missing("user", user, "/etc/passwd", passwd, "--user 65532:65532")),
     };
     let gid = match (wanted_group, &entry, &accounts.passwd) {
-        (Some(wanted), ..) => resolve_group(wanted, &accounts.group)?,
+        (Some(wanted), ..) => resolve_group(wanted, &accounts.group, "--user 65532:65532")?,
         (None, Some(entry), _) => entry.gid,
         (None, None, Err(why)) => return Err(format!("{why}, so the group must be named: --user {uid}:{uid}")),
         (None, None, Ok(_)) => {
@@ -94,7 +122,7 @@ pub fn resolve(spec: &str, supplementary: &Groups, accounts: &Accounts) -> Resul
         }
     };
     let member = entry.as_ref().filter(|_| wanted_group.is_none()).map(|entry| entry.name);
-    let (mut groups, lost) = supplementary_groups(supplementary, accounts, passwd, member, number.is_some(), user)?;
+    let (mut groups, lost) = supplementary_groups(named, accounts, passwd, member, number.is_some(), user)?;
     groups.sort_unstable();
     groups.dedup();
     let note = lost.or_else(|| accounts.passwd.as_ref().err().map(|why| format!("{why}: HOME is / for uid {uid}")));
@@ -111,24 +139,22 @@ pub fn resolve(spec: &str, supplementary: &Groups, accounts: &Accounts) -> Resul
 /// The supplementary groups, and what should be logged about those that are lost. `member` is the user's name where its groups are
 /// looked up; `is_number`: the user was written as a number.
 fn supplementary_groups(
-    wanted: &Groups,
+    named: Option<Vec<u32>>,
     accounts: &Accounts,
     passwd: &str,
     member: Option<&str>,
     is_number: bool,
     user: &str,
 ) -> Result<(Vec<u32>, Option<String>), String> {
-    match (wanted, &accounts.group) {
-        (Groups::Named(names), group) => {
-            Ok((names.iter().map(|name| resolve_group(name, group)).collect::<Result<_, _>>()?, None))
-        }
-        (Groups::Usual, Ok(group)) => Ok((usual(member, passwd, group, &accounts.given), None)),
-        (Groups::Usual, Err(_)) if member.is_none() && accounts.given.is_empty() => Ok((Vec::new(), None)),
-        (Groups::Usual, Err(why)) if is_number => {
+    match (named, &accounts.group) {
+        (Some(named), _) => Ok((named, None)),
+        (None, Ok(group)) => Ok((usual(member, passwd, group, &accounts.given), None)),
+        (None, Err(_)) if member.is_none() && accounts.given.is_empty() => Ok((Vec::new(), None)),
+        (None, Err(why)) if is_number => {
             // Which of those that were given are root's is not known either.
             Ok((Vec::new(), Some(format!("{why}: the server has no supplementary groups; name them with --groups"))))
         }
-        (Groups::Usual, Err(why)) => {
+        (None, Err(why)) => {
             Err(format!("{why}, so the groups of '{user}' cannot be looked up; name them with --groups"))
         }
     }
@@ -157,16 +183,26 @@ pub fn check_group(text: &str) -> Result<(), String> {
     }
 }
 
-fn resolve_group(wanted: &str, group: &Result<String, String>) -> Result<u32, String> {
+fn resolve_group(wanted: &str, group: &Result<String, String>, example: &str) -> Result<u32, String> {
     if let Some(gid) = number(wanted)? {
         return Ok(gid);
     }
     let group = group
         .as_ref()
         .map_err(|why| format!("{why}, so group '{wanted}' cannot be looked up; a number needs no entry"))?;
-    groups(group).find(|(name, ..)| *name == wanted).map(|(_, gid, _)| gid).ok_or_else(|| {
-        format!("there is no group '{wanted}' in /etc/group; a number needs no entry: --user 65532:65532")
-    })
+    let gid = groups(group).find(|(name, ..)| *name == wanted).map(|(_, gid, _)| gid);
+    gid.ok_or_else(|| missing("group", wanted, "/etc/group", group, example))
+}
+
+/// No entry has this name. A line that begins with it and is no entry is what somebody will find there.
+fn missing(what: &str, name: &str, path: &str, file: &str, example: &str) -> String {
+    if file.lines().any(|line| line.split_once(':').is_some_and(|(first, _)| first == name)) {
+        return format!(
+            "the line of {what} '{name}' in {path} is not NAME:PASSWORD:ID:… with a number for each id; \
+             a number needs no entry: {example}"
+        );
+    }
+    format!("there is no {what} '{name}' in {path}; a number needs no entry: {example}")
 }
 
 /// Those of the user, and those that were given and are not root's: a container that starts as root is given root's too.
@@ -242,7 +278,8 @@ mod tests {
     }
 
     fn identity(spec: &str, passwd: &str, group: &str) -> Result<Identity, String> {
-        resolve(spec, &Groups::Usual, &accounts(passwd, group, &[])).map(|(identity, _)| identity)
+        let resolved = resolve(spec, &Groups::Usual, &accounts(passwd, group, &[]));
+        resolved.map(|(identity, _)| identity).map_err(Refusal::why)
     }
 
     fn resolved(spec: &str) -> Result<(u32, u32, Vec<u32>), String> {
@@ -256,6 +293,30 @@ mod tests {
         assert_eq!(resolved("app:staff"), Ok((1000, 50, vec![])));
         assert_eq!(resolved("app:7"), Ok((1000, 7, vec![])));
         assert_eq!(resolved("65532:65532"), Ok((65532, 65532, vec![])));
+    }
+
+    #[test]
+    fn what_is_missing_is_told_from_what_is_broken() {
+        let why = |spec: &str, groups: &Groups, group: &str| {
+            resolve(spec, groups, &accounts(PASSWD, group, &[])).map(|(identity, _)| identity.uid)
+        };
+        let named = Groups::Named(vec!["wheel".to_owned()]);
+        let refused = |sentence: &str| sentence.to_owned() + "; a number needs no entry: ";
+        let broken =
+            refused("the line of user 'bad' in /etc/passwd is not NAME:PASSWORD:ID:… with a number for each id");
+        assert_eq!(why("bad", &Groups::Usual, ""), Err(Refusal::User(broken + "--user 65532:65532")));
+        for spec in ["nobody", "broken", "ba"] {
+            let absent = refused(&format!("there is no user '{spec}' in /etc/passwd")) + "--user 65532:65532";
+            assert_eq!(why(spec, &Groups::Usual, ""), Err(Refusal::User(absent)));
+        }
+        // A group is the fault of the option that names it.
+        let absent = refused("there is no group 'wheel' in /etc/group");
+        assert_eq!(why("app", &named, GROUP), Err(Refusal::Groups(absent.clone() + "--groups 65532")));
+        assert_eq!(why("app:wheel", &Groups::Usual, GROUP), Err(Refusal::User(absent + "--user 65532:65532")));
+        let broken =
+            refused("the line of group 'wheel' in /etc/group is not NAME:PASSWORD:ID:… with a number for each id");
+        assert_eq!(why("app", &named, "wheel:x::app"), Err(Refusal::Groups(broken + "--groups 65532")));
+        assert_eq!(why("app", &named, "wheel:x:\nwheel:x:10:"), Ok(1000));
     }
 
     #[test]
@@ -338,7 +399,7 @@ mod tests {
         };
         assert_eq!(named(&["logs", "7", "0", "7"]), Ok(vec![0, 7, 51]));
         assert_eq!(named(&[]), Ok(vec![]));
-        assert!(named(&["nobody"]).unwrap_err().contains("no group 'nobody'"));
+        assert!(named(&["nobody"]).unwrap_err().why().contains("no group 'nobody'"));
         for bad in ["", "-1", "4294967295", "1x"] {
             assert!(check_group(bad).is_err(), "{bad}");
         }
@@ -372,7 +433,7 @@ mod tests {
             ("7:app", &none, "/etc/group: not a regular file, so group 'app' cannot be looked up"),
             ("app", &no_group, "/etc/group: not a regular file, so the groups of 'app' cannot be looked up"),
         ] {
-            let error = ask(spec, accounts).unwrap_err();
+            let error = ask(spec, accounts).unwrap_err().why();
             assert!(error.contains(why), "{spec}: {error}");
         }
         assert!(ask("app:7", &no_group).is_ok());

@@ -1,6 +1,6 @@
 //! `--user` and `--groups` in this container: reads what [`accounts::resolve`] decides on.
 
-use super::accounts::{self, Accounts, Groups, Identity};
+use super::accounts::{self, Accounts, Groups, Identity, Refusal};
 use super::id_map::{Kind, Map, OVERFLOW};
 use crate::sys::file::read_small;
 use nix::unistd::{Gid, getegid, getgroups};
@@ -13,8 +13,8 @@ const MOST: u64 = 1 << 20;
 /// Who the server will be, and what should be logged of that.
 ///
 /// # Errors
-/// A sentence for the user.
-pub fn lookup(spec: &str, groups: &Groups) -> Result<(Identity, Option<String>), String> {
+/// A sentence for the user, and which of the two options it is about.
+pub fn lookup(spec: &str, groups: &Groups) -> Result<(Identity, Option<String>), Refusal> {
     let given = if *groups == Groups::Usual { given() } else { Vec::new() };
     // One file less to read before the server starts.
     let needed = accounts::needs_group_file(spec, groups, &given);

@@ -9,7 +9,7 @@ mod own;
 mod terminal;
 mod transition;
 
-pub use accounts::{Groups, Identity};
+pub use accounts::{Groups, Identity, Refusal};
 pub use lookup::lookup;
 pub use terminal::Guard;
 pub use transition::{Limit, Privileges};

@@ -66,8 +66,7 @@ impl Privileges {
             limit.make_room()?;
         }
         if let Some(score) = self.oom_score_adj {
-            std::fs::write("/proc/self/oom_score_adj", score.to_string())
-                .map_err(|error| format!("--oom-score-adj {score}: {error}"))?;
+            std::fs::write(OOM_SCORE_ADJ, score.to_string()).map_err(|error| refused_score(score, &error))?;
         }
         let outcome = match &self.identity {
             Some(identity) => become_user(&Wanted {
@@ -118,6 +117,20 @@ impl Privileges {
             // It will be seen when the server is started.
             Err(_) => Ok(()),
         }
+    }
+}
+
+const OOM_SCORE_ADJ: &str = "/proc/self/oom_score_adj";
+
+/// Why the kernel does not allow this score.
+fn refused_score(score: i32, error: &std::io::Error) -> String {
+    let errno = error.raw_os_error().map_or(Errno::UnknownErrno, Errno::from_raw);
+    let present = std::fs::read_to_string(OOM_SCORE_ADJ).ok().and_then(|text| text.trim().parse::<i32>().ok());
+    match present {
+        Some(present) if errno == Errno::EACCES && score < present => {
+            format!("--oom-score-adj {score}: the score is {present}, and goward needs CAP_SYS_RESOURCE to lower it")
+        }
+        Some(_) | None => format!("--oom-score-adj {score}: {OOM_SCORE_ADJ}: {}", errno.desc()),
     }
 }
 

@@ -7,13 +7,18 @@
 use super::{Failure, SpawnSpec};
 use crate::exec::{self, ReadAt, There, Trouble};
 use crate::exit;
+use crate::sys::{capability, file};
 use nix::errno::Errno;
-use nix::unistd::{AccessFlags, access};
+use nix::libc::RLIM_INFINITY;
+use nix::sys::resource::{Resource, getrlimit};
+use nix::unistd::{AccessFlags, Gid, Uid, access, getuid};
+use std::ffi::CString;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-/// The exit code and the sentence for a program that could not be started. Opens files only to explain an exec.
+/// The exit code and the sentence for a program that could not be started. Opens files of the image only to explain an exec.
 pub fn explain(spec: &SpawnSpec<'_>, failure: Failure) -> (u8, String) {
     match failure {
         Failure::Pipe(errno) | Failure::Clone(errno) => (exit::GOWARD_FAILED, no_process(errno)),
@@ -40,13 +45,29 @@ pub fn explain(spec: &SpawnSpec<'_>, failure: Failure) -> (u8, String) {
 fn no_process(errno: Errno) -> String {
     // fork(2)'s EAGAIN, in the words that people search for.
     let words = if errno == Errno::EAGAIN { "Resource temporarily unavailable" } else { errno.desc() };
-    let cause = match errno {
-        Errno::EAGAIN | Errno::ENOMEM => " (a pids or memory limit?)",
-        Errno::EMFILE | Errno::ENFILE => " (a nofile limit?)",
-        Errno::EPERM | Errno::EACCES | Errno::ENOSYS => " (a seccomp profile?)",
+    let cause = match (errno, user_limit()) {
+        (Errno::EAGAIN, Some((limit, uid))) => &format!(
+            " (a pids limit, or RLIMIT_NPROC? It is {limit} for uid {uid}, whose processes in all containers of this host count)"
+        ),
+        (Errno::EAGAIN | Errno::ENOMEM, _) => " (a pids or memory limit?)",
+        (Errno::EMFILE | Errno::ENFILE, _) => " (a nofile limit?)",
+        (Errno::EPERM | Errno::EACCES | Errno::ENOSYS, _) => " (a seccomp profile?)",
         _ => "",
     };
     format!("cannot start a process: {words}{cause}")
+}
+
+/// How many processes this user may have, and who that is, if somebody has set that: root has no such limit, and the kernel gives
+/// everybody else half of all threads.
+fn user_limit() -> Option<(u64, Uid)> {
+    let (limit, _) = getrlimit(Resource::RLIMIT_NPROC).ok()?;
+    let uid = getuid();
+    if limit == RLIM_INFINITY || uid.is_root() {
+        return None;
+    }
+    let threads = file::read("/proc/sys/kernel/threads-max", 64).ok();
+    let threads = threads.and_then(|text| std::str::from_utf8(&text).ok()?.trim().parse::<u64>().ok());
+    threads.is_none_or(|most| limit < most / 2).then_some((limit, uid))
 }
 
 /// What execve said of this program.
@@ -136,7 +157,7 @@ fn reason(path: &Path, errno: Errno) -> String {
         return "not a regular file".to_owned();
     }
     match errno {
-        Errno::EACCES | Errno::EPERM => no_permission(path, &meta),
+        Errno::EACCES | Errno::EPERM => no_permission(path, &meta, errno),
         Errno::ETXTBSY => "still open for writing (Text file busy)".to_owned(),
         Errno::ELOOP => "too many symbolic links".to_owned(),
         _ => match fs::File::open(path) {
@@ -169,25 +190,87 @@ fn closed_directory(path: &Path) -> PathBuf {
     path.ancestors().skip(1).find(|dir| fs::symlink_metadata(dir).is_ok()).unwrap_or(&path).to_owned()
 }
 
-fn no_permission(path: &Path, meta: &fs::Metadata) -> String {
-    let mode = meta.permissions().mode() & 0o7777;
-    let (uid, gid) = (nix::unistd::geteuid(), nix::unistd::getegid());
+fn no_permission(path: &Path, meta: &fs::Metadata, errno: Errno) -> String {
+    let mode = mode(meta);
+    let uid = nix::unistd::geteuid();
     if mode & 0o111 == 0 {
         return format!("not executable (mode {mode:04o}): chmod +x, or COPY --chmod=0755");
     }
-    if let Ok(file) = fs::File::open(path)
-        && let Some(head) = exec::head(meta.len(), &mut reader(&file))
-        && let Some(interpreter) = exec::script_interpreter(&head)
-        && let Ok(meta) = fs::metadata(&interpreter)
-        && meta.permissions().mode() & 0o111 == 0
-    {
-        return format!("a script whose interpreter {interpreter} is not executable");
+    if let Some(why) = closed_interpreter(path, meta) {
+        return why;
     }
     if on_noexec_mount(path) {
         return "on a file system that is mounted noexec".to_owned();
     }
-    let owner = format!("{}:{}", meta.uid(), meta.gid());
-    format!("uid {uid}, gid {gid} may not execute it (owner {owner}, mode {mode:04o})")
+    let lacking = if errno == Errno::EPERM { missing_capabilities(path) } else { 0 };
+    if lacking != 0 {
+        let names = capability::names(lacking);
+        return format!(
+            "it has file capabilities that this container does not have, or --user has dropped: {names}; keep them (docker: \
+             --cap-add, goward: --keep-cap), or remove them from the file (setcap -r)"
+        );
+    }
+    if is_allowed_to_us(meta) {
+        let why = "a security module (AppArmor, SELinux), an access list or a seccomp profile?";
+        return format!("{}, though its mode {mode:04o} allows it to uid {uid} ({why})", errno.desc());
+    }
+    format!("uid {uid}, gid {} may not execute it ({})", nix::unistd::getegid(), owner_and_mode(meta))
+}
+
+/// Why the interpreter of a script, or the loader of a program, cannot be executed, where it is that.
+fn closed_interpreter(path: &Path, meta: &fs::Metadata) -> Option<String> {
+    let file = fs::File::open(path).ok()?;
+    let head = exec::head(meta.len(), &mut reader(&file))?;
+    let (which, interpreter) = match exec::script_interpreter(&head) {
+        Some(interpreter) => ("a script whose interpreter", interpreter),
+        None => ("a program whose loader", exec::loader(&mut reader(&file))?),
+    };
+    match fs::metadata(&interpreter) {
+        Ok(meta) if !is_allowed_to_us(&meta) => {
+            Some(format!("{which} {interpreter} is not executable ({})", owner_and_mode(&meta)))
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+            let (uid, closed) = (nix::unistd::geteuid(), closed_directory(Path::new(&interpreter)));
+            Some(format!("{which} {interpreter} is in {}, which uid {uid} may not enter", closed.display()))
+        }
+        Ok(_) | Err(_) => None,
+    }
+}
+
+fn mode(meta: &fs::Metadata) -> u32 {
+    meta.permissions().mode() & 0o7777
+}
+
+fn owner_and_mode(meta: &fs::Metadata) -> String {
+    format!("owner {}:{}, mode {:04o}", meta.uid(), meta.gid(), mode(meta))
+}
+
+/// What a file must be given when it is executed, and cannot be: the kernel then refuses it.
+fn missing_capabilities(path: &Path) -> u64 {
+    let needed = CString::new(path.as_os_str().as_bytes()).ok().and_then(|path| capability::needed_by_file(&path));
+    needed.zip(capability::bounding().ok()).map_or(0, |(needed, bounding)| needed & !bounding)
+}
+
+/// Whether the bits of a file's mode allow this process to execute it.
+fn is_allowed_to_us(meta: &fs::Metadata) -> bool {
+    let uid = nix::unistd::geteuid();
+    let groups = nix::unistd::getgroups().unwrap_or_default().into_iter().chain([nix::unistd::getegid()]);
+    is_allowed(
+        mode(meta),
+        uid.is_root(),
+        uid.as_raw() == meta.uid(),
+        groups.map(Gid::as_raw).any(|gid| gid == meta.gid()),
+    )
+}
+
+fn is_allowed(mode: u32, root: bool, owner: bool, group: bool) -> bool {
+    let bits = match (root, owner, group) {
+        (true, ..) => 0o111,
+        (false, true, _) => 0o100,
+        (false, false, true) => 0o010,
+        (false, false, false) => 0o001,
+    };
+    mode & bits != 0
 }
 
 /// Whether the mount that holds the path is noexec.
@@ -345,12 +428,50 @@ mod tests {
             ("mac", b"\xcf\xfa\xed\xfe....".to_vec(), 0o755, Errno::ENOEXEC, 126, "macOS"),
             ("windows", b"MZ......".to_vec(), 0o755, Errno::ENOEXEC, 126, "GOOS=linux"),
             ("mode", b"#!/bin/sh\n".to_vec(), 0o644, Errno::EACCES, 126, "chmod +x"),
+            (
+                "allowed",
+                b"#!/bin/sh\n".to_vec(),
+                0o755,
+                Errno::EACCES,
+                126,
+                "Permission denied, though its mode 0755 allows it",
+            ),
+            (
+                "forbidden",
+                b"\x7fELF".to_vec(),
+                0o755,
+                Errno::EPERM,
+                126,
+                "not permitted, though its mode 0755 allows it",
+            ),
+            (
+                "by-another",
+                b"#!/etc/passwd\n".to_vec(),
+                0o755,
+                Errno::EACCES,
+                126,
+                "interpreter /etc/passwd is not executable",
+            ),
             ("busy", b"#!/bin/sh\n".to_vec(), 0o755, Errno::ETXTBSY, 126, "open for writing"),
         ];
         for (name, bytes, mode, errno, code, wanted) in cases {
             let (got, sentence) = case(name, bytes, *mode, *errno);
             assert_eq!(got, *code, "{name}: {sentence}");
             assert!(sentence.contains(wanted), "{name}: {sentence}");
+        }
+    }
+
+    #[test]
+    fn whom_a_mode_allows() {
+        for (mode, allowed) in [
+            (0o755, [true, true, true, true]),
+            (0o700, [true, true, false, false]),
+            (0o701, [true, true, false, true]),
+            (0o070, [true, false, true, false]),
+            (0o644, [false; 4]),
+        ] {
+            let us = [(true, false, false), (false, true, true), (false, false, true), (false, false, false)];
+            assert_eq!(us.map(|(root, owner, group)| is_allowed(mode, root, owner, group)), allowed, "{mode:o}");
         }
     }
 

@@ -134,6 +134,8 @@ pub struct Supervisor {
     restart_pending: bool,
     /// Somebody has asked for that, and it does not wait.
     restart_requested: bool,
+    /// Why the server that is to be started again was stopped, if nobody asked for that.
+    stopped_because: Option<StopReason>,
     attempts: Attempts,
     /// Signals for a server that is not there, by number.
     held: u64,
@@ -182,6 +184,7 @@ impl Supervisor {
             stop_requested: false,
             restart_pending: false,
             restart_requested: false,
+            stopped_because: None,
             attempts: Attempts::default(),
             held: 0,
             health: None,
@@ -347,19 +350,18 @@ impl Supervisor {
         self.begin_stop_of_nobody(now, out, by_key, todo);
     }
 
-    /// A stop is asked for while there is no server.
+    /// A stop is asked for while there is no server. Why the last one was stopped, and when that began, stays as it was.
     fn begin_stop_of_nobody(&mut self, now: Time, out: Signal, by_key: bool, todo: &mut Actions) {
         if self.restart_pending {
+            let stop_reason = self.stop_reason();
             self.stop_requested = true;
             self.restart_pending = false;
-            self.milestones.stop = Some(now);
-            match self.life {
-                Life::Waiting(_) => {
-                    self.stop = Some(Stop::new(now, Rung::Ask, Some(out)));
-                    self.finish(now, todo);
-                }
-                // What is left of the last one gets the time that the signal gives.
-                Life::Running | Life::Clearing | Life::Left => self.stop = Some(Stop::new(now, Rung::Ask, Some(out))),
+            self.milestones.stop.get_or_insert(now);
+            self.stop = Some(Stop { stop_reason, ..Stop::new(now, Rung::Ask, Some(out)) });
+            // Otherwise what is left of the last one gets the time that the signal gives.
+            if matches!(self.life, Life::Waiting(_)) {
+                self.attempts.call_off();
+                self.finish(now, todo);
             }
         } else if by_key {
             self.milestones.interrupted.get_or_insert(now);
@@ -468,6 +470,7 @@ impl Supervisor {
     /// Nobody is left: again, or what comes after, or the end.
     fn finish(&mut self, now: Time, todo: &mut Actions) {
         if self.restart_pending {
+            self.stopped_because = self.stop_reason();
             self.stop = None;
             self.life = if self.restart_requested {
                 self.attempts.on_request();
@@ -510,6 +513,7 @@ impl Supervisor {
             self.continued_on = None;
             self.restart_pending = false;
             self.restart_requested = false;
+            self.stopped_because = None;
             self.ended = None;
             self.server_killed = false;
             self.milestones = Milestones::default();

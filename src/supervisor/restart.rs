@@ -85,6 +85,11 @@ impl Attempts {
         self.in_a_row = self.in_a_row.saturating_add(1);
         pause
     }
+
+    /// The one that was to come does not.
+    pub(super) fn call_off(&mut self) {
+        self.all = self.all.saturating_sub(1);
+    }
 }
 
 #[cfg(test)]

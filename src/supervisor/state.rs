@@ -17,7 +17,7 @@ impl Supervisor {
 
     /// Why the stop in progress, or the last one, began, if nobody asked for it.
     pub fn stop_reason(&self) -> Option<StopReason> {
-        self.stop.and_then(|stop| stop.stop_reason)
+        self.stop.map_or(self.stopped_because, |stop| stop.stop_reason)
     }
 
     /// Whether the stop in progress began before anybody asked for the end, and goes on as it began.

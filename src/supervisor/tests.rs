@@ -865,6 +865,42 @@ fn a_stop_ends_the_waiting_and_what_is_left_behind() {
     assert_eq!(clearing.event(Event::NobodyRemains), [Action::Leave(3)]);
 }
 
+/// Who asks for the end in the pause after it does not change why the last server was stopped, nor how that ended.
+#[test]
+fn a_stop_in_the_pause_is_not_why_the_server_had_ended() {
+    let unwell = |clearing: bool| {
+        let mut world = World::new(Policy { restart: Restart::Always, ..lively_policy() });
+        world.run_until(world.now + ms(3_000));
+        let found = world.supervisor.milestones.stop;
+        assert!(found.is_some() && world.supervisor.stop_reason() == Some(StopReason::Unhealthy));
+        let _ = world.event(Event::Ended(Status::Signal(Signal::TERM)));
+        if clearing {
+            let _ = world.event(Event::OthersRemain);
+            assert_eq!(world.signal(Signal::TERM), []);
+            assert_eq!(world.event(Event::NobodyRemains), [Action::Leave(137)]);
+        } else {
+            let _ = world.event(Event::NobodyRemains);
+            assert_eq!((world.supervisor.phase(), world.supervisor.restarts()), (Phase::Waiting, 1));
+            assert_eq!(world.signal(Signal::TERM), [Action::Leave(137)]);
+        }
+        assert_eq!(world.supervisor.stop_reason(), Some(StopReason::Unhealthy));
+        assert_eq!((world.supervisor.milestones.stop, world.supervisor.restarts()), (found, 0), "{clearing}");
+    };
+    unwell(false);
+    unwell(true);
+    // Near miss: the next one was not stopped for that.
+    let mut world = World::new(Policy { restart: Restart::Always, ..lively_policy() });
+    world.run_until(world.now + ms(3_000));
+    let _ = world.event(Event::Ended(Status::Signal(Signal::TERM)));
+    let _ = world.event(Event::NobodyRemains);
+    world.run_until(world.now + ms(100));
+    assert_eq!((world.supervisor.phase(), world.supervisor.stop_reason()), (Phase::Running, None));
+    let _ = world.signal(Signal::TERM);
+    let _ = world.event(Event::Ended(Status::Code(0)));
+    assert_eq!(world.event(Event::NobodyRemains), [Action::Leave(0)]);
+    assert_eq!(world.supervisor.restarts(), 1);
+}
+
 /// The orchestrator gives it all of the time, whatever had begun before.
 #[test]
 fn a_stop_during_a_restart_has_all_of_its_time() {

@@ -2,6 +2,7 @@
 #![allow(unsafe_code)]
 
 use nix::errno::Errno;
+use std::ffi::CStr;
 use std::fmt;
 
 /// A capability by number.
@@ -160,6 +161,27 @@ fn prctl(option: libc::c_int, a: u64, b: u64) -> nix::Result<i32> {
     Errno::result(unsafe { libc::prctl(option, a, b, 0u64, 0u64) })
 }
 
+/// The capabilities that a file gives to whoever executes it, where it cannot be executed without all of them; see
+/// capabilities(7), "File capabilities". None: it has none such, or they cannot be read.
+pub fn needed_by_file(path: &CStr) -> Option<u64> {
+    let mut value = [0u8; 24];
+    let name = c"security.capability";
+    // SAFETY: both names end with NUL, and the kernel writes no more than the length of the buffer.
+    let length = unsafe { libc::getxattr(path.as_ptr(), name.as_ptr(), value.as_mut_ptr().cast(), value.len()) };
+    needed(value.get(..usize::try_from(length).ok()?)?)
+}
+
+/// The same from the attribute itself: a word of revision and flags, then permitted and inheritable, the low halves first.
+fn needed(attribute: &[u8]) -> Option<u64> {
+    let word = |number: usize| {
+        let bytes = attribute.get(number * 4..)?.first_chunk()?;
+        Some(u64::from(u32::from_le_bytes(*bytes)))
+    };
+    // VFS_CAP_FLAGS_EFFECTIVE: without it the program runs with what there is.
+    let is_effective = word(0)? & 1 != 0;
+    is_effective.then_some(word(1)? | word(3).unwrap_or(0) << 32)
+}
+
 /// The bounding set, as far as this kernel knows capabilities.
 ///
 /// # Errors
@@ -250,6 +272,21 @@ mod tests {
         }
         assert_eq!(Capability::parse("checkpoint_restore").map(Capability::bit), Ok(1 << 40));
         assert!(Capability::parse("net_bind").unwrap_err().contains("net_bind_service"));
+    }
+
+    #[test]
+    fn what_a_file_needs() {
+        // As setcap(8) writes net_bind_service+ep, checkpoint_restore+ep, and net_bind_service+p.
+        let with = |low: u8, high: u8, flags: u8| {
+            let (third, sixth) = (1u8 << (low % 8), if high == 0 { 0 } else { 1u8 << (high % 8) });
+            [flags, 0, 0, 2, 0, third, 0, 0, 0, 0, 0, 0, 0, sixth, 0, 0, 0, 0, 0, 0]
+        };
+        assert_eq!(needed(&with(10, 0, 1)), Some(1 << 10));
+        assert_eq!(needed(&with(10, 40, 1)), Some(1 << 10 | 1 << 40));
+        assert_eq!(needed(&with(10, 0, 0)), None);
+        assert_eq!(needed(&with(10, 0, 1)[..12]), Some(1 << 10), "revision 1 has 32 capabilities");
+        assert_eq!(needed(&with(10, 0, 1)[..6]), None);
+        assert_eq!((needed(&[]), needed_by_file(c"/proc/self/exe"), needed_by_file(c"/nowhere")), (None, None, None));
     }
 
     #[test]

@@ -241,6 +241,17 @@ fn settings_that_do_not_fit_together_are_refused() {
     }
 }
 
+/// The same path would name another file.
+#[test]
+fn a_variable_that_is_not_utf_8_is_refused_as_a_flag_is() {
+    let variable = "GOWARD_DUMP_FILE=$(printf '/nowhere/\\377'); export GOWARD_DUMP_FILE";
+    let end = Plan::new("").setup(variable).fixture("exit 3").end();
+    end.must(125, "goward: GOWARD_DUMP_FILE: the value is not UTF-8");
+    // Near miss: one that is no option's is for the server, whatever it is.
+    let end = Plan::new("").setup(&variable.replace("GOWARD_", "SERVER_")).fixture("exit 3").end();
+    assert_eq!(end.code, 3);
+}
+
 #[test]
 fn the_environment_is_read_too_and_a_flag_wins() {
     let run = |name: &str, value: &str, flags: &[&str]| {

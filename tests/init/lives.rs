@@ -165,6 +165,37 @@ fn a_crash_is_told_in_the_pause_before_the_restart() {
     assert_eq!(told_states(&scratch)[..6], ["ready", "unready", "ready", "unready", "ready", "unready"]);
 }
 
+/// Nobody had asked for the end when the server ended, and the restart that was to come has not been.
+#[test]
+fn a_stop_in_the_pause_before_a_restart_is_not_why_it_ended() {
+    if !tools() {
+        return;
+    }
+    let stop_in_pause = |options: &str, server: &str| {
+        let plan = Plan::new("--restart always --log-format json --stop-timeout 5s").options(options);
+        let run = plan.option("--after=sh -c 'echo $GOWARD_CAUSE'").shell(server);
+        // The fourth pause is long enough to be hit.
+        run.log("restarting it in 800ms");
+        run.stop();
+        let end = run.end();
+        let record = end.err.lines().last().and_then(|line| serde_json::from_str(line).ok());
+        let record: serde_json::Value = record.unwrap_or_else(|| panic!("{end:?}"));
+        (end.code, end.out, record)
+    };
+    let probes = "--health exec:false --health-interval 50ms --health-start-interval 50ms --health-retries 1";
+    let (code, out, record) = stop_in_pause(&format!("{probes} --on-unhealthy restart --dump off"), "exec sleep 100");
+    assert!(code == 137 && out.ends_with("unhealthy\n"), "{code} {out}");
+    let message = record["message"].as_str().unwrap();
+    assert!(message.starts_with("stopped as unhealthy: exit 137 (SIGTERM), "), "{record}");
+    assert_eq!((&record["cause"], &record["restarts"]), (&"unhealthy".into(), &3.into()), "{record}");
+    // Near miss: it ended by itself.
+    let (code, out, record) = stop_in_pause("", "kill -9 $$");
+    assert!(code == 137 && out.ends_with("signalled\n"), "{code} {out}");
+    let message = record["message"].as_str().unwrap();
+    assert!(message.starts_with("ended by SIGKILL: exit 137, before a stop was requested"), "{record}");
+    assert_eq!((&record["cause"], &record["restarts"]), (&"signalled".into(), &3.into()), "{record}");
+}
+
 /// One runs at a time, the last state wins, and nothing waits for it.
 #[test]
 fn a_command_that_hangs_holds_nothing_up() {

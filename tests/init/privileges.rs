@@ -81,7 +81,10 @@ fn groups_that_are_named() {
     let seen = report(&plan(&scratch, "--user app").env("GOWARD_GROUPS", "logs"));
     assert_eq!(seen["groups"], Value::from(vec![4567]));
     for (options, why) in [
-        ("--user app --groups nobody", "there is no group 'nobody' in /etc/group"),
+        (
+            "--user app --groups nobody",
+            "--groups: there is no group 'nobody' in /etc/group; a number needs no entry: --groups 65532",
+        ),
         ("--user app --groups none,7", "none stands alone"),
         ("--user app --groups -1", "--groups: '-1' is not an id"),
         ("--groups 7", "--groups is valid only with --user"),
@@ -426,7 +429,8 @@ fn limits_and_the_oom_score() {
     let end = Plan::new("--rlimit nofile=1000000:1000000").stage("--uid 65532").fixture("exit 0").end();
     end.must(125, "--rlimit nofile: only root may raise the hard limit");
     let end = Plan::new("--oom-score-adj -500").stage("--uid 65532").fixture("exit 0").end();
-    end.must(125, "--oom-score-adj -500");
+    end.must(125, "--oom-score-adj -500: the score is ");
+    end.must(125, ", and goward needs CAP_SYS_RESOURCE to lower it");
 }
 
 #[test]

@@ -411,3 +411,67 @@ fn a_uid_that_has_too_many_processes_is_named() {
     assert_eq!(plan("nproc=1:1").code, 4);
     assert_eq!(plan("nproc=0").code, 4);
 }
+
+/// One that has changed its user by itself (su-exec, gosu), in a container without CAP_KILL: nothing reaches it, and nothing else is
+/// said. tini ends with the first signal.
+#[test]
+fn a_server_that_may_not_be_signalled_is_told_as_that() {
+    if !root() || !crate::support::requires("setpriv") {
+        return;
+    }
+    let user = ["setpriv", "--reuid=64997", "--regid=64997", "--clear-groups", fixture(), "ignore-all"];
+    let stopped = |stage: &str, options: &str| {
+        let run = Plan::new("--stop-timeout 1s --dump off").options(options).stage(stage).run(&user);
+        run.line("ready");
+        run.stop();
+        run.end()
+    };
+    let end = stopped("--drop-cap 5", "");
+    end.must(
+        137,
+        " WARN goward: cannot send SIGTERM: the server runs as uid 64997, and goward, as uid 0, has no CAP_KILL; ",
+    );
+    end.must(137, "SIGTERM could not be sent to the server, which has 1s");
+    end.must(137, "could not be killed: exit 137; refused at ");
+    assert!(!end.err.contains("forwarded to") && !end.err.contains("survived"), "{}", end.err);
+    let end = stopped("--drop-cap 5", "--log-format json");
+    end.must(137, "\"server\":\"still there: SIGKILL was refused\"");
+    // Under another's name in its words.
+    let plan = Plan::new("").stage("--drop-cap 5 --argv0 catatonit").env("CATATONIT_DEBUG", "1");
+    let run = plan.run(&user);
+    run.line("ready");
+    run.signal(libc::SIGUSR1);
+    let line = run.log("forwarding of signal 10 to pid1 (");
+    assert!(line.starts_with("WARN (catatonit:1): ") && line.ends_with(") failed: Operation not permitted"), "{line}");
+    // Near miss: it may be.
+    let end = stopped("", "");
+    end.must(137, "forwarded to the server, which has 1s");
+    end.must(137, "killed at the deadline: exit 137; SIGKILL at ");
+    assert!(!end.err.contains("cannot send") && !end.err.contains("refused"), "{}", end.err);
+}
+
+/// The kernel refuses a program whose file has capabilities that it cannot get (EPERM), whatever its mode says.
+#[test]
+fn a_program_with_file_capabilities_is_not_called_closed() {
+    if !root() || !crate::support::requires("setcap") {
+        return;
+    }
+    let scratch = scratch();
+    let program = scratch.path("program");
+    fs::copy(fixture(), &program).unwrap();
+    let setcap =
+        |what: &str| Command::new("setcap").arg(what).arg(&program).status().is_ok_and(|status| status.success());
+    if !setcap("cap_sys_admin,cap_net_raw+ep") {
+        return println!("SKIPPED: no file capabilities on this file system");
+    }
+    let run = |options: &str| Plan::new(options).run(&[word(&program), "exit", "3"]).end();
+    let end = run("--user 65532:65532 --keep-cap net_raw");
+    end.must(
+        126,
+        "it has file capabilities that this container does not have, or --user has dropped: sys_admin; keep them ",
+    );
+    // Near miss: it gets them, or can do without.
+    assert_eq!(run("--user 65532:65532 --keep-cap net_raw,sys_admin").code, 3);
+    assert!(setcap("cap_sys_admin+p"));
+    assert_eq!(run("--user 65532:65532").code, 3);
+}

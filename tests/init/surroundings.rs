@@ -271,12 +271,15 @@ fn no_more_processes_to_be_had() {
     }
     // One process is all that this user may have: goward itself.
     let end = Plan::new("").stage("--uid 1234567 --nproc 1").fixture("exit 0").end();
-    end.must(125, "cannot start a process: ");
+    end.must(125, "(a pids limit, or RLIMIT_NPROC? It is 1 for uid 1234567, ");
     // For a whole container, root or not.
     let Some(group) = Cgroup::new("pids") else { return println!("SKIPPED: no pids controller here") };
     let join = format!("echo $$ > {}/cgroup.procs", group.0);
     group.set("pids.max", "1");
-    Plan::new("").setup(&join).fixture("exit 0").end().must(125, "(a pids or memory limit?)");
+    for user in ["", "--user 1234567:1234567"] {
+        // A limit that nobody has set (half of all threads, or none) is not named.
+        Plan::new(user).setup(&join).fixture("exit 0").end().must(125, "(a pids or memory limit?)");
+    }
     // Later, while it runs.
     group.set("pids.max", "20");
     let run = Plan::new("--stop-timeout 2s").setup(&join).fixture("ignore-all");

@@ -1,7 +1,7 @@
 //! What a user may do, by owner, group and mode. Pure. Capabilities and access lists are not looked at: images have none.
 
 use super::tree::{Entry, Kind, Lost, Resolved, Tree, resolve, text};
-use crate::privilege::accounts::{self, Accounts, Groups};
+use crate::privilege::accounts::{self, Accounts, Groups, Refusal};
 
 /// Somebody.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,7 +35,8 @@ impl Subject {
         let group_of_root = if number && !strict && !known(spec) { ":0" } else { "" };
         let spec = [spec, group_of_root].concat();
         let accounts = Accounts { passwd: Ok(passwd.clone()), group: Ok(group.clone()), given: Vec::new() };
-        let (whole, _) = accounts::resolve(&spec, &Groups::Usual, &accounts)?;
+        let resolved = accounts::resolve(&spec, &Groups::Usual, &accounts);
+        let (whole, _) = resolved.map_err(Refusal::why)?;
         let entry = known(&whole.uid.to_string());
         let home = entry.then_some(whole.home);
         Ok(Subject { uid: whole.uid, gid: whole.gid, groups: whole.groups, home })

@@ -11,7 +11,7 @@ use crate::cli::{Answer, Env, PREFIX};
 use crate::config::{Dump, Inheritance, Personality, Place, Probe, Settings, Subreaper};
 use crate::init::termination_log::DEFAULT;
 use crate::platform::{self, Source};
-use crate::privilege::{self, Groups, Identity, Limit, Privileges};
+use crate::privilege::{self, Groups, Identity, Limit, Privileges, Refusal};
 use crate::signal::Signal;
 use crate::supervisor::{Ladder, Leftovers, Policy, Schedule};
 use crate::target::Target;
@@ -54,8 +54,10 @@ pub(crate) fn settings(
         words.tls = TlsWords::default();
     }
     conflicts(&words, &mut errors);
-    let named_by = if given.has("user") { "--user".to_owned() } else { format!("{PREFIX}USER") };
-    let who = lookup(&mut words, &named_by, &mut errors);
+    let named_by = |option: &str| {
+        if given.has(option) { format!("--{option}") } else { format!("{PREFIX}{}", option.to_ascii_uppercase()) }
+    };
+    let who = lookup(&mut words, [named_by("user"), named_by("groups")], &mut errors);
     let settings = fill_in(words, given.rest, who, environment.env, &mut errors);
     match settings {
         Some(mut settings) if errors.is_empty() => {
@@ -105,8 +107,8 @@ struct Who {
     note: Option<String>,
 }
 
-/// The second step: the user and the groups, in the image's passwd and group. `named_by` is what named the user.
-fn lookup(words: &mut RunWords, named_by: &str, errors: &mut Vec<String>) -> Who {
+/// The second step: the user and the groups, in the image's passwd and group. `named_by` is what named them.
+fn lookup(words: &mut RunWords, named_by: [String; 2], errors: &mut Vec<String>) -> Who {
     let groups = groups(std::mem::take(&mut words.groups)).unwrap_or_else(|error| {
         errors.push(error);
         Groups::Usual
@@ -119,8 +121,12 @@ fn lookup(words: &mut RunWords, named_by: &str, errors: &mut Vec<String>) -> Who
             }
             Who { identity: Some(identity), note }
         }
-        Err(error) => {
-            errors.push(format!("{named_by}: {error}"));
+        Err(refusal) => {
+            let [user, groups] = named_by;
+            errors.push(match refusal {
+                Refusal::User(why) => format!("{user}: {why}"),
+                Refusal::Groups(why) => format!("{groups}: {why}"),
+            });
             Who::default()
         }
     }

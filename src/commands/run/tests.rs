@@ -8,7 +8,8 @@ use crate::cli::testing;
 use crate::cli::{Answer, PREFIX};
 use crate::config::{Dump, Personality, Settings, Tls};
 use crate::signal::Signal;
-use std::ffi::CString;
+use std::ffi::{CString, OsString};
+use std::os::unix::ffi::OsStringExt;
 use std::time::Duration;
 
 fn parse_line(line: &str, env: &[(&str, &str)]) -> Result<Settings, Answer> {
@@ -252,7 +253,17 @@ fn combinations_that_make_no_sense() {
     assert!(bad("--own /data srv", &[]).contains("--own is valid only with --user"));
     assert!(bad("--groups 7 srv", &[]).contains("--groups is valid only with --user"));
     assert!(bad("--user 7:7 --groups none,8 srv", &[]).contains("none stands alone"));
-    assert!(bad("--user 7:7 --groups nobody-there srv", &[]).contains("--user: there is no group 'nobody-there'"));
+    assert!(bad("--user 7:7 --groups nobody-there srv", &[]).contains("--groups: there is no group 'nobody-there'"));
+    let by_variable = [("GOWARD_GROUPS", "nobody-there")];
+    assert!(bad("--user 7:7 srv", &by_variable).contains("GOWARD_GROUPS: there is no group 'nobody-there'"));
+    let odd = OsString::from_vec(b"/dump\xff".to_vec());
+    let odd = bad("srv", &[("GOWARD_DUMP_FILE", &crate::cli::text_of(odd))]);
+    assert!(odd.contains("GOWARD_DUMP_FILE: the value is not UTF-8"), "{odd}");
+    // Near miss: whatever is UTF-8 is taken as it is.
+    assert_eq!(
+        good("srv", &[("GOWARD_DUMP_FILE", "/dump\u{fffd}")]).dump,
+        Dump::Live { file: Some("/dump\u{fffd}".into()) }
+    );
     assert!(bad("--stop-on KILL srv", &[]).contains("SIGKILL never reaches goward"));
     assert!(bad("--rewrite KILL:TERM srv", &[]).contains("cannot be rewritten"));
     assert!(bad("--rlimit nofile=9:5 srv", &[]).contains("must not be above"));
@@ -322,4 +333,19 @@ fn variables_are_named_after_flags() {
     unique.sort();
     unique.dedup();
     assert_eq!(unique.len(), names.len());
+}
+
+/// Kubernetes names a Service in the variables of every container beside it.
+#[test]
+fn the_variables_of_a_service_are_nobodys_mistake() {
+    let service = [
+        ("GOWARD_WEB_SERVICE_HOST", "10.0.0.1"),
+        ("GOWARD_WEB_SERVICE_PORT_HTTP", "80"),
+        ("GOWARD_WEB_PORT", "tcp://10.0.0.1:80"),
+        ("GOWARD_WEB_PORT_80_TCP_ADDR", "10.0.0.1"),
+        ("GOWARD_PORT_80_TCP_PROTO", "tcp"),
+    ];
+    assert_eq!(good("srv", &service).notes, Vec::<String>::new());
+    let odd = good("srv", &[("GOWARD_WEB_HOST", "10.0.0.1"), ("GOWARD_STOP_TIMOUT", "3")]).notes;
+    assert!(odd.len() == 2 && odd.iter().any(|note| note.ends_with("did you mean GOWARD_STOP_TIMEOUT?")), "{odd:?}");
 }

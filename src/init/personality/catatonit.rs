@@ -3,7 +3,7 @@
 use super::{NotStarted, Note, strerror};
 use crate::log;
 use crate::signal::Signal;
-use crate::supervisor::Status;
+use crate::supervisor::{Action, Status};
 use std::ffi::CString;
 
 fn line(level: &str, text: &str) -> String {
@@ -27,10 +27,12 @@ pub(super) fn say(argv: &[CString], note: Note<'_>) {
             tell("ignoring kernel attempting to stop us: tty has TOSTOP set");
         }
         Note::Round { childless: true } => tell("got ECHILD: no children left to monitor"),
-        Note::Refused(action, errno, _) => {
-            log::plain(&line("WARN", &format!("forwarding of {action:?} to pid1 failed: {}", strerror(errno))));
+        Note::Refused { action: Action::Send(signal), errno, pid, .. } => {
+            let (number, why) = (signal.number(), strerror(errno));
+            log::plain(&line("WARN", &format!("forwarding of signal {number} to pid1 ({pid}) failed: {why}")));
         }
         Note::Round { childless: false }
+        | Note::Refused { .. }
         | Note::Received(..)
         | Note::Leaving(_)
         | Note::Ended { .. }

@@ -52,7 +52,7 @@ pub(super) fn say(setsid: bool, note: Note<'_>) {
                 tell(&format!("A child with PID {pid} was terminated by signal {}.", signal.number()));
             }
         },
-        Note::Refused(..)
+        Note::Refused { .. }
         | Note::Leftovers { .. }
         | Note::BeyondReach(_)
         | Note::StopTimeout(..)

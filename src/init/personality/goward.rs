@@ -25,8 +25,8 @@ pub(super) fn say(detailed: bool, note: Note<'_>) {
             debug!(target: TARGET, signal = %received.signal, from = from(received), "received");
         }
         Note::StopTimeout(supervisor, source) => stop_timeout(supervisor, source),
-        Note::StopBegins { signal, from, supervisor } => {
-            stop_begins(detailed, signal, from, supervisor);
+        Note::StopBegins { signal, from, supervisor, refused } => {
+            stop_begins(detailed, signal, from, supervisor, refused);
             tell_keys(signal, from, supervisor);
         }
         Note::Told { what, signal, from } => {
@@ -38,9 +38,10 @@ pub(super) fn say(detailed: bool, note: Note<'_>) {
             }
         }
         Note::Action(action, supervisor) => did(action, supervisor),
-        Note::Refused(action, errno, times) => {
+        Note::Refused { action, errno, times, why, .. } => {
             let times = (times > 1).then_some(times);
-            warn!(target: TARGET, error = errno.desc(), times, "cannot {}", what(action));
+            let why = from_fn(|f| why.map_or(Ok(()), |why| write!(f, ": {why}")));
+            warn!(target: TARGET, error = errno.desc(), times, "cannot {}{why}", what(action));
         }
         Note::Reaped { pid, status, loud: true } => {
             warn!(target: TARGET, pid, "reaped an orphan, which {}", how(status))
@@ -110,7 +111,7 @@ fn stop_timeout(supervisor: &Supervisor, source: Source) {
     }
 }
 
-fn stop_begins(detailed: bool, signal: Signal, from: &str, supervisor: &Supervisor) {
+fn stop_begins(detailed: bool, signal: Signal, from: &str, supervisor: &Supervisor, refused: bool) {
     let Some(ladder) = supervisor.policy().ladder else { return };
     let (timeout, drain) = (limit(ladder.timeout()), limit(ladder.at(Rung::Ask)));
     let who = name(supervisor.stage());
@@ -118,6 +119,8 @@ fn stop_begins(detailed: bool, signal: Signal, from: &str, supervisor: &Supervis
     // Of an order the platform has told the server nothing.
     let sent = sent.or(supervisor.milestones.stop_sent.map(|_| signal));
     let sent = from_fn(|f| match sent {
+        // Why has been said.
+        Some(sent) if refused => write!(f, "{sent} could not be sent to {who}"),
         Some(sent) if sent == signal => write!(f, "forwarded to {who}"),
         Some(sent) => write!(f, "{sent} sent to {who}"),
         None => write!(f, "not forwarded to {who} (--stop-signal none)"),
@@ -219,7 +222,7 @@ fn did(action: Action, supervisor: &Supervisor) {
         Action::KillAll => killed_all(supervisor),
         Action::KillAgain => debug!(target: TARGET, "sending SIGKILL again to the processes that are still there"),
         Action::Outlived => {
-            warn!(target: TARGET, "the server is still there after SIGKILL; it will be restarted when it has ended");
+            warn!(target: TARGET, "the server has still not ended; it will be restarted when it has");
         }
         Action::GiveTerminal => debug!(target: TARGET, "giving the terminal to {}", name(supervisor.stage())),
         Action::Suspend => debug!(target: TARGET, "suspending, as a job of the shell"),

@@ -30,7 +30,8 @@ pub(super) enum Note<'a> {
     /// How long a stop may take, and where that comes from.
     StopTimeout(&'a Supervisor, Source),
     /// It begins a stop.
-    StopBegins { signal: Signal, from: &'a str, supervisor: &'a Supervisor },
+    /// `refused`: the kernel has not let goward send it to the server.
+    StopBegins { signal: Signal, from: &'a str, supervisor: &'a Supervisor, refused: bool },
     /// Somebody has told goward to do this, with this signal.
     Told { what: &'static str, signal: Option<Signal>, from: &'a str },
     /// This was done.
@@ -41,8 +42,8 @@ pub(super) enum Note<'a> {
     HandOff(&'a Received),
     /// waitpid has no more for now.
     Round { childless: bool },
-    /// The kernel refused it, so often since this was last told.
-    Refused(Action, Errno, u32),
+    /// The kernel refused it, so often since this was last told. `pid`: whom it was for; `why`: what can be seen of the reason.
+    Refused { action: Action, errno: Errno, times: u32, pid: i32, why: Option<&'a str> },
     /// An orphan was reaped; `loud`: the user wants to know.
     Reaped { pid: i32, status: Status, loud: bool },
     /// The server was reaped.

@@ -75,7 +75,7 @@ pub(super) fn say(verbosity: u8, argv: &[CString], note: Note<'_>) {
         Note::Round { childless: false } => tell(TRACE, "No child to reap"),
         Note::Leaving(_) => tell(TRACE, "Exiting: child has exited"),
         Note::Warning(_)
-        | Note::Refused(..)
+        | Note::Refused { .. }
         | Note::Leftovers { .. }
         | Note::BeyondReach(_)
         | Note::StopTimeout(..)
