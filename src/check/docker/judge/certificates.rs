@@ -1,6 +1,6 @@
 //! The certificates that a server needs for outgoing TLS connections, and has not.
 
-use super::packages::idles;
+use super::packages::is_for_work;
 use super::{Case, command_line, has_toolchain};
 use crate::check::docker::effects::installed;
 use crate::check::docker::script::Command;
@@ -125,9 +125,9 @@ pub(super) fn judge(case: &mut Case<'_>, index: usize, stage: &Stage<'_>) {
     case.findings.push(finding);
 }
 
-/// Whether a program is started: not what only hands files on, or is there to look around, and no script alone.
+/// Whether a program is started: not what only hands files on, or is there to look around or for tests, and no script alone.
 fn starts_program(case: &Case<'_>, stage: &Stage<'_>) -> bool {
-    let started = command_line(&stage.state).is_some_and(|(argv, _)| !idles(&argv));
+    let started = command_line(&stage.state).is_some() && !is_for_work(case, stage);
     started && !stage.state.copies.iter().all(|copied| is_text(case, copied))
 }
 
