@@ -47,6 +47,8 @@ struct Directory {
     own_ignore: Option<PathBuf>,
     /// The path of the Dockerfile from here, if it is here.
     own_path: Option<String>,
+    /// The same from the root of its repository.
+    in_repository: Option<String>,
     /// Modes are those of the repository.
     keeps_modes: bool,
     /// What stands in its root has been read before: each stage asks for it again.
@@ -79,6 +81,10 @@ impl Files for Directory {
 
     fn own_path(&self) -> Option<&str> {
         self.own_path.as_deref()
+    }
+
+    fn place(&self) -> Option<&str> {
+        self.in_repository.as_deref().or(self.own_path())
     }
 
     fn is_executable(&self, path: &str) -> Option<bool> {
@@ -164,8 +170,8 @@ impl Recipe {
         let of = |root: PathBuf, why, rival| {
             let keeps_modes = root.join(".git").exists();
             let own_path = below(path, &root);
-            let own_ignore = own_ignore.clone();
-            Directory { root, why, rival, own_ignore, own_path, keeps_modes, read: RefCell::default() }
+            let (own_ignore, in_repository) = (own_ignore.clone(), in_repository(path));
+            Directory { root, why, rival, own_ignore, own_path, in_repository, keeps_modes, read: RefCell::default() }
         };
         let rival = rival.map(|root| Box::new(of(root, "", None)));
         let context = of(root, why, rival);
@@ -338,6 +344,13 @@ fn here_or_above(copied: &[String]) -> Option<(PathBuf, &'static str, Option<Pat
 /// Whether a file is somewhere below a directory.
 fn within(file: &Path, directory: &Path) -> bool {
     below(file, directory).is_some()
+}
+
+/// The path of a file from the root of its repository.
+fn in_repository(file: &Path) -> Option<String> {
+    let file = fs::canonicalize(file).ok()?;
+    let root = file.ancestors().skip(1).find(|above| above.join(".git").symlink_metadata().is_ok())?;
+    below(&file, root)
 }
 
 /// The path of a file from a directory that it is below.

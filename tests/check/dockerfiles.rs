@@ -49,10 +49,19 @@ const SH_END: &str = "FROM alpine:3.22\nCOPY --from=build /server /server\nUSER 
 const DEBIAN_END: &str = "FROM debian:12-slim\nCOPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/\n\
     COPY --from=build /server /server\nUSER 65532:65532\n";
 
+/// What a Dockerfile of the corpus has of a finding.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Has {
+    It,
+    Nothing,
+    /// Less than its usual severity, as what was seen allows for a reason.
+    Note,
+}
+
 /// The corpus: a file for each id, with the Dockerfiles that have it and those that nearly have it. Each begins behind a line
-/// `=== has it` or `=== has it not`; an empty line before the next does not count. Its first lines may be `!ignore` (there is no
+/// `=== has it`, `=== has it not` or `=== has it as a note`; an empty line before the next does not count. Its first lines may be `!ignore` (there is no
 /// .dockerignore) and `!NAME=LINE\nLINE` (a file of that name, and what is in it).
-fn corpus() -> Vec<(String, bool, String)> {
+fn corpus() -> Vec<(String, Has, String)> {
     let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/check/corpus");
     let mut cases = Vec::new();
     for file in fs::read_dir(directory).unwrap() {
@@ -62,8 +71,9 @@ fn corpus() -> Vec<(String, bool, String)> {
         for case in text.split("\n=== ").skip(1) {
             let (head, dockerfile) = case.split_once('\n').unwrap();
             let has = match head {
-                "has it" => true,
-                "has it not" => false,
+                "has it" => Has::It,
+                "has it not" => Has::Nothing,
+                "has it as a note" => Has::Note,
                 other => panic!("{}: === {other}", path.display()),
             };
             cases.push((id.clone(), has, format!("{}\n", dockerfile.trim_end_matches('\n'))));
@@ -127,8 +137,15 @@ fn each_finding_has_one_that_has_it_and_one_that_has_not() {
     let mut wrong = Vec::new();
     for (id, wanted, text) in corpus() {
         let found = case(&text);
-        if found.iter().any(|(found, ..)| *found == id) != wanted {
-            wrong.push(format!("{id} should be found: {wanted}\n{text}{found:?}"));
+        let mut severities =
+            found.iter().filter(|(found, ..)| *found == id).map(|(_, severity, _)| severity).peekable();
+        let is_right = match wanted {
+            Has::It => severities.peek().is_some(),
+            Has::Nothing => severities.peek().is_none(),
+            Has::Note => severities.peek().is_some() && severities.all(|severity| severity == "note"),
+        };
+        if !is_right {
+            wrong.push(format!("{id} should be found: {wanted:?}\n{text}{found:?}"));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
@@ -138,9 +155,9 @@ fn each_finding_has_one_that_has_it_and_one_that_has_not() {
 fn every_id_for_dockerfiles_is_in_the_corpus() {
     let corpus = corpus();
     for rule in goward::check::table::ALL.iter().filter(|rule| rule.id.starts_with("GW3")) {
-        for wanted in [true, false] {
+        for wanted in [Has::It, Has::Nothing] {
             let there = corpus.iter().any(|(id, has, _)| id == rule.id && *has == wanted);
-            assert!(there, "{} ({}) lacks one that has it: {wanted}", rule.id, rule.title);
+            assert!(there, "{} ({}) lacks one that has it: {wanted:?}", rule.id, rule.title);
         }
     }
 }
@@ -315,6 +332,34 @@ fn severities_by_what_was_seen() {
     let lacks = "FROM alpine:3.22\nCOPY a b /tools/\nENTRYPOINT [\"/server\"]\n";
     assert_eq!(severity("GW347", lacks, &[]), "warning");
     assert_eq!(severity("GW347", &lacks.replace("a b", "a server"), &[]), "error");
+    // An interpreter, where a package that is installed may depend on it.
+    let bash = "FROM alpine:3.22\nRUN apk add --no-cache PACKAGE\nCOPY start.sh /\nCMD [\"/start.sh\"]\n";
+    let beside = [("start.sh", "#!/bin/bash\nexec /server\n")];
+    assert_eq!(severity("GW349", &bash.replace("PACKAGE", "tini"), &beside), "error");
+    assert_eq!(severity("GW349", &bash.replace("PACKAGE", "some-tool"), &beside), "warning");
+    assert_eq!(severity("GW349", &bash.replace("PACKAGE", "wireguard-tools"), &beside), "");
+}
+
+/// In a repository the path of a Dockerfile says what its image is for, wherever the check is started.
+#[test]
+fn the_path_says_what_it_is_for() {
+    let scratch = Scratch::new();
+    scratch.file("x", "", 0o644);
+    fs::create_dir_all(scratch.path(".git")).unwrap();
+    for (path, severity) in [("test/e2e/Dockerfile", "note"), ("cmd/e2e-server/Dockerfile", "warning")] {
+        let file = scratch.path(path);
+        let directory = file.parent().unwrap();
+        fs::create_dir_all(directory).unwrap();
+        fs::write(&file, "FROM alpine:3.22\nCOPY server /\nCMD [\"/server\"]\n").unwrap();
+        for (from, name) in [(scratch.path(""), path), (directory.to_owned(), "Dockerfile")] {
+            let mut command = Command::new(GOWARD);
+            command.args(["check", "--fail-on=never", "--format=json", name]).current_dir(&from);
+            let outcome = run(&mut command, LIMIT);
+            let report: serde_json::Value = serde_json::from_str(&outcome.stdout).unwrap();
+            let root = report["findings"].as_array().unwrap().iter().find(|one| one["id"] == "GW307").unwrap();
+            assert_eq!(root["severity"], severity, "{name} from {}", from.display());
+        }
+    }
 }
 
 /// make rather than a script before it, which may install something only.

@@ -38,6 +38,11 @@ pub(crate) trait Files {
         None
     }
 
+    /// The path of the Dockerfile in its repository, or from here.
+    fn place(&self) -> Option<&str> {
+        self.own_path()
+    }
+
     /// The other directory that may be what is built from, where none is named and the Dockerfile does not tell.
     fn rival(&self) -> Option<&dyn Files> {
         None

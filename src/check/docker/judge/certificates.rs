@@ -1,13 +1,12 @@
 //! The certificates that a server needs for outgoing TLS connections, and has not.
 
-use super::packages::idles;
+use super::packages::is_for_work;
 use super::{Case, command_line, has_toolchain};
 use crate::check::docker::effects::installed;
 use crate::check::docker::script::Command;
-use crate::check::docker::stage::{Copied, Stage};
+use crate::check::docker::stage::{Copied, Stage, State};
 use crate::check::finding::{Finding, Place, Severity};
 use crate::check::table;
-use std::rc::Rc;
 
 /// Packages that are known to come without certificates, if nothing is installed that is only recommended.
 const WITHOUT: [&str; 40] = [
@@ -112,44 +111,64 @@ const CLIENTS: [&str; 28] = [
 ];
 
 pub(super) fn judge(case: &mut Case<'_>, index: usize, stage: &Stage<'_>) {
-    let state = &stage.state;
-    let brings =
-        |copied: &Rc<Copied>| {
-            copied.sources.iter().chain([&copied.to]).any(|path| {
-                ["cert", "/ssl", "ca-bundle", "/pki", ".crt", ".pem"].iter().any(|part| path.contains(part))
-            }) || (!copied.from_context && copied.to.trim_end_matches('/') == "/etc")
-        };
-    let steps = case.stages.chain(index);
-    let recommended = || steps.iter().any(|step| step.commands.iter().any(may_bring_certificates));
-    let installed =
-        ["ca-certificates", "ca-certificates-bundle"].iter().any(|name| state.may_have(name)) || recommended();
-    // What only hands files on, or is there to look around, starts nothing; who names another file brings it. A script needs none.
-    let started = command_line(state).is_some_and(|(argv, _)| !idles(&argv));
-    let starts = started && !state.copies.iter().all(|copied| is_text(case, copied));
-    if !starts || ["SSL_CERT_FILE", "SSL_CERT_DIR"].iter().any(|name| state.variables.has(name)) {
+    if !starts_program(case, stage) || !lacks(case, index, stage) {
         return;
     }
-    let own = || case.context.text("go.mod").is_some_and(|module| ROOTS.iter().any(|roots| module.contains(roots)));
-    if state.base.certificates == Some(false)
-        && !own()
+    let base = if stage.state.image.is_empty() { "scratch" } else { &stage.state.image };
+    let evidence = format!("{base} has no CA certificates, and none are copied or installed");
+    let mend = format!("COPY --from={} /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/", source(case, index));
+    let finding = |evidence| Finding::new(&table::NO_CERTIFICATES_COPIED, Place::line(stage.line), evidence, mend);
+    let finding = match doubt(case, index) {
+        Some(why) => finding(format!("{evidence}; {why}")).at(Severity::Note),
+        None => finding(evidence),
+    };
+    case.findings.push(finding);
+}
+
+/// Whether a program is started: not what only hands files on, or is there to look around or for tests, and no script alone.
+fn starts_program(case: &Case<'_>, stage: &Stage<'_>) -> bool {
+    let started = command_line(&stage.state).is_some() && !is_for_work(case, stage);
+    started && !stage.state.copies.iter().all(|copied| is_text(case, copied))
+}
+
+/// Whether the base has no certificates, and nothing here may bring any.
+fn lacks(case: &Case<'_>, index: usize, stage: &Stage<'_>) -> bool {
+    let state = &stage.state;
+    let in_program = || {
+        let module = case.context.text("go.mod");
+        module.is_some_and(|module| ROOTS.iter().any(|roots| module.contains(roots)))
+    };
+    state.base.certificates == Some(false)
         && !state.opaque
-        && !installed
-        && !state.copies.iter().any(brings)
-    {
-        let name = if state.image.is_empty() { "scratch" } else { &state.image };
-        let evidence = format!("{name} has no CA certificates, and none are copied or installed");
-        let mend = format!("COPY --from={} /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/", source(case, index));
-        let stages = case.stages.behind(index).into_iter().filter_map(|at| case.stages.stages.get(at));
-        let is_built = stages.into_iter().any(has_toolchain);
-        let unsure = match is_built {
-            true if connects(case) => None,
-            true => Some("nothing here tells whether the program connects by TLS"),
-            false => Some("the program is not built here, so whether it connects by TLS is not known"),
-        };
-        let said = unsure.map_or_else(|| evidence.clone(), |why| format!("{evidence}; {why}"));
-        let finding = Finding::new(&table::NO_CERTIFICATES_COPIED, Place::line(stage.line), said, mend);
-        let finding = if unsure.is_some() { finding.at(Severity::Note) } else { finding };
-        case.findings.push(finding);
+        // Who names another file brings it.
+        && !["SSL_CERT_FILE", "SSL_CERT_DIR"].iter().any(|name| state.variables.has(name))
+        && !state.copies.iter().any(|copied| copies_certificates(copied))
+        && !installs_certificates(case, index, state)
+        && !in_program()
+}
+
+/// Whether a COPY may bring them: by the names of its files, or with all of /etc.
+fn copies_certificates(copied: &Copied) -> bool {
+    const NAMES: [&str; 6] = ["cert", "/ssl", "ca-bundle", "/pki", ".crt", ".pem"];
+    let mut paths = copied.sources.iter().chain([&copied.to]);
+    paths.any(|path| NAMES.iter().any(|name| path.contains(name)))
+        || !copied.from_context && copied.to.trim_end_matches('/') == "/etc"
+}
+
+/// Whether the package of certificates may be installed, or what brings it.
+fn installs_certificates(case: &Case<'_>, index: usize, state: &State) -> bool {
+    let mut commands = case.stages.chain(index).into_iter().flat_map(|step| &step.commands);
+    ["ca-certificates", "ca-certificates-bundle"].iter().any(|name| state.may_have(name))
+        || commands.any(may_bring_certificates)
+}
+
+/// Why it is not known that the program needs them; None where its sources connect by TLS.
+fn doubt(case: &Case<'_>, index: usize) -> Option<&'static str> {
+    let mut stages = case.stages.behind(index).into_iter().filter_map(|at| case.stages.stages.get(at));
+    match stages.any(has_toolchain) {
+        true if connects(case) => None,
+        true => Some("nothing here tells whether the program connects by TLS"),
+        false => Some("the program is not built here, so whether it connects by TLS is not known"),
     }
 }
 

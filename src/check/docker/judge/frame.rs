@@ -84,26 +84,23 @@ fn distributions<'a>(reference: &Reference<'a>) -> impl Iterator<Item = (&'a str
     own.chain(distroless.map(|(_, release)| ("debian", release))).chain(named)
 }
 
-/// A name that stands for one which the builder is to give: `ARG BASE=non-existing`, and `FROM $BASE`.
+/// A name or a tag that stands for one which the builder is to give: `ARG BASE=non-existing`, and `FROM $BASE`.
 fn placeholder(case: &Case<'_>, stage: &Stage<'_>, image: &str) -> bool {
     let instruction = case.file.instructions.iter().find(|instruction| instruction.line == stage.line);
     let written = instruction.and_then(|instruction| instruction.rest.split_whitespace().next()).unwrap_or_default();
-    let name = Reference::of(image).name.to_ascii_lowercase();
-    let says = [
-        "exist",
-        "placeholder",
-        "override",
-        "overrid",
-        "unset",
-        "required",
-        "invalid",
-        "undefined",
-        "must",
-        "none",
-        "dummy",
-    ];
+    let reference = Reference::of(image);
+    let (name, tag) = (reference.name.to_ascii_lowercase(), reference.tag.unwrap_or_default().to_ascii_lowercase());
+    // Of a tag these are too short to mean only that.
+    let short = ["must", "none"];
+    let says = ["exist", "placeholder", "override", "overrid", "unset", "required", "invalid", "undefined", "dummy"];
     let alone = !image.contains(['/', ':', '@']) && !tags::is_official(image);
-    written.starts_with('$') && (alone || says.iter().any(|word| name.contains(word)))
+    // What no name of an image may have, in a file that is made into a Dockerfile first: postgres:{{VERSION}}.
+    if image.contains(|c: char| !c.is_ascii_alphanumeric() && !"._-/:@$".contains(c)) {
+        return true;
+    }
+    let is_one = |text: &str| says.iter().any(|word| text.contains(word));
+    let of_name = alone || is_one(&name) || short.iter().any(|word| name.contains(word));
+    written.starts_with('$') && of_name || written.contains('$') && is_one(&tag)
 }
 
 fn pinned(case: &mut Case<'_>, image: &str, line: u32) {
@@ -113,8 +110,9 @@ fn pinned(case: &mut Case<'_>, image: &str, line: u32) {
     let Some(moving) = tags::moving(&reference).filter(|_| !reference.digest) else { return };
     let place = Place::line(line).marked(image);
     let finding = Finding::new(&table::UNPINNED, place, format!("{image} {moving}"), format!("name {exact}"));
-    // They go from one Debian to the next, years apart.
-    let rarely = tags::is_distroless(&reference) && reference.tag.is_some_and(|tag| tag != "latest");
+    // They go from one Debian to the next, years apart; and OSS-Fuzz asks for what is newest of its own.
+    let rarely = tags::is_distroless(&reference) && reference.tag.is_some_and(|tag| tag != "latest")
+        || image.contains("oss-fuzz-base/");
     case.findings.push(if rarely { finding.at(Severity::Note) } else { finding });
 }
 

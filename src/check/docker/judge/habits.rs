@@ -1,10 +1,10 @@
 //! What works, and is better done otherwise: forms of instructions, recommended packages (the caches of package managers are in
 //! `packages.rs`), downloads, modes.
 
-use super::{Case, command_line};
+use super::{Case, command_line, packages};
 use crate::check::docker::effects::installed;
 use crate::check::docker::script::{Command, End};
-use crate::check::docker::stage::{Stage, Step};
+use crate::check::docker::stage::{From, Stage, Step};
 use crate::check::finding::{Finding, Place, Severity};
 use crate::check::launch;
 use crate::check::table;
@@ -29,7 +29,8 @@ pub(super) fn judge_shipped(case: &mut Case<'_>, index: usize) {
     let state = stages.stages.get(index).map(|stage| &stage.state);
     let starts_nothing = state.is_some_and(|state| command_line(state).is_none());
     let go = state.is_some_and(|state| state.base.toolchain || state.variables.has("GOPATH"));
-    let workplace = starts_nothing && go;
+    let works = || stages.stages.get(index).is_some_and(|stage| packages::is_for_work(case, stage));
+    let workplace = starts_nothing && go || works();
     for step in stages.chain(index) {
         let line = step.instruction.line;
         told |= configures_apt(step);
@@ -114,6 +115,15 @@ fn any_version(case: &mut Case<'_>, stage: &Stage<'_>, step: &Step<'_>, command:
                 && matches!(version, "latest" | "upgrade" | "main" | "master" | "HEAD" | "head" | "dev" | "develop")
         })
     };
+    if let Some(word) = command.words.iter().skip(2).find(|word| verb == "get" && ends_without_module(stage, word)) {
+        let place = Place::line(step.instruction.line).marked(word);
+        let evidence =
+            format!("go get {word} ends the build: since Go 1.18 it only changes a go.mod, and none is here");
+        let path = word.split('@').next().unwrap_or_default();
+        let mend = format!("go install {path}@v1.2.3");
+        case.findings.push(Finding::new(&table::ANY_VERSION, place, evidence, mend));
+        return;
+    }
     let without = |word: &&String| verb == "get" && gets_newest(stage, word);
     if let Some(word) = command.words.iter().skip(2).find(|word| moving(word) || without(word)) {
         let place = Place::line(step.instruction.line).marked(word);
@@ -126,14 +136,37 @@ fn any_version(case: &mut Case<'_>, stage: &Stage<'_>, step: &Step<'_>, command:
     }
 }
 
+/// A package of another module, by its path.
+fn is_foreign(word: &str) -> bool {
+    let host = word.split('/').next().unwrap_or_default();
+    word.contains('/') && host.contains('.') && !host.starts_with(['.', '-']) && !word.contains('$')
+}
+
+/// `go get PACKAGE` where there is no go.mod for certain: in an image of a Go that needs one, before anything else comes into it.
+fn ends_without_module(stage: &Stage<'_>, word: &str) -> bool {
+    let state = &stage.state;
+    let is_plain = |step: &Step<'_>| {
+        let known = |command: &Command| match command.name() {
+            "go" => command.words.get(1).is_some_and(|verb| matches!(verb.as_str(), "get" | "install" | "version")),
+            name => matches!(name, "apk" | "apt-get" | "apt" | "yum" | "dnf" | "rm" | "mkdir" | "echo" | "set"),
+        };
+        let named = step.commands.iter().flat_map(|command| &command.assigned).any(|(name, _)| name == "GO111MODULE");
+        step.instruction.flag("mount").is_none() && step.commands.iter().all(known) && !named
+    };
+    is_foreign(word)
+        && state.base.go.is_some_and(|go| go >= 18)
+        && matches!(stage.from, From::Image(_))
+        && state.copies.is_empty()
+        && !state.variables.has("GO111MODULE")
+        && stage.steps.iter().all(is_plain)
+}
+
 /// Before Go 1.17 `go get` was what installs programs. What is copied to a place of this name is there already.
 fn gets_newest(stage: &Stage<'_>, word: &str) -> bool {
     let path = word.trim_end_matches("/...");
-    let host = path.split('/').next().unwrap_or_default();
-    let foreign =
-        path.contains('/') && host.contains('.') && !host.starts_with(['.', '-']) && !path.contains(['@', '$']);
     let is_here = |place: &str| place.contains(path);
-    foreign
+    is_foreign(path)
+        && !path.contains('@')
         && stage.state.base.go.is_some_and(|go| go < 17)
         && !stage.state.workdir.as_deref().is_some_and(is_here)
         && !stage.steps.iter().filter_map(|step| step.place.as_deref()).any(is_here)

@@ -103,9 +103,8 @@ pub(super) fn judge(
         let begins = |line: u32| stages.stages.iter().rposition(|stage| stage.line <= line);
         case.findings.retain(|finding| begins(finding.place.line).is_none_or(|at| behind.contains(&at)));
     }
-    let Case { mut findings, purpose, .. } = case;
-    findings.retain(|finding| purpose.concerns(finding));
-    once_each(findings)
+    let Case { findings, purpose, .. } = case;
+    once_each(findings.into_iter().filter_map(|finding| purpose.weigh(finding)))
 }
 
 /// What the builder refuses.
@@ -123,7 +122,7 @@ fn refused(case: &mut Case<'_>) {
 }
 
 /// A stage that several are made of is looked at for each.
-fn once_each(all: Vec<Finding>) -> Vec<Finding> {
+fn once_each(all: impl Iterator<Item = Finding>) -> Vec<Finding> {
     let mut findings: Vec<Finding> = Vec::new();
     for finding in all {
         let same = |known: &Finding| {

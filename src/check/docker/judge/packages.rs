@@ -42,19 +42,20 @@ pub(super) fn judge(case: &mut Case<'_>, index: usize, stage: &Stage<'_>) {
     // The last stage of some only tests, a single one may be a toolbox: nothing is started or built.
     let builds = case.own_builds();
     let builds_alone = || steps.iter().any(|step| step.commands.iter().any(&builds));
-    let (toolbox, works) = (is_toolbox(case, stage, &steps), runs_go(case, stage));
+    let (toolbox, works) = (is_toolbox(case, stage, &steps), runs_go(case, stage) || is_for_work(case, stage));
     let starts = !toolbox && command_line(&stage.state).is_some();
     let runs = !works && (starts || (case.stages.stages.len() == 1 && builds_alone()));
     let toolbox = toolbox || works;
     if runs {
         single_stage(case, stage, &steps, starts);
     }
+    let is_for_builds = toolbox || is_for_work(case, stage);
     let uses_vcs = steps.iter().flat_map(|step| &step.commands).any(fetches_sources);
     let removed = steps.iter().rev().find(|step| step.commands.iter().any(uninstalls));
     let removed = removed.map_or(0, |step| step.instruction.line);
     for step in &steps {
         // Where everything is in one stage that is the fault, and it is said already.
-        if !stage.state.base.toolchain && !toolbox && step.instruction.line > removed {
+        if !stage.state.base.toolchain && !is_for_builds && step.instruction.line > removed {
             for_building(case, step, uses_vcs);
         }
         // Nobody pulls what jobs are run in.
@@ -95,7 +96,13 @@ fn single_stage(case: &mut Case<'_>, stage: &Stage<'_>, steps: &[&Step<'_>], sta
         if let Some(step) = steps.iter().copied().find(copied) {
             case.say(&table::SINGLE_STAGE, step.instruction.line, "the toolchain is copied into it", mend);
         } else if let Some(step) = steps.iter().copied().find(builds) {
-            case.say(&table::SINGLE_STAGE, step.instruction.line, "the server is built in what is shipped", mend);
+            let place = Place::line(step.instruction.line);
+            // What starts nothing may be where jobs are run, and the program one of their tools.
+            case.findings.push(match starts {
+                true => Finding::new(&table::SINGLE_STAGE, place, "the server is built in what is shipped", mend),
+                false => Finding::new(&table::SINGLE_STAGE, place, "a program is built in what is shipped", mend)
+                    .at(Severity::Note),
+            });
         } else if let Some(line) = build::sources_come(case, steps) {
             let evidence = "the whole directory is copied into what is shipped, and it holds a go.mod";
             case.say(&table::SOURCES_SHIPPED, line, evidence, "COPY what the server needs, from the build stage");
@@ -178,14 +185,22 @@ pub(super) fn is_for_work(case: &Case<'_>, stage: &Stage<'_>) -> bool {
     // And the script that a shell is given.
     let path = if is_shell(base_name(word(0))) && word(1).ends_with(".sh") { word(1) } else { word(0) };
     let (program, verb) = (base_name(path), word(1));
-    let script = program.strip_suffix(".sh");
+    let script = without_ending(program);
     let words = |name: &str| name.split(['-', '_', '.']).map(str::to_ascii_lowercase).collect::<Vec<String>>();
-    let makes = |word: &String| matches!(word.as_str(), "build" | "lint" | "generate" | "gen");
-    let builds = script.is_some_and(|name| words(name).iter().any(makes));
-    // /orm-tests/entrypoint.sh, e2e-test, client-tests-entrypoint.sh; test-server is a server.
-    let tests = |word: &String| matches!(word.as_str(), "test" | "tests" | "e2e");
+    let makes = |word: &String| {
+        matches!(word.as_str(), "build" | "lint" | "generate" | "gen" | "gencert" | "gencerts" | "genkeys")
+    };
+    let generates = |name: &str| matches!(words(name).first().map(String::as_str), Some("gen" | "generate"));
+    let builds =
+        script.is_some_and(|name| words(name).iter().any(makes)) || program.contains('-') && generates(program);
+    // /orm-tests/entrypoint.sh, e2e-test, client-tests-entrypoint.sh, or a script that is given to one; test-server is a server.
+    let tests = |word: &String| matches!(word.as_str(), "test" | "tests" | "e2e" | "fuzz");
     let of_tests = path.split('/').any(|part| words(part.trim_end_matches(".sh")).last().is_some_and(tests))
-        || script.is_some_and(|name| words(name).iter().any(tests));
+        || argv
+            .iter()
+            .take(3)
+            .filter_map(|word| without_ending(base_name(word)))
+            .any(|name| words(name).iter().any(tests));
     idles(&argv)
         || builds
         || of_tests
@@ -193,6 +208,11 @@ pub(super) fn is_for_work(case: &Case<'_>, stage: &Stage<'_>) -> bool {
         || (program == "go" && (verb != "run" || mounts_sources(case, stage)))
         || argv.iter().any(|word| matches!(word.as_str(), "unittest" | "pytest"))
         || wrapper::ends_with(case, stage, &is_test)
+}
+
+/// The name of a script; None of anything else.
+fn without_ending(name: &str) -> Option<&str> {
+    name.strip_suffix(".sh").or_else(|| name.strip_suffix(".bash"))
 }
 
 /// `go test`, or the program that `go test -c` made.

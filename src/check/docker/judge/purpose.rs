@@ -3,7 +3,7 @@
 use super::context::inside;
 use super::{Context, has_toolchain};
 use crate::check::docker::stage::Stages;
-use crate::check::finding::Finding;
+use crate::check::finding::{Finding, Severity};
 use crate::check::table::{self, Rule};
 
 /// What they say.
@@ -13,6 +13,8 @@ pub(super) struct Purpose {
     /// The context is not this directory: goreleaser sends what it has built, and the files that its configuration names, without a
     /// .dockerignore.
     pub(super) is_picked: bool,
+    /// What the path of the Dockerfile says that it is for, where that is no server.
+    aside: Option<&'static str>,
 }
 
 /// How a GitHub action comes to its image.
@@ -36,6 +38,36 @@ static OF_SIZE_AND_CACHE: [&Rule; 10] = [
     &table::NO_VERSION_BUILD,
 ];
 
+/// What matters less where tests are run, or others build: nobody gets in from outside, and nobody ships it.
+static OF_SERVERS: [&Rule; 7] = [
+    &table::NO_USER,
+    &table::USER_ROOT,
+    &table::SINGLE_STAGE,
+    &table::SOURCES_SHIPPED,
+    &table::BUILD_PACKAGES,
+    &table::NO_CERTIFICATES_COPIED,
+    &table::OPEN_MODE,
+];
+
+/// What a path says: test/e2e/Dockerfile, Dockerfile.e2e, client-tests/Dockerfile; docker/builder/Dockerfile. A test-server is a
+/// server.
+fn aside(path: &str) -> Option<&'static str> {
+    const TESTS: [&str; 7] = ["test", "tests", "testing", "e2e", "fuzz", "fuzzing", "conformance"];
+    const BUILDS: [&str; 6] = ["builder", "buildenv", "build-env", "build-image", "devcontainer", ".devcontainer"];
+    let path = path.to_ascii_lowercase();
+    let (directories, file) = path.rsplit_once('/').unwrap_or(("", &path));
+    let of_file = file.split(['.', '-', '_']).filter(|word| !matches!(*word, "dockerfile" | "containerfile"));
+    let ends = |name: &str, with: &[&str]| name.rsplit(['-', '_', '.']).next().is_some_and(|last| with.contains(&last));
+    let beside = directories.rsplit('/').next().unwrap_or_default();
+    if directories.split('/').any(|name| ends(name, &TESTS)) || of_file.clone().any(|word| TESTS.contains(&word)) {
+        Some("tests")
+    } else if BUILDS.contains(&beside) || of_file.clone().any(|word| BUILDS.contains(&word)) {
+        Some("builds")
+    } else {
+        None
+    }
+}
+
 impl Purpose {
     pub(super) fn read(context: Context<'_>, stages: &Stages<'_>) -> Purpose {
         let Some(own) = context.own_path() else { return Purpose::default() };
@@ -54,13 +86,27 @@ impl Purpose {
                 })
             }),
             // What builds from source is built from the repository, too.
+            aside: context.place().and_then(aside),
             is_picked: !stages.stages.iter().any(has_toolchain)
                 && names.iter().any(|name| context.text(name).is_some_and(picks)),
         }
     }
 
+    /// As much of a finding as matters there.
+    pub(super) fn weigh(&self, finding: Finding) -> Option<Finding> {
+        let of = |rules: &[&Rule]| rules.iter().any(|rule| rule.id == finding.rule.id);
+        match self.aside.filter(|_| finding.severity > Severity::Note && of(&OF_SERVERS)) {
+            _ if !self.concerns(&finding) => None,
+            Some(what) => {
+                let evidence = format!("{}; its path says that the image is for {what}", finding.evidence);
+                Some(Finding { evidence, ..finding.at(Severity::Note) })
+            }
+            None => Some(finding),
+        }
+    }
+
     /// Whether a finding matters there. GitHub asks that an action runs as root: it writes to the runner's files.
-    pub(super) fn concerns(&self, finding: &Finding) -> bool {
+    fn concerns(&self, finding: &Finding) -> bool {
         let of = |rules: &[&Rule]| rules.iter().any(|rule| rule.id == finding.rule.id);
         let needs_root = of(&[&table::NO_USER, &table::USER_ROOT]);
         match self.action {
@@ -78,4 +124,35 @@ fn values<'a>(text: &'a str, key: &'a str) -> impl Iterator<Item = &'a str> {
         let value = value.split(" #").next().unwrap_or_default();
         value.trim().trim_matches(['"', '\''])
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_paths_say() {
+        for path in [
+            "test/e2e/Dockerfile",
+            "Dockerfile.e2e",
+            "docker/client-tests/Dockerfile",
+            "Dockerfile-test",
+            "fuzz.Dockerfile",
+            "tests/images/server/Dockerfile",
+        ] {
+            assert_eq!(aside(path), Some("tests"), "{path}");
+        }
+        for path in ["docker/builder/Dockerfile", "Dockerfile.builder", ".devcontainer/Dockerfile"] {
+            assert_eq!(aside(path), Some("builds"), "{path}");
+        }
+        for path in [
+            "Dockerfile",
+            "cmd/test-server/Dockerfile",
+            "builder/cmd/Dockerfile",
+            "latest/Dockerfile",
+            "build/Dockerfile",
+        ] {
+            assert_eq!(aside(path), None, "{path}");
+        }
+    }
 }

@@ -3,12 +3,40 @@
 use super::{Case, command_line, launch_of, wrapper};
 use crate::check::docker::base::Shell;
 use crate::check::docker::stage::{Stage, State};
-use crate::check::finding::{Finding, Place};
+use crate::check::finding::{Finding, Place, Severity};
 use crate::check::launch::{self, base_name};
 use crate::check::table;
 
 /// Interpreters that a base may lack. Of others nothing is known.
 const INTERPRETERS: [&str; 8] = ["bash", "zsh", "python", "python3", "node", "ruby", "perl", "php"];
+
+/// Packages that are known to come without an interpreter; of all others nobody knows what they depend on.
+const WITHOUT: [&str; 24] = [
+    "ca-certificates",
+    "ca-certificates-bundle",
+    "curl",
+    "dumb-init",
+    "file",
+    "gosu",
+    "iproute2",
+    "iptables",
+    "iputils",
+    "jq",
+    "libc6-compat",
+    "libcap",
+    "mailcap",
+    "netcat-openbsd",
+    "openssl",
+    "procps",
+    "shadow",
+    "sqlite",
+    "su-exec",
+    "tar",
+    "tini",
+    "tzdata",
+    "unzip",
+    "wget",
+];
 
 pub(super) fn judge(case: &mut Case<'_>, stage: &Stage<'_>) {
     let Some((_, started_by)) = command_line(&stage.state) else { return };
@@ -16,7 +44,20 @@ pub(super) fn judge(case: &mut Case<'_>, stage: &Stage<'_>) {
     let program = launch.argv.first().map(String::as_str).unwrap_or_default();
     if let Some((evidence, mend)) = trouble(case, stage, program) {
         let place = Place::line(started_by.line).marked(program);
-        case.findings.push(Finding::new(&table::SCRIPT_UNFIT, place, evidence, mend));
+        let finding = Finding::new(&table::SCRIPT_UNFIT, place, evidence, mend);
+        let unsure = finding.evidence.ends_with(UNLESS);
+        case.findings.push(if unsure { finding.at(Severity::Warning) } else { finding });
+    }
+}
+
+/// Said of an interpreter where a package may bring it.
+const UNLESS: &str = "nothing installs it, unless another package needs it";
+
+/// What is said of how an interpreter could come.
+fn nothing_installs(state: &State) -> &'static str {
+    match state.packages.iter().all(|package| WITHOUT.contains(&&**package)) {
+        true => "nothing installs it",
+        false => UNLESS,
     }
 }
 
@@ -24,7 +65,7 @@ pub(super) fn judge(case: &mut Case<'_>, stage: &Stage<'_>) {
 fn trouble(case: &Case<'_>, stage: &Stage<'_>, program: &str) -> Option<(String, &'static str)> {
     let state = &stage.state;
     if let Some(base) = lacks(state, base_name(program)) {
-        let evidence = format!("{program} is not in {base}, and nothing installs it");
+        let evidence = format!("{program} is not in {base}, and {}", nothing_installs(state));
         return Some((evidence, "sh, or install it"));
     }
     let script = wrapper::started(case, stage).filter(|script| !script.by_shell)?;
@@ -45,7 +86,8 @@ fn trouble(case: &Case<'_>, stage: &Stage<'_>, program: &str) -> Option<(String,
         name => name,
     };
     if let Some(base) = lacks(state, interpreter) {
-        let evidence = format!("{source} is for {interpreter}, which is not in {base}, and nothing installs it");
+        let nothing_installs = nothing_installs(state);
+        let evidence = format!("{source} is for {interpreter}, which is not in {base}, and {nothing_installs}");
         return Some((evidence, "#!/bin/sh, and nothing that only that interpreter knows; or install it"));
     }
     let closed = !script.has_mode && case.context.is_executable(source) == Some(false);
@@ -64,7 +106,10 @@ fn lacks<'a>(state: &'a State, name: &str) -> Option<&'a str> {
         let mut paths = copied.sources.iter().chain([&copied.to]);
         paths.any(|path| base_name(path.trim_end_matches('/')).contains(name) || path.contains("/bin"))
     });
-    let installed = state.packages.iter().any(|package| package.contains(name) || package.contains(['$', '`']))
+    // Alpine's wg-quick is a script for bash.
+    let of_bash = |package: &str| name == "bash" && package.starts_with("wireguard-tools");
+    let brings = |package: &str| package.contains(name) || package.contains(['$', '`']) || of_bash(package);
+    let installed = state.packages.iter().any(|package| brings(package))
         || (matches!(name, "python" | "python3" | "node") && !state.packages.is_empty());
     let known = INTERPRETERS.contains(&name) && !bare && !has && !state.opaque;
     (known && !copied && !installed && !state.base.toolchain).then_some(state.image.as_str())

@@ -347,7 +347,10 @@ fn init(case: &mut Case<'_>, stage: &Stage<'_>) {
     let go = built_by_go(case, stage) && !FOR_PEOPLE.iter().any(|name| stage.state.has_package(name));
     let names = CHILDREN.iter().chain(INTERPRETERS.iter().filter(|_| go));
     let children: Vec<&str> = names.filter(|name| is_installed(case, stage, name)).copied().collect();
-    if !has_init && !children.is_empty() {
+    // A shell that stays in between collects what is left behind.
+    let is_behind_shell =
+        case.findings.iter().any(|finding| finding.rule.id == table::NO_EXEC.id && finding.place.line == started.line);
+    if !has_init && !is_behind_shell && !children.is_empty() {
         let evidence =
             format!("{} is installed for the server to start, and the server itself is PID 1", children.join(", "));
         case.say(&table::NO_INIT, started.line, evidence, "ENTRYPOINT [\"/goward\", \"--\", \"/server\"]");

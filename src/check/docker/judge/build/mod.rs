@@ -43,9 +43,9 @@ pub(super) fn judge(case: &mut Case<'_>, index: usize, shipped: &Stage<'_>) {
     }
     let is_stamped = builds.iter().any(|build| !has_version(build) && is_stamped(case, build));
     for at in behind.iter().copied().filter(|at| begun.get(*at) == Some(&false)) {
-        let is_parcel = stages.stages.get(at).is_some_and(is_parcel);
-        if !is_parcel && !case.purpose.is_picked {
-            order::ignore_file(case, &stages.chain(at), is_stamped);
+        let Some(stage) = stages.stages.get(at).filter(|stage| !is_parcel(stage)) else { continue };
+        if !case.purpose.is_picked {
+            order::ignore_file(case, &stage.state, &stages.chain(at), is_stamped);
         }
     }
     let facts = facts::All::of(stages, builds.iter().map(|build| build.stage));

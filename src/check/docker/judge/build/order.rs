@@ -1,6 +1,6 @@
 //! The order of copying: modules before the source, go.sum with go.mod, a .dockerignore for COPY.
 
-use super::super::{Case, Context, has_toolchain};
+use super::super::{Case, Context, has_toolchain, launch_of};
 use super::found::{bare, builder, is_foreign, names_go};
 use super::mounts;
 use crate::check::docker::script::Command;
@@ -220,6 +220,18 @@ fn imports_modules(context: Context<'_>, module: Option<&str>) -> bool {
     imports
 }
 
+/// Whether the Makefile brings the modules into the context before an image is built of it: `go mod vendor`, and `docker build`.
+fn may_vendor(context: Context<'_>) -> bool {
+    let text = context.text("Makefile").unwrap_or_default();
+    let mut vendors = text.match_indices("go mod vendor");
+    // Of a target of its own nobody knows when it is made.
+    vendors.any(|(at, _)| {
+        let rest = text.get(at..).unwrap_or_default();
+        let recipe = rest.lines().enumerate().take_while(|(line, text)| *line == 0 || text.starts_with('\t'));
+        recipe.into_iter().any(|(_, line)| line.contains("docker build"))
+    })
+}
+
 /// Modules are downloaded after everything was copied, and no cache holds them.
 fn source_first(case: &mut Case<'_>, download: Option<&str>, before: &[&Step<'_>]) {
     let by_name =
@@ -242,7 +254,14 @@ fn source_first(case: &mut Case<'_>, download: Option<&str>, before: &[&Step<'_>
     let than = download.unwrap_or("go build");
     let evidence = format!("COPY {what} stands before {than}: every edit downloads all modules again");
     let mend = "COPY go.mod go.sum ./ and RUN go mod download first, then COPY . .";
-    case.say(&table::SOURCE_FIRST, step.instruction.line, evidence, mend);
+    let place = Place::line(step.instruction.line);
+    case.findings.push(match may_vendor(case.context) {
+        true => {
+            let evidence = format!("{evidence}, unless make has run go mod vendor before");
+            Finding::new(&table::SOURCE_FIRST, place, evidence, mend).at(Severity::Note)
+        }
+        false => Finding::new(&table::SOURCE_FIRST, place, evidence, mend),
+    });
 }
 
 /// Whether a stage needs .git: it is copied by its name, or git is asked what is built, by a command, a Makefile or a script.
@@ -288,9 +307,25 @@ pub(super) fn lets_git_through(context: Context<'_>) -> bool {
     !context.text(".dockerignore").is_some_and(|text| text.lines().any(git))
 }
 
+/// The program of a stage that comes with everything, and whose directory is not here: what is built may be a directory that
+/// was prepared for it.
+fn not_here(case: &Case<'_>, state: &State, steps: &[&Step<'_>]) -> Option<String> {
+    if steps.iter().any(|step| step.instruction.keyword == "RUN") {
+        return None;
+    }
+    let program = launch_of(state)?.argv.into_iter().next()?;
+    let has = |path: &str| case.context.has(path) || case.context.rival().is_some_and(|rival| rival.has(path));
+    state.copies.iter().filter(|copied| copied.from_context).find_map(|copied| {
+        let whole = copied.sources.iter().any(|source| is_everything(source));
+        let below = program.strip_prefix(copied.to.trim_end_matches('/')).filter(|_| whole)?.strip_prefix('/')?;
+        let (directory, _) = below.split_once('/')?;
+        (!has(directory)).then(|| below.to_owned())
+    })
+}
+
 /// Where everything is copied: whether there is a .dockerignore, and whether it leaves .git out. `is_stamped`: go build takes the
 /// version from .git.
-pub(super) fn ignore_file(case: &mut Case<'_>, steps: &[&Step<'_>], is_stamped: bool) {
+pub(super) fn ignore_file(case: &mut Case<'_>, state: &State, steps: &[&Step<'_>], is_stamped: bool) {
     let Some(line) = steps.iter().find(|step| takes_all(step)).map(|step| step.instruction.line) else { return };
     let elsewhere = case.context.rival().is_some_and(|rival| rival.has(".dockerignore"));
     match case.context.text(".dockerignore") {
@@ -303,7 +338,14 @@ pub(super) fn ignore_file(case: &mut Case<'_>, steps: &[&Step<'_>], is_stamped: 
                 }
                 false => ".dockerignore: * and then !go.mod !go.sum !cmd !internal, or at least .git and .env",
             };
-            case.say(&table::NO_DOCKERIGNORE, line, evidence, mend);
+            let place = Place::line(line);
+            case.findings.push(match not_here(case, state, steps) {
+                Some(program) => {
+                    let evidence = format!("{evidence}; but {program} is not here, so another directory may be it");
+                    Finding::new(&table::NO_DOCKERIGNORE, place, evidence, mend).at(Severity::Note)
+                }
+                None => Finding::new(&table::NO_DOCKERIGNORE, place, evidence, mend),
+            });
         }
         // A directory of a repository has none, nor the other one that may be the context.
         Some(_) if case.context.rival().is_some_and(|rival| !rival.has(".git") && case.context.has(".git")) => {}
