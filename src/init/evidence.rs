@@ -9,7 +9,7 @@ use super::look;
 use super::personality::Note;
 use crate::config::Dump;
 use crate::signal::Signal;
-use crate::supervisor::{Status, Time};
+use crate::supervisor::{Rung, Status, Time};
 use crate::sys::helper::{Answer, Helper, Refused};
 use crate::sys::rights::{self, Stream};
 use crate::sys::unix::Peer;
@@ -38,6 +38,8 @@ pub(super) struct Evidence {
     handing: Vec<Handing>,
     /// The look under way.
     look: Option<Helper>,
+    /// A look that has shown the server, and goes on with what that has started; and when it is killed.
+    more: Option<(Helper, Time)>,
     /// Looks that took too long, and are being killed: none of them is left behind by the server.
     given_up: Vec<i32>,
     /// It has ended, and the supervisor does not know yet: whether the goroutines have been shown.
@@ -78,7 +80,8 @@ impl Evidence {
 
     /// When to call [`Evidence::hurry`], from now.
     pub(super) fn patience(&self, now: Time) -> Option<Duration> {
-        self.handing.iter().map(|handing| handing.until.saturating_sub(now)).min()
+        let times = self.handing.iter().map(|handing| handing.until).chain(self.more.as_ref().map(|(_, until)| *until));
+        times.min().map(|until| until.saturating_sub(now))
     }
 
     /// Kills the processes that take too long to hand over memory, or were stopped, so that others can ask.
@@ -86,6 +89,10 @@ impl Evidence {
         for handing in self.handing.iter_mut().filter(|handing| handing.until <= now) {
             handing.until = now + HANDING;
             let _ = process::send(handing.helper.pid(), Signal::KILL);
+        }
+        if let Some((look, until)) = self.more.as_mut().filter(|(_, until)| *until <= now) {
+            *until = now + HANDING;
+            let _ = process::send(look.pid(), Signal::KILL);
         }
     }
 
@@ -97,24 +104,28 @@ impl Evidence {
         self.handing.len() + self.given_up.len() < before
     }
 
-    /// Whether this is the look under way.
+    /// Whether this is the look under way, or one that goes on.
     pub(super) fn looks(&self, pid: i32) -> bool {
-        self.look.as_ref().is_some_and(|look| look.pid() == pid)
+        self.looking().any(|look| look.pid() == pid)
+    }
+
+    fn looking(&self) -> impl Iterator<Item = &Helper> {
+        self.look.iter().chain(self.more.as_ref().map(|(look, _)| look))
     }
 
     /// Their pids.
     pub(super) fn pids(&self) -> impl Iterator<Item = i32> {
         let handing = self.handing.iter().map(|handing| handing.helper.pid());
-        handing.chain(self.look.as_ref().map(Helper::pid)).chain(self.given_up.iter().copied())
+        handing.chain(self.looking().map(Helper::pid)).chain(self.given_up.iter().copied())
     }
 
     pub(super) fn is_busy(&self) -> bool {
-        !self.handing.is_empty() || self.look.is_some()
+        !self.handing.is_empty() || self.looking().next().is_some()
     }
 
     /// Nobody waits for any of them any longer.
     pub(super) fn end(&self) {
-        for helper in self.handing.iter().map(|handing| &handing.helper).chain(&self.look) {
+        for helper in self.handing.iter().map(|handing| &handing.helper).chain(self.looking()) {
             let _ = process::send(helper.pid(), Signal::KILL);
         }
     }
@@ -171,13 +182,13 @@ impl Init {
     fn reader(&self) -> Result<Helper, Refused> {
         let wanted = look::Wanted {
             format: self.settings.personality.log_format(),
-            signal: self.forwarding.stop_from.as_ref().map(|(signal, _)| signal.to_string()),
+            signal: self.asked_to_stop().map(|(signal, _)| signal.to_string()),
             file: self.evidence.file.as_ref(),
             only_file: self.evidence.prints,
         };
         let server = self.server.pid;
         let opened = look::opened_by_ancestor(server);
-        Helper::start(|_| look::show(server, opened, &wanted))
+        Helper::start(|inside| look::show(inside, server, opened, &wanted))
     }
 
     #[cfg(not(feature = "goroutines"))]
@@ -194,8 +205,31 @@ impl Init {
         Helper::start(|_| (FAILED, LEFT_OUT.to_vec()))
     }
 
+    /// Hears that the look under way has shown the server. It may go on as long as a look may in all; the server is asked for nothing
+    /// any more.
+    pub(super) fn hear_look(&mut self) {
+        let Some(look) = self.evidence.look.take_if(|look| look.says_that_it_begins()) else { return };
+        let (now, supervisor) = (clock::now(), &self.supervisor);
+        let half = supervisor.policy().ladder.zip(supervisor.milestones.stop);
+        let half = half.map_or(Time::MAX, |(ladder, began)| began + ladder.at(Rung::Dump));
+        self.evidence.over = Some(true);
+        if let Some((old, _)) = self.evidence.more.replace((look, half.min(now + HANDING))) {
+            let _ = process::send(old.pid(), Signal::KILL);
+            self.evidence.given_up.push(old.pid());
+        }
+    }
+
     /// The process that looked has ended so.
-    pub(super) fn looked(&mut self, status: Status) {
+    pub(super) fn looked(&mut self, pid: i32, status: Status) {
+        self.hear_look();
+        if let Some((mut look, _)) = self.evidence.more.take_if(|(look, _)| look.pid() == pid) {
+            if status != Status::Code(0) && self.supervisor.is_running() {
+                let why = String::from_utf8_lossy(look.said());
+                let why = if why.is_empty() { "that took too long" } else { &why };
+                self.say(Note::Warning(&format!("what the server has started could not be shown: {why}")));
+            }
+            return;
+        }
         let Some(mut look) = self.evidence.look.take() else { return };
         let why = match look.answer() {
             Some(Answer::Bytes(bytes)) => String::from_utf8_lossy(bytes).into_owned(),
