@@ -38,7 +38,9 @@ impl Init {
             self.try_again();
             let now = clock::now();
             self.hurry_disposals(now);
-            self.evidence.hurry(now);
+            if self.evidence.hurry(now) {
+                self.say(Note::Warning("reading the goroutines of what the server has started took too long"));
+            }
             self.hurry_look_at_leftovers(now);
             if std::mem::take(&mut self.pending.descriptors_ready) || self.supervisor.is_judged_at(clock::now()) {
                 self.attend();

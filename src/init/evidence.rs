@@ -34,12 +34,10 @@ const LEFT_OUT: &[u8] = b"-this goward was built without goroutine dumps (--no-d
 pub(super) struct Evidence {
     /// Where `goward dump` asks.
     pub(super) control: Option<Control>,
-    /// Processes that hand it over. The connections are theirs as long as they live.
+    /// Processes that hand it over, and looks that have shown the server and go on with what that has started.
     handing: Vec<Handing>,
     /// The look under way.
     look: Option<Helper>,
-    /// A look that has shown the server, and goes on with what that has started; and when it is killed.
-    more: Option<(Helper, Time)>,
     /// Looks that took too long, and are being killed: none of them is left behind by the server.
     given_up: Vec<i32>,
     /// It has ended, and the supervisor does not know yet: whether the goroutines have been shown.
@@ -50,12 +48,12 @@ pub(super) struct Evidence {
     prints: bool,
 }
 
-/// A process that hands over memory.
+/// A process that hands over memory, or a look that goes on.
 #[derive(Debug)]
 struct Handing {
     helper: Helper,
     /// The connection is the process's as long as it lives: whatever comes in it, PID 1 does not close it.
-    _connection: Stream,
+    connection: Option<Stream>,
     /// When it is killed.
     until: Time,
 }
@@ -80,20 +78,19 @@ impl Evidence {
 
     /// When to call [`Evidence::hurry`], from now.
     pub(super) fn patience(&self, now: Time) -> Option<Duration> {
-        let times = self.handing.iter().map(|handing| handing.until).chain(self.more.as_ref().map(|(_, until)| *until));
-        times.min().map(|until| until.saturating_sub(now))
+        self.handing.iter().map(|handing| handing.until.saturating_sub(now)).min()
     }
 
-    /// Kills the processes that take too long to hand over memory, or were stopped, so that others can ask.
-    pub(super) fn hurry(&mut self, now: Time) {
+    /// Kills the processes that take too long to hand over memory, or were stopped, so that others can ask; and looks whose time is up.
+    /// Whether there was such a look.
+    pub(super) fn hurry(&mut self, now: Time) -> bool {
+        let mut looked = false;
         for handing in self.handing.iter_mut().filter(|handing| handing.until <= now) {
             handing.until = now + HANDING;
             let _ = process::send(handing.helper.pid(), Signal::KILL);
+            looked |= handing.connection.is_none();
         }
-        if let Some((look, until)) = self.more.as_mut().filter(|(_, until)| *until <= now) {
-            *until = now + HANDING;
-            let _ = process::send(look.pid(), Signal::KILL);
-        }
+        looked
     }
 
     /// One of the processes that hand over memory has ended, or a look that was given up. False: it is none.
@@ -104,28 +101,24 @@ impl Evidence {
         self.handing.len() + self.given_up.len() < before
     }
 
-    /// Whether this is the look under way, or one that goes on.
+    /// Whether this is the look under way.
     pub(super) fn looks(&self, pid: i32) -> bool {
-        self.looking().any(|look| look.pid() == pid)
-    }
-
-    fn looking(&self) -> impl Iterator<Item = &Helper> {
-        self.look.iter().chain(self.more.as_ref().map(|(look, _)| look))
+        self.look.as_ref().is_some_and(|look| look.pid() == pid)
     }
 
     /// Their pids.
     pub(super) fn pids(&self) -> impl Iterator<Item = i32> {
         let handing = self.handing.iter().map(|handing| handing.helper.pid());
-        handing.chain(self.looking().map(Helper::pid)).chain(self.given_up.iter().copied())
+        handing.chain(self.look.as_ref().map(Helper::pid)).chain(self.given_up.iter().copied())
     }
 
     pub(super) fn is_busy(&self) -> bool {
-        !self.handing.is_empty() || self.looking().next().is_some()
+        !self.handing.is_empty() || self.look.is_some()
     }
 
     /// Nobody waits for any of them any longer.
     pub(super) fn end(&self) {
-        for helper in self.handing.iter().map(|handing| &handing.helper).chain(self.looking()) {
+        for helper in self.handing.iter().map(|handing| &handing.helper).chain(&self.look) {
             let _ = process::send(helper.pid(), Signal::KILL);
         }
     }
@@ -151,7 +144,7 @@ impl Init {
         match self.giver(&connection) {
             Ok(helper) => {
                 let until = clock::now() + HANDING;
-                self.evidence.handing.push(Handing { helper, _connection: connection, until });
+                self.evidence.handing.push(Handing { helper, connection: Some(connection), until });
             }
             Err(refused) => {
                 let why = format!("-{refused}");
@@ -208,29 +201,20 @@ impl Init {
     /// Hears that the look under way has shown the server. It may go on as long as a look may in all; the server is asked for nothing
     /// any more.
     pub(super) fn hear_look(&mut self) {
-        let Some(look) = self.evidence.look.take_if(|look| look.says_that_it_begins()) else { return };
-        let (now, supervisor) = (clock::now(), &self.supervisor);
-        let half = supervisor.policy().ladder.zip(supervisor.milestones.stop);
+        let Some(helper) = self.evidence.look.take_if(|look| look.says_that_it_begins()) else { return };
+        let half = self.supervisor.policy().ladder.zip(self.supervisor.milestones.stop);
         let half = half.map_or(Time::MAX, |(ladder, began)| began + ladder.at(Rung::Dump));
         self.evidence.over = Some(true);
-        if let Some((old, _)) = self.evidence.more.replace((look, half.min(now + HANDING))) {
-            let _ = process::send(old.pid(), Signal::KILL);
-            self.evidence.given_up.push(old.pid());
-        }
+        self.evidence.handing.push(Handing { helper, connection: None, until: half.min(clock::now() + HANDING) });
     }
 
     /// The process that looked has ended so.
     pub(super) fn looked(&mut self, pid: i32, status: Status) {
         self.hear_look();
-        if let Some((mut look, _)) = self.evidence.more.take_if(|(look, _)| look.pid() == pid) {
-            if status != Status::Code(0) && self.supervisor.is_running() {
-                let why = String::from_utf8_lossy(look.said());
-                let why = if why.is_empty() { "that took too long" } else { &why };
-                self.say(Note::Warning(&format!("what the server has started could not be shown: {why}")));
-            }
+        let Some(mut look) = self.evidence.look.take() else {
+            self.evidence.ended(pid);
             return;
-        }
-        let Some(mut look) = self.evidence.look.take() else { return };
+        };
         let why = match look.answer() {
             Some(Answer::Bytes(bytes)) => String::from_utf8_lossy(bytes).into_owned(),
             Some(Answer::Silence) | None => String::new(),

@@ -73,21 +73,26 @@ pub(super) fn show(inside: Inside, server: i32, opened: Option<Family>, wanted: 
         Err(Unreadable::NotGo(why)) => return (NO_GOROUTINES, why.into_bytes()),
         Err(Unreadable::Refused(why)) => return (FAILED, why.into_bytes()),
     };
-    let (mut whole, mut is_first) = (Ok(()), true);
+    let mut server = None;
     family.follow(&access, &mut |access, whose, children| {
-        let about = goroutines::Program { children, is_relayed: !is_first, ..access.about(wanted.signal.clone()) };
-        let shown = access.look(|program| show_one(program, whose, about, wanted));
-        if is_first && shown == Ok(true) {
-            // From here on nothing that fails, or takes too long, is a reason to ask the server itself.
-            inside.begins();
+        let is_relayed = server.is_some();
+        let about = goroutines::Program { children, is_relayed, ..access.about(wanted.signal.clone()) };
+        let shown = access.look(|program| show_one(program, whose.clone(), about, wanted));
+        match (&server, &shown) {
+            (None, Ok(true)) => {
+                // From here on nothing that fails, or takes too long, is a reason to ask the server itself.
+                inside.begins();
+            }
+            (Some(_), Err(why)) => {
+                let _ = write(vec![note(&format!("the goroutines of {whose} cannot be read: {why}"), wanted.format)]);
+            }
+            _ => {}
         }
-        is_first = false;
-        if whole.is_ok() {
-            whole = shown.clone().map(drop);
-        }
-        shown == Ok(true)
+        let waits = shown == Ok(true);
+        server.get_or_insert(shown);
+        waits
     });
-    whole.map_or_else(|why| (FAILED, why.into_bytes()), |()| (0, Vec::new()))
+    server.unwrap_or(Ok(false)).map_or_else(|why| (FAILED, why.into_bytes()), |_| (0, Vec::new()))
 }
 
 /// Shows one program. Whether it waits for what it has started.
@@ -142,12 +147,16 @@ fn lines(goroutines: &Goroutines, format: LogFormat) -> Vec<String> {
         }
     };
     for note in notes {
-        lines.push(match format {
-            LogFormat::Text => format!("{note}\n"),
-            LogFormat::Json => log::event_line(note, "goroutines", "{}"),
-        });
+        lines.push(self::note(note, format));
     }
     lines
+}
+
+fn note(note: &str, format: LogFormat) -> String {
+    match format {
+        LogFormat::Text => format!("{note}\n"),
+        LogFormat::Json => log::event_line(note, "goroutines", "{}"),
+    }
 }
 
 /// To stderr, however long that takes: whoever has started this process ends it when it takes too long.
