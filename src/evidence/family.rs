@@ -81,15 +81,17 @@ impl Family {
     /// The Go programs that a process has started: of each child the nearest to it. Also what may not be read is left out.
     pub fn started_by(&mut self, pid: i32) -> Vec<Access> {
         let (mut parents, mut found) = (vec![pid], Vec::new());
-        for child in self.descendants.clone() {
-            if !parents.contains(&child.parent) {
+        let mut at = 0;
+        while let Some(&Process { pid, parent, forked_only, .. }) = self.descendants.get(at) {
+            at += 1;
+            if !parents.contains(&parent) {
                 continue;
             }
             // Until its exec a child is a copy of its parent, whose goroutines those are.
-            let access = if child.forked_only { None } else { self.access(child.pid).ok() };
+            let access = if forked_only { None } else { self.access(pid).ok() };
             match access.filter(Access::is_go) {
                 Some(access) => found.push(access),
-                None => parents.push(child.pid),
+                None => parents.push(pid),
             }
         }
         found

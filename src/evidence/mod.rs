@@ -49,14 +49,21 @@ impl Access {
     pub fn look<T>(&self, work: impl FnOnce(&Program<'_>) -> Result<T, String>) -> Result<T, String> {
         let (mut work, mut done) = (Some(work), None);
         self.look_with(&mut |program| {
-            done = work.take().map(|work| work(program)).transpose()?;
-            Ok(())
+            if let Some(work) = work.take() {
+                done = Some(work(program));
+            }
         })?;
-        done.ok_or_else(|| GONE.to_owned())
+        // What does not fit is no fault of a program that has ended meanwhile.
+        done.unwrap_or_else(|| Err(GONE.to_owned())).map_err(|why| self.told(why))
+    }
+
+    fn told(&self, why: String) -> String {
+        let is_there = file::read_some_at(&self.maps, &mut [0], 0).is_ok_and(|read| read > 0);
+        if is_there { why } else { GONE.to_owned() }
     }
 
     /// The same once for all kinds of work.
-    fn look_with(&self, work: &mut dyn FnMut(&Program<'_>) -> Result<(), String>) -> Result<(), String> {
+    fn look_with(&self, work: &mut dyn FnMut(&Program<'_>)) -> Result<(), String> {
         let maps = file::read_all(&self.maps, MOST_MAPS)
             .map_err(|errno| format!("its maps cannot be read: {}", errno.desc()))?;
         let maps = live::parse_maps(&maps);
@@ -66,10 +73,7 @@ impl Access {
         let memory = |address: u64, buffer: &mut [u8]| file::read_some_at(&self.memory, buffer, address).unwrap_or(0);
         let source = Source { memory: &memory, maps: &maps, now: Some(clock::now().as_nanos() as u64) };
         let mut read_file = |offset: u64, buffer: &mut [u8]| file::read_exact_at(&self.file, buffer, offset).is_ok();
-        let looked = Program::open(&source, &mut read_file).and_then(|program| work(&program));
-        // What does not fit is no fault of a program that has ended meanwhile.
-        let is_there = || file::read_some_at(&self.maps, &mut [0], 0).is_ok_and(|read| read > 0);
-        looked.map_err(|why| if is_there() { why } else { GONE.to_owned() })
+        Program::open(&source, &mut read_file).map(|program| work(&program)).map_err(|why| self.told(why))
     }
 
     /// Its goroutines in groups, with a diagnosis. `signal` is the one it was asked to stop by.

@@ -109,12 +109,12 @@ impl<'a> Evidence<'a> {
         Found {
             cause: Cause::Loop,
             text: format!(
-                "The stop has begun ({}), and connections are still accepted: {}. Whoever waits for that goroutine waits until Accept returns, which it does when its listener is closed.",
+                "The stop has begun ({}), and connections are still accepted: {}. Who waits for that goroutine waits until its listener is closed.",
                 describe(&stopping),
                 list(serving)
             ),
             place,
-            advice: "Close the listener when the stop begins (context.AfterFunc): a loop that looks at ctx.Done() between two calls of Accept does not see it.",
+            advice: "Close the listener when the stop begins (context.AfterFunc): Accept does not look at ctx.Done().",
             nodes,
         }
     }
