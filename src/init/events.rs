@@ -45,7 +45,9 @@ impl Init {
             if std::mem::take(&mut self.pending.descriptors_ready) || self.supervisor.is_judged_at(clock::now()) {
                 self.attend();
             }
-            self.hear_look();
+            if self.evidence.is_looking() {
+                self.hear_look();
+            }
             if let Some(shown) = self.evidence.over.take() {
                 self.happened(Event::Looked(shown));
             }

@@ -101,6 +101,12 @@ impl Evidence {
         self.handing.len() + self.given_up.len() < before
     }
 
+    /// Whether a look is under way. Asked at every wake-up, which touches no code that is cold.
+    #[inline]
+    pub(super) fn is_looking(&self) -> bool {
+        self.look.is_some()
+    }
+
     /// Whether this is the look under way.
     pub(super) fn looks(&self, pid: i32) -> bool {
         self.look.as_ref().is_some_and(|look| look.pid() == pid)
