@@ -48,7 +48,7 @@ programs! {
     handler_body handler_channel handler_database handler_goroutine handler_hijacked handler_http2 handler_mixed
     handler_mutex handler_shutdown handler_timeout handler_upstream handler_waitgroup handler_write
     idle_worker
-    loop_dropped loop_main loop_sleep loop_ticker
+    loop_accept loop_dropped loop_main loop_sleep loop_ticker
     main_gone
     mutex_brief mutex_holder mutex_order mutex_order_types mutex_serving mutex_shutdown mutex_twice
     panicking
@@ -105,6 +105,7 @@ fn a_signal_that_nobody_received_is_told_as_that() {
         ("loop_dropped", DROPPED, UNREAD),
         // The reader is there, and waits for the next one; the reader hangs; the reader did what it had to.
         ("unheeded_notify", "still accepts connections", UNREAD),
+        ("loop_accept", "The stop has begun (main.(*app).Stop (main.go:39)", DROPPED),
         ("signal_goroutine", "", UNREAD),
         ("select_nothing", "", UNREAD),
         // It is still in its loop, and signal.NotifyContext has no room to lack.
@@ -138,7 +139,7 @@ fn dumps_of_go_1_22() {
 fn a_dump_of_grpc() {
     let printed = include_str!("dumps/causes/grpc_graceful_stop.stderr");
     for module in [None, Some("example.com/stream".to_owned())] {
-        let (_, findings) = read(printed, Program { module, signal: Some("SIGTERM".to_owned()), kept: None });
+        let (_, findings) = read(printed, Program { module, signal: Some("SIGTERM".to_owned()), ..Program::default() });
         let [finding] = &findings[..] else { panic!("{findings:#?}") };
         assert_eq!(finding.cause, Cause::Handlers);
         assert_eq!(
@@ -322,7 +323,8 @@ impl Source {
     fn check(&self, printed: &str) {
         // Whether the module is known makes no difference.
         for module in [None, Some("example.com/causes".to_owned())] {
-            let (summary, findings) = read(printed, Program { module, signal: self.signal.clone(), kept: None });
+            let (summary, findings) =
+                read(printed, Program { module, signal: self.signal.clone(), ..Program::default() });
             self.judge(&summary, &findings, printed);
         }
     }

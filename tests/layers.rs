@@ -114,7 +114,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("commands/restart", &["cli", "commands/order", "supervisor"]),
     ("commands/reload", &["cli", "commands/order", "supervisor"]),
     ("commands/signal", &["cli", "commands/order"]),
-    ("commands/dump", &["cli", "client", "evidence", "exit", "goroutines", "init", "live", "log", "sys"]),
+    ("commands/dump", &["cli", "client", "evidence", "exit", "goroutines", "init", "json", "live", "log", "sys"]),
     ("commands/goroutines", &["cli", "exit", "goroutines", "gzip", "log", "signal", "sys"]),
     ("commands/check", &["check", "cli", "exit", "log", "sys"]),
     // It has the options of run too.

@@ -628,7 +628,10 @@ impl Deadline {
         }
         let go = toolchain(NEWEST)?;
         let binary = build_server(&go, NEWEST, &STRIPPED, "deaf");
-        let server = server.replace("SERVER", binary.to_str().unwrap());
+        let mut server = server.replace("SERVER", binary.to_str().unwrap());
+        if server.contains("PARENT") {
+            server = server.replace("PARENT", build_server(&go, NEWEST, &STRIPPED, "parent").to_str().unwrap());
+        }
         let words = options.split_whitespace().chain(["--", "sh", "-c"]);
         Some(Deadline { stage: Stage::new(GOWARD).args(words).arg(server) })
     }
@@ -675,6 +678,151 @@ fn neither_gotraceback_nor_a_full_pipe_hides_anything() {
 fn the_go_program_that_a_script_has_started_is_meant() {
     let Some(plan) = Deadline::new(SLOW, "trap '' TERM; SERVER 30; true") else { return };
     plan.is_shown();
+}
+
+/// A monitor in Go knows nothing of why its server hangs. Both are shown, each with its name.
+#[test]
+fn the_go_program_that_a_server_waits_for_is_shown_too() {
+    for server in ["exec PARENT SERVER 30", "trap '' TERM; PARENT SERVER 30; true"] {
+        for (how, line) in [("wait", "main.main (main.go:"), ("pipe", "main.main (main.go:")] {
+            let Some(plan) = Deadline::new(SLOW, server) else { return };
+            let end = plan.env("HOW", how).is_shown();
+            let (parent, child) = end.stderr.split_once(", started by pid ").expect(&end.stderr);
+            assert!(child.contains("30 × chan receive") && !parent.contains("30 × chan receive"), "{}", end.stderr);
+            assert!(parent.contains(&format!("=> Goroutine 1: {line}")), "{how}: {parent}");
+            let words = parent.split_whitespace().collect::<Vec<_>>().join(" ");
+            assert!(words.contains("Its child still runs: deaf-newest-str (pid "), "{how}: {parent}");
+            assert!(!end.stderr.contains("could not be shown"), "{}", end.stderr);
+        }
+    }
+}
+
+#[test]
+fn what_a_server_has_started_and_does_not_wait_for_is_not_shown() {
+    let Some(plan) = Deadline::new(SLOW, "exec PARENT SERVER 30") else { return };
+    let end = plan.env("HOW", "beside").end();
+    assert!(end.stderr.contains("waiting for a mutex") && !end.stderr.contains("SIGQUIT"), "{}", end.stderr);
+    assert!(!end.stderr.contains("started by pid") && !end.stderr.contains("Its child"), "{}", end.stderr);
+    // One that is not Go has no goroutines, but is named.
+    let script = "exec PARENT sh -c 'trap \"\" TERM INT; echo ready; while :; do sleep 0.1; done'";
+    let Some(plan) = Deadline::new(SLOW, script) else { return };
+    let end = plan.end();
+    let words = end.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.contains("Its child still runs: sh (pid ") && !words.contains("SIGQUIT"), "{}", end.stderr);
+    assert!(!end.stderr.contains("started by pid") && !end.stderr.contains("could not"), "{}", end.stderr);
+}
+
+/// In a file of Go's own format two programs would be taken for one: it has the server. Each event of a log is still a line.
+#[test]
+fn the_file_has_the_server_alone() {
+    let scratch = support::Scratch::new();
+    let file = scratch.path("dump");
+    let options = format!("{SLOW} --log-format json --dump-file {}", file.display());
+    let Some(plan) = Deadline::new(&options, "exec PARENT SERVER 30") else { return };
+    let end = plan.env("HOW", "pipe").end();
+    let kept = fs::read_to_string(&file).unwrap();
+    assert!(kept.contains("main.copyLines(") && !kept.contains("main.worker("), "{kept}");
+    let json = |line: &str| serde_json::from_str::<serde_json::Value>(line).ok();
+    let events: Vec<serde_json::Value> = end.stderr.lines().filter_map(json).collect();
+    let reason = |event: &serde_json::Value| Some(event["goroutines"]["reason"].as_str()?.to_owned());
+    let whose: Vec<String> = events.iter().filter_map(reason).collect();
+    assert!(matches!(&whose[..], [_, child] if child.contains(", started by pid ")), "{whose:?}");
+    assert!(events.iter().any(|event| event["group"]["count"] == 30), "{}", end.stderr);
+}
+
+#[test]
+fn a_command_shows_the_go_program_that_is_waited_for() {
+    let Some(go) = toolchain(NEWEST) else { return };
+    let [parent, child] = ["parent", "deaf"].map(|program| build_server(&go, NEWEST, &STRIPPED, program));
+    for (how, shown) in [("wait", 2), ("pipe", 2), ("beside", 1)] {
+        let mut command = Command::new(&parent);
+        command.arg(&child).arg("30").env("HOW", how).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut running = Running(command.spawn().unwrap());
+        let printed = Capture::of(running.0.stdout.take().unwrap());
+        assert!(happens_within(LIMIT, || printed.text().contains("ready")), "{}", printed.text());
+        let pid = running.0.id().to_string();
+        let dump = |more: &[&str]| run(Command::new(GOWARD).args(["dump", "--pid", &pid]).args(more), LIMIT);
+        let json = dump(&["--json"]);
+        let whose = json.stdout.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        let whose: Vec<String> = whose.map(|dump| dump["reason"].as_str().unwrap().to_owned()).collect();
+        assert_eq!(whose.len(), shown, "{how}: {whose:?}");
+        assert_eq!(
+            whose.iter().filter(|whose| whose.contains(&format!(", started by pid {pid}, go1."))).count(),
+            shown - 1
+        );
+        // In Go's own format two programs would be taken for one.
+        let raw = dump(&["--raw"]);
+        assert!(raw.stderr.contains("it has started another Go program: goward dump --pid "), "{}", raw.stderr);
+        assert!(!raw.stdout.contains("main.worker"), "{}", raw.stdout);
+        let found = blocks(&raw.stdout);
+        assert!(found.len() > 3, "{}", raw.stdout);
+        let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
+        drop(running);
+        children.split_whitespace().for_each(|child| support::send(child.parse().unwrap(), libc::SIGKILL));
+    }
+}
+
+/// `goward dump` of the server of a goward, as by docker exec.
+fn dump_inside(running: &support::Running, words: &[&str]) -> Outcome {
+    let pid = running.pid().to_string();
+    let inside = ["--target", &pid, "--pid", "--mount", GOWARD, "dump", "--color=never"];
+    run(Command::new("nsenter").args(inside).args(words), LIMIT)
+}
+
+/// What holds up a stop can be said only by who knows that one is in progress: the init does.
+#[test]
+fn a_command_knows_of_a_stop_in_progress() {
+    if !support::requires_root() || !support::requires("nsenter") {
+        return;
+    }
+    let findings = |text: &str| -> Vec<String> {
+        let finding = text.lines().skip_while(|line| !line.starts_with("=> "));
+        finding.take_while(|line| line.starts_with("=> ") || line.starts_with("   ")).map(str::to_owned).collect()
+    };
+    for (options, signal) in [
+        ("", "SIGTERM"),
+        ("--stop-signal INT", "SIGINT"),
+        ("--stop-signal none", "SIGTERM"),
+        ("--rewrite TERM:HUP --stop-on TERM,HUP", "SIGHUP"),
+    ] {
+        let Some(plan) = Deadline::new(&format!("{SLOW} {options}"), "exec SERVER 30") else { return };
+        let running = plan.stage.start();
+        running.wait_for("ready");
+        assert!(
+            happens_within(LIMIT, || dump_inside(&running, &[]).ending == Ending::Exited(0)),
+            "{}",
+            running.stderr()
+        );
+        let before = dump_inside(&running, &[]);
+        assert!(before.stdout.contains("Nothing in the dump is known to hold up a shutdown"), "{}", before.stdout);
+        assert!(!before.stderr.contains("asked to stop"), "{}", before.stderr);
+        running.send("TERM");
+        running.wait_for("stop requested");
+        let during = dump_inside(&running, &[]);
+        assert!(during.stderr.contains(&format!("was asked to stop by {signal}, ")), "{}", during.stderr);
+        // Without an init nobody knows.
+        let alone = dump_inside(&running, &["--pid", "2"]);
+        assert_eq!(findings(&alone.stdout), findings(&before.stdout), "{}", alone.stdout);
+        let end = running.wait();
+        assert_eq!(findings(&during.stdout), findings(&end.stderr), "{}\n{}", during.stdout, end.stderr);
+        assert!(during.stdout.contains("=> Goroutine 1: main.main (main.go:"), "{}", during.stdout);
+    }
+}
+
+/// While a drain holds the signal back, the server knows of no stop, and nothing holds one up.
+#[test]
+fn a_drain_is_no_stop_of_the_server() {
+    if !support::requires_root() || !support::requires("nsenter") {
+        return;
+    }
+    let Some(plan) = Deadline::new("--stop-timeout 30s --drain 20s", "exec SERVER 30") else { return };
+    let running = plan.stage.start();
+    running.wait_for("ready");
+    running.send("TERM");
+    running.wait_for("draining");
+    let shown = dump_inside(&running, &[]);
+    assert!(shown.stdout.contains("Nothing in the dump is known to hold up"), "{}{}", shown.stdout, shown.stderr);
+    assert!(!shown.stderr.contains("asked to stop"), "{}", shown.stderr);
 }
 
 /// It is not signalled, and so it may still finish.

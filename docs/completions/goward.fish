@@ -146,7 +146,7 @@ complete -c goward -n '__goward_is signal' -s q -l quiet -d 'print nothing, only
 
 complete -c goward -n '__goward_is dump' -s h -l help -d 'show the help page'
 complete -c goward -n '__goward_is dump' -s a -l all -d 'every group with its whole stack, the runtime\'s own too'
-complete -c goward -n '__goward_is dump' -l json -d 'one JSON object on one line'
+complete -c goward -n '__goward_is dump' -l json -d 'one JSON object for each program, each on one line'
 complete -c goward -n '__goward_is dump' -l raw -d 'every goroutine as Go itself prints it, for other tools'
 complete -c goward -n '__goward_is dump' -s m -l match -x -d 'only goroutines with this text in their state, a function or a file'
 complete -c goward -n '__goward_is dump' -l prove -d 'search the memory for references to what the goroutines wait on; those that nothing can wake are shown as leaked'

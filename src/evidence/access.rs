@@ -60,29 +60,7 @@ impl Access {
         Ok(Access { pid, memory, maps, file, kept: process::kept_signals(pid) })
     }
 
-    /// Of several, with their memory or why it cannot be opened, the first one that is a Go program. The first of all is the one
-    /// that is meant.
-    ///
-    /// # Errors
-    /// What is to be said of the first one.
-    pub fn choose(candidates: Vec<(i32, nix::Result<OwnedFd>)>) -> Result<Access, Unreadable> {
-        let mut first = None;
-        for (pid, memory) in candidates {
-            let opened =
-                memory.map_err(|errno| refusal(pid, errno)).and_then(|memory| Access::with_memory(pid, memory));
-            match opened {
-                Ok(access) if access.is_go() => return Ok(access),
-                Ok(_) => {
-                    let why = format!("neither pid {pid} nor a process that it started is a Go program");
-                    first = first.or(Some(Unreadable::NotGo(why)));
-                }
-                Err(why) => first = first.or(Some(Unreadable::Refused(why))),
-            }
-        }
-        Err(first.unwrap_or_else(|| Unreadable::Refused("there is no process".to_owned())))
-    }
-
-    fn is_go(&self) -> bool {
+    pub(super) fn is_go(&self) -> bool {
         let mut read = |offset: u64, buffer: &mut [u8]| file::read_exact_at(&self.file, buffer, offset).is_ok();
         buildinfo::read(&mut read).is_some()
     }
@@ -126,19 +104,8 @@ impl Access {
     }
 }
 
-/// A process, and then what it has started: if it is a script, that may be the Go program. With their memory, or why that cannot be
-/// opened.
-pub fn candidates(pid: i32) -> Vec<(i32, nix::Result<OwnedFd>)> {
-    let others = process::descendants(pid, process::all()).into_iter().map(|process| process.pid);
-    let all = std::iter::once(pid).chain(others.filter(|other| *other != pid));
-    all.take(CANDIDATES).map(|pid| (pid, Access::memory_of(pid))).collect()
-}
-
-/// So many are looked at.
-const CANDIDATES: usize = 16;
-
 /// Why a process may not be read, from what can be seen of it. See ptrace(2), "Ptrace access mode checking".
-fn refusal(pid: i32, errno: Errno) -> String {
+pub(super) fn refusal(pid: i32, errno: Errno) -> String {
     if !matches!(errno, Errno::EACCES | Errno::EPERM) {
         return match errno {
             Errno::ENOENT | Errno::ESRCH if std::fs::metadata("/proc/self").is_err() => {

@@ -2,10 +2,13 @@
 //! Never in PID 1 itself: a parser, and a file that may hang, belong into a process that can be ended.
 
 mod access;
+mod family;
 
-pub use access::{Access, Unreadable, candidates};
+use access::refusal;
+pub use access::{Access, Unreadable};
+pub use family::Family;
 
-use crate::goroutines::{self, Finding, Frame, Group, Kept, Summary, diagnose};
+use crate::goroutines::{self, Finding, Frame, Group, Summary, diagnose, waits_for_child};
 use crate::live::{self, Core, Program, Proof, Source};
 use crate::sys::{clock, file};
 use std::path::{Path, PathBuf};
@@ -19,6 +22,8 @@ pub struct Evidence {
     pub findings: Vec<Finding>,
     /// What does not fit, in a sentence.
     pub notes: Vec<String>,
+    /// The program waits for what it has started.
+    pub waits: bool,
 }
 
 impl Evidence {
@@ -42,6 +47,23 @@ impl Access {
     /// # Errors
     /// A sentence: it is no Go program, it is not understood, or its memory can no longer be read.
     pub fn look<T>(&self, work: impl FnOnce(&Program<'_>) -> Result<T, String>) -> Result<T, String> {
+        let (mut work, mut done) = (Some(work), None);
+        self.look_with(&mut |program| {
+            if let Some(work) = work.take() {
+                done = Some(work(program));
+            }
+        })?;
+        // What does not fit is no fault of a program that has ended meanwhile.
+        done.unwrap_or_else(|| Err(GONE.to_owned())).map_err(|why| self.told(why))
+    }
+
+    fn told(&self, why: String) -> String {
+        let is_there = file::read_some_at(&self.maps, &mut [0], 0).is_ok_and(|read| read > 0);
+        if is_there { why } else { GONE.to_owned() }
+    }
+
+    /// The same once for all kinds of work.
+    fn look_with(&self, work: &mut dyn FnMut(&Program<'_>)) -> Result<(), String> {
         let maps = file::read_all(&self.maps, MOST_MAPS)
             .map_err(|errno| format!("its maps cannot be read: {}", errno.desc()))?;
         let maps = live::parse_maps(&maps);
@@ -51,10 +73,7 @@ impl Access {
         let memory = |address: u64, buffer: &mut [u8]| file::read_some_at(&self.memory, buffer, address).unwrap_or(0);
         let source = Source { memory: &memory, maps: &maps, now: Some(clock::now().as_nanos() as u64) };
         let mut read_file = |offset: u64, buffer: &mut [u8]| file::read_exact_at(&self.file, buffer, offset).is_ok();
-        let looked = Program::open(&source, &mut read_file).and_then(|program| work(&program));
-        // What does not fit is no fault of a program that has ended meanwhile.
-        let is_there = || file::read_some_at(&self.maps, &mut [0], 0).is_ok_and(|read| read > 0);
-        looked.map_err(|why| if is_there() { why } else { GONE.to_owned() })
+        Program::open(&source, &mut read_file).map(|program| work(&program)).map_err(|why| self.told(why))
     }
 
     /// Its goroutines in groups, with a diagnosis. `signal` is the one it was asked to stop by.
@@ -62,23 +81,27 @@ impl Access {
     /// # Errors
     /// As [`Access::look`].
     pub fn evidence(&self, signal: Option<String>) -> Result<Evidence, String> {
+        self.look(|program| gather(program, format!("pid {}", self.pid), self.about(signal), None))
+    }
+
+    /// What the kernel tells of the process that was asked to stop by this signal.
+    pub fn about(&self, signal: Option<String>) -> goroutines::Program {
         let kept = self.keeps(signal.as_deref());
-        self.look(|program| gather(program, format!("pid {}", self.pid), (signal, kept), None))
+        goroutines::Program { signal, kept, ..goroutines::Program::default() }
     }
 }
 
-/// Groups, findings and what is to be said beside them. With the signal that the program was asked to stop by, and what keeps it from
-/// the program.
+/// Groups, findings and what is to be said beside them. `about` is what is known of the program from elsewhere.
 ///
 /// # Errors
 /// A sentence: the memory can no longer be read.
 pub fn gather(
     program: &Program<'_>,
     whose: String,
-    (signal, kept): (Option<String>, Option<Kept>),
+    about: goroutines::Program,
     proof: Option<&Proof>,
 ) -> Result<Evidence, String> {
-    let about = goroutines::Program { module: program.build.module.clone(), signal, kept };
+    let about = goroutines::Program { module: program.build.module.clone(), ..about };
     let collected = live::collect(program, format!("{whose}, {}", program.build.go), &about, proof)?;
     let findings = diagnose(&collected.summary, &about);
     let mut notes = Vec::new();
@@ -95,7 +118,8 @@ pub fn gather(
         let leaked = collected.summary.groups.iter().filter(|group| group.leaked).map(|group| group.count).sum();
         notes.push(told(proof, leaked));
     }
-    Ok(Evidence { summary: collected.summary, findings, notes })
+    let waits = waits_for_child(&collected.summary, &about.children);
+    Ok(Evidence { summary: collected.summary, findings, notes, waits })
 }
 
 /// How a proof was found.

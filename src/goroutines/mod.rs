@@ -21,7 +21,7 @@ mod tests;
 mod wait;
 
 pub use collect::{Collector, Seen};
-pub use diagnose::diagnose;
+pub use diagnose::{diagnose, waits_for_child};
 pub use filter::Filter;
 pub(crate) use groups::{hash, is_idle, waits_on_its_argument};
 pub use reader::Reader;
@@ -256,6 +256,19 @@ pub struct Program {
     pub signal: Option<String>,
     /// What keeps that signal from it, where the kernel told.
     pub kept: Option<Kept>,
+    /// That signal was sent to the process that has started it, which may have passed it on.
+    pub is_relayed: bool,
+    /// Processes that it has started and that are still there, where the kernel told.
+    pub children: Vec<Child>,
+}
+
+/// A process that the program has started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Child {
+    /// `syncthing (pid 23)`
+    pub name: String,
+    /// What it writes to stdout or stderr comes to the program, through a pipe.
+    pub is_read: bool,
 }
 
 /// What keeps a signal from a program.

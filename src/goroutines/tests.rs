@@ -597,7 +597,7 @@ impl Output for Shown {
         self.0 += bytes.len();
     }
     fn ended(&mut self, summary: Summary) {
-        let findings = diagnose(&summary, &Program { module: None, signal: Some("SIGTERM".to_owned()), kept: None });
+        let findings = diagnose(&summary, &Program { signal: Some("SIGTERM".to_owned()), ..Program::default() });
         std::hint::black_box(table(&summary, &findings, &Style::default()));
         std::hint::black_box(json(&summary, &findings, false));
     }

@@ -47,6 +47,8 @@ const BY_FUNCTION: &[(&str, Wait)] = &[
     ("io.(*pipe).write", Wait::PipeWrite),
     ("os/exec.(*Cmd).", Wait::Child),
     ("os.(*Process).", Wait::Child),
+    ("syscall.Wait4", Wait::Child),
+    ("golang.org/x/sys/unix.Wait", Wait::Child),
     ("database/sql.(*DB).conn", Wait::Pool),
     ("database/sql.", Wait::Database),
     ("net/http.(*Client).", Wait::Upstream),

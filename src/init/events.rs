@@ -38,10 +38,15 @@ impl Init {
             self.try_again();
             let now = clock::now();
             self.hurry_disposals(now);
-            self.evidence.hurry(now);
+            if self.evidence.hurry(now) {
+                self.say(Note::Warning("reading the goroutines of what the server has started took too long"));
+            }
             self.hurry_look_at_leftovers(now);
             if std::mem::take(&mut self.pending.descriptors_ready) || self.supervisor.is_judged_at(clock::now()) {
                 self.attend();
+            }
+            if self.evidence.is_looking() {
+                self.hear_look();
             }
             if let Some(shown) = self.evidence.over.take() {
                 self.happened(Event::Looked(shown));

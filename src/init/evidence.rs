@@ -9,7 +9,7 @@ use super::look;
 use super::personality::Note;
 use crate::config::Dump;
 use crate::signal::Signal;
-use crate::supervisor::{Status, Time};
+use crate::supervisor::{Rung, Status, Time};
 use crate::sys::helper::{Answer, Helper, Refused};
 use crate::sys::rights::{self, Stream};
 use crate::sys::unix::Peer;
@@ -34,7 +34,7 @@ const LEFT_OUT: &[u8] = b"-this goward was built without goroutine dumps (--no-d
 pub(super) struct Evidence {
     /// Where `goward dump` asks.
     pub(super) control: Option<Control>,
-    /// Processes that hand it over. The connections are theirs as long as they live.
+    /// Processes that hand it over, and looks that have shown the server and go on with what that has started.
     handing: Vec<Handing>,
     /// The look under way.
     look: Option<Helper>,
@@ -48,12 +48,12 @@ pub(super) struct Evidence {
     prints: bool,
 }
 
-/// A process that hands over memory.
+/// A process that hands over memory, or a look that goes on.
 #[derive(Debug)]
 struct Handing {
     helper: Helper,
     /// The connection is the process's as long as it lives: whatever comes in it, PID 1 does not close it.
-    _connection: Stream,
+    connection: Option<Stream>,
     /// When it is killed.
     until: Time,
 }
@@ -81,12 +81,16 @@ impl Evidence {
         self.handing.iter().map(|handing| handing.until.saturating_sub(now)).min()
     }
 
-    /// Kills the processes that take too long to hand over memory, or were stopped, so that others can ask.
-    pub(super) fn hurry(&mut self, now: Time) {
+    /// Kills the processes that take too long to hand over memory, or were stopped, so that others can ask; and looks whose time is up.
+    /// Whether there was such a look.
+    pub(super) fn hurry(&mut self, now: Time) -> bool {
+        let mut looked = false;
         for handing in self.handing.iter_mut().filter(|handing| handing.until <= now) {
             handing.until = now + HANDING;
             let _ = process::send(handing.helper.pid(), Signal::KILL);
+            looked |= handing.connection.is_none();
         }
+        looked
     }
 
     /// One of the processes that hand over memory has ended, or a look that was given up. False: it is none.
@@ -95,6 +99,12 @@ impl Evidence {
         self.handing.retain(|handing| handing.helper.pid() != pid);
         self.given_up.retain(|look| *look != pid);
         self.handing.len() + self.given_up.len() < before
+    }
+
+    /// Whether a look is under way. Asked at every wake-up, which touches no code that is cold.
+    #[inline]
+    pub(super) fn is_looking(&self) -> bool {
+        self.look.is_some()
     }
 
     /// Whether this is the look under way.
@@ -140,7 +150,7 @@ impl Init {
         match self.giver(&connection) {
             Ok(helper) => {
                 let until = clock::now() + HANDING;
-                self.evidence.handing.push(Handing { helper, _connection: connection, until });
+                self.evidence.handing.push(Handing { helper, connection: Some(connection), until });
             }
             Err(refused) => {
                 let why = format!("-{refused}");
@@ -171,13 +181,13 @@ impl Init {
     fn reader(&self) -> Result<Helper, Refused> {
         let wanted = look::Wanted {
             format: self.settings.personality.log_format(),
-            signal: self.forwarding.stop_from.as_ref().map(|(signal, _)| signal.to_string()),
+            signal: self.asked_to_stop().map(|(signal, _)| signal.to_string()),
             file: self.evidence.file.as_ref(),
             only_file: self.evidence.prints,
         };
         let server = self.server.pid;
         let opened = look::opened_by_ancestor(server);
-        Helper::start(|_| look::show(server, opened, &wanted))
+        Helper::start(|inside| look::show(inside, server, opened, &wanted))
     }
 
     #[cfg(not(feature = "goroutines"))]
@@ -194,9 +204,23 @@ impl Init {
         Helper::start(|_| (FAILED, LEFT_OUT.to_vec()))
     }
 
+    /// Hears that the look under way has shown the server. It may go on as long as a look may in all; the server is asked for nothing
+    /// any more.
+    pub(super) fn hear_look(&mut self) {
+        let Some(helper) = self.evidence.look.take_if(|look| look.says_that_it_begins()) else { return };
+        let half = self.supervisor.policy().ladder.zip(self.supervisor.milestones.stop);
+        let half = half.map_or(Time::MAX, |(ladder, began)| began + ladder.at(Rung::Dump));
+        self.evidence.over = Some(true);
+        self.evidence.handing.push(Handing { helper, connection: None, until: half.min(clock::now() + HANDING) });
+    }
+
     /// The process that looked has ended so.
-    pub(super) fn looked(&mut self, status: Status) {
-        let Some(mut look) = self.evidence.look.take() else { return };
+    pub(super) fn looked(&mut self, pid: i32, status: Status) {
+        self.hear_look();
+        let Some(mut look) = self.evidence.look.take() else {
+            self.evidence.ended(pid);
+            return;
+        };
         let why = match look.answer() {
             Some(Answer::Bytes(bytes)) => String::from_utf8_lossy(bytes).into_owned(),
             Some(Answer::Silence) | None => String::new(),

@@ -2,16 +2,17 @@
 
 use super::evidence::{FAILED, NO_GOROUTINES};
 use crate::config::LogFormat;
-use crate::evidence::{self, Access, Evidence as Goroutines, Unreadable, candidates};
-use crate::goroutines::{Style, json_pieces, table};
+use crate::evidence::{self, Access, Evidence as Goroutines, Family, Unreadable};
+use crate::goroutines::{self, Style, json_pieces, table};
 use crate::live::{self, Program};
 use crate::log;
+use crate::sys::helper::Inside;
 use crate::sys::rights::{self, Stream};
 use crate::sys::{clock, file, process};
 use nix::errno::Errno;
 use std::fs::File;
 use std::io::{self, Write};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::AsRawFd;
 use std::time::Duration;
 
 /// The memory that a look may have: a server with 100,000 goroutines takes a few megabytes.
@@ -24,30 +25,31 @@ const LONGEST_LINE: usize = 4096;
 /// How long to wait until stderr takes something again, where it does not wait itself.
 const AGAIN: Duration = Duration::from_millis(5);
 
-/// A process whose goroutines may be meant, and its memory, or why that cannot be opened.
-pub(super) type Candidate = (i32, nix::Result<OwnedFd>);
-
 /// What only PID 1 can open: under Yama (ptrace_scope 1) an ancestor may, and a sister process may not. Elsewhere nothing: who
 /// opens a process's memory waits for an exec of it.
-pub(super) fn opened_by_ancestor(server: i32) -> Vec<Candidate> {
+pub(super) fn opened_by_ancestor(server: i32) -> Option<Family> {
     let scope = file::read("/proc/sys/kernel/yama/ptrace_scope", 8);
-    if scope.is_ok_and(|scope| !scope.starts_with(b"0")) { candidates(server) } else { Vec::new() }
+    scope.is_ok_and(|scope| !scope.starts_with(b"0")).then(|| Family::of(server).open())
 }
 
-/// In a process of its own: opens the rest, chooses, sends.
-pub(super) fn give(connection: &Stream, server: i32, opened: Vec<Candidate>) -> Vec<u8> {
-    let candidates = if opened.is_empty() { candidates(server) } else { opened };
-    let sent = match Access::choose(candidates) {
-        Ok(access) => {
-            let head = format!("+{}", access.pid);
-            rights::send_with(connection, head.as_bytes(), &access.parts().map(AsRawFd::as_raw_fd))
-        }
-        Err(Unreadable::Refused(why) | Unreadable::NotGo(why)) => {
-            rights::send_with(connection, format!("-{why}").as_bytes(), &[])
-        }
-    };
+/// In a process of its own: opens the rest, chooses, sends: the server, and then the Go programs that it has started, each in a message
+/// of its own.
+pub(super) fn give(connection: &Stream, server: i32, opened: Option<Family>) -> Vec<u8> {
+    let mut family = opened.unwrap_or_else(|| Family::of(server));
     // Who does not read has lost it.
-    let _ = sent;
+    let send = |access: &Access| {
+        let head = format!("+{}", access.pid);
+        let _ = rights::send_with(connection, head.as_bytes(), &access.parts().map(AsRawFd::as_raw_fd));
+    };
+    match family.choose() {
+        Ok(access) => family.follow(&access, &mut |access, _, _| {
+            send(access);
+            true
+        }),
+        Err(Unreadable::Refused(why) | Unreadable::NotGo(why)) => {
+            let _ = rights::send_with(connection, format!("-{why}").as_bytes(), &[]);
+        }
+    }
     Vec::new()
 }
 
@@ -61,28 +63,53 @@ pub(super) struct Wanted<'a> {
     pub(super) only_file: bool,
 }
 
-/// In a process of its own: reads the goroutines, and writes them to stderr. Returns the exit code, and why.
-pub(super) fn show(server: i32, opened: Vec<Candidate>, wanted: &Wanted<'_>) -> (u8, Vec<u8>) {
+/// In a process of its own: reads the goroutines, and writes them to stderr; then those of the Go programs that the server has started
+/// and waits for. Returns the exit code, and why.
+pub(super) fn show(inside: Inside, server: i32, opened: Option<Family>, wanted: &Wanted<'_>) -> (u8, Vec<u8>) {
     process::be_expendable(MEMORY, wanted.signal.is_none().then_some(NICE));
-    let candidates = if opened.is_empty() { candidates(server) } else { opened };
-    let access = match Access::choose(candidates) {
+    let mut family = opened.unwrap_or_else(|| Family::of(server));
+    let access = match family.choose() {
         Ok(access) => access,
         Err(Unreadable::NotGo(why)) => return (NO_GOROUTINES, why.into_bytes()),
         Err(Unreadable::Refused(why)) => return (FAILED, why.into_bytes()),
     };
-    let whose = format!("pid {}", access.pid);
-    let shown = access.look(|program| {
-        // First: where stderr is a full pipe, this is what remains.
-        let kept = wanted.file.map_or(Ok(()), |file| keep(program, file));
-        if wanted.only_file {
-            return kept;
+    let mut server = None;
+    family.follow(&access, &mut |access, whose, children| {
+        let is_relayed = server.is_some();
+        let about = goroutines::Program { children, is_relayed, ..access.about(wanted.signal.clone()) };
+        let shown = access.look(|program| show_one(program, whose.clone(), about, wanted));
+        match (&server, &shown) {
+            (None, Ok(true)) => {
+                // From here on nothing that fails, or takes too long, is a reason to ask the server itself.
+                inside.begins();
+            }
+            (Some(_), Err(why)) => {
+                let _ = write(vec![note(&format!("the goroutines of {whose} cannot be read: {why}"), wanted.format)]);
+            }
+            _ => {}
         }
-        let heard = (wanted.signal.clone(), access.keeps(wanted.signal.as_deref()));
-        let mut goroutines = evidence::gather(program, whose, heard, None)?;
-        goroutines.notes.extend(kept.err());
-        write(lines(&goroutines, wanted.format))
+        let waits = shown == Ok(true);
+        server.get_or_insert(shown);
+        waits
     });
-    shown.map_or_else(|why| (FAILED, why.into_bytes()), |()| (0, Vec::new()))
+    server.unwrap_or(Ok(false)).map_or_else(|why| (FAILED, why.into_bytes()), |_| (0, Vec::new()))
+}
+
+/// Shows one program. Whether it waits for what it has started.
+fn show_one(
+    program: &Program<'_>,
+    whose: String,
+    about: goroutines::Program,
+    wanted: &Wanted<'_>,
+) -> Result<bool, String> {
+    // First: where stderr is a full pipe, this is what remains. Goroutines of two programs would be taken for those of one.
+    let kept = wanted.file.filter(|_| !about.is_relayed).map_or(Ok(()), |file| keep(program, file));
+    if wanted.only_file {
+        return kept.map(|()| false);
+    }
+    let mut goroutines = evidence::gather(program, whose, about, None)?;
+    goroutines.notes.extend(kept.err());
+    write(lines(&goroutines, wanted.format)).map(|()| goroutines.waits)
 }
 
 /// All goroutines, as Go prints them, instead of those of the last time.
@@ -101,7 +128,7 @@ fn keep(program: &Program<'_>, file: &File) -> Result<(), String> {
 
 /// What the log gets: each piece is written at once.
 fn lines(goroutines: &Goroutines, format: LogFormat) -> Vec<String> {
-    let Goroutines { summary, findings, notes } = goroutines;
+    let Goroutines { summary, findings, notes, .. } = goroutines;
     let mut lines = match format {
         LogFormat::Text => vec![table(summary, findings, &Style::default())],
         LogFormat::Json => {
@@ -120,12 +147,16 @@ fn lines(goroutines: &Goroutines, format: LogFormat) -> Vec<String> {
         }
     };
     for note in notes {
-        lines.push(match format {
-            LogFormat::Text => format!("{note}\n"),
-            LogFormat::Json => log::event_line(note, "goroutines", "{}"),
-        });
+        lines.push(self::note(note, format));
     }
     lines
+}
+
+fn note(note: &str, format: LogFormat) -> String {
+    match format {
+        LogFormat::Text => format!("{note}\n"),
+        LogFormat::Json => log::event_line(note, "goroutines", "{}"),
+    }
 }
 
 /// To stderr, however long that takes: whoever has started this process ends it when it takes too long.

@@ -73,7 +73,7 @@ impl Init {
                 Ok(Some((pid, Change::Ended(_), _))) if self.health.buried(pid) => {
                     self.pending.descriptors_ready |= self.health.is_due();
                 }
-                Ok(Some((pid, Change::Ended(status), _))) if self.evidence.looks(pid) => self.looked(status),
+                Ok(Some((pid, Change::Ended(status), _))) if self.evidence.looks(pid) => self.looked(pid, status),
                 Ok(Some((pid, Change::Ended(status), _)))
                     if self.change_was_told(pid, status) || self.looked_at_leftovers(pid, status) => {}
                 Ok(Some((pid, Change::Ended(_), _)))

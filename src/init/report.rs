@@ -4,7 +4,8 @@ use super::Init;
 use super::memory_limit::MemoryLimit;
 use super::personality::{complaint, time};
 use crate::json::Json;
-use crate::supervisor::{Phase, Purpose, Time};
+use crate::signal::Signal;
+use crate::supervisor::{Phase, Purpose, Rung, StopSignal, Time};
 use crate::sys::clock;
 
 impl Init {
@@ -30,6 +31,16 @@ impl Init {
         };
         let (text, json) = (self.as_text(&view), self.as_json(&view));
         format!("{}{}\0{text}\0{json}\n", bit(view.ready), bit(view.healthy))
+    }
+
+    /// What the server was asked to stop with, and when. Where goward asks with nothing (`--stop-signal none`), the platform has told the
+    /// server what it told goward.
+    pub(super) fn asked_to_stop(&self) -> Option<(Signal, Time)> {
+        let supervisor = &self.supervisor;
+        let by_platform = supervisor.policy().stop_signal == StopSignal::Nothing
+            && supervisor.rung().is_some_and(|rung| rung > Rung::Drain);
+        let told = self.forwarding.stop_from.as_ref().filter(|_| by_platform).map(|(signal, _)| *signal);
+        supervisor.asked().or(told.zip(supervisor.milestones.stop))
     }
 
     fn as_text(&self, view: &View) -> String {
@@ -122,6 +133,10 @@ impl Init {
                     if let Some((signal, from)) = &self.forwarding.stop_from {
                         json.string("signal", &signal.to_string());
                         json.string("from", from);
+                    }
+                    if let Some((signal, at)) = self.asked_to_stop() {
+                        json.string("asked_with", &signal.to_string());
+                        json.number("asked_ms", view.now.saturating_sub(at).as_millis() as u64);
                     }
                 });
             }

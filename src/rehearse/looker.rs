@@ -4,8 +4,8 @@
 //! The rehearsal is the server's ancestor, so it may read its memory where others may not. The thread is started after the init was
 //! forked, and has ended before the next one is.
 
-use crate::evidence::{self, Access, Unreadable};
-use crate::goroutines::{Finding, Program, Summary, diagnose};
+use crate::evidence::{self, Access, Family, Unreadable};
+use crate::goroutines::{Finding, Program, Summary};
 use crate::live;
 use crate::supervisor::Time;
 use crate::sys::clock;
@@ -17,6 +17,9 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(1);
 const NAP: Duration = Duration::from_millis(1);
 
+/// The goroutines of a program, and what they are held up by.
+pub(super) type Seen = (Summary, Vec<Finding>);
+
 /// What was seen in a look.
 #[derive(Debug)]
 pub(super) struct Look {
@@ -24,8 +27,10 @@ pub(super) struct Look {
     pub(super) at: Time,
     /// How long it took.
     pub(super) took: Duration,
-    /// The goroutines, and what they are held up by; or why they cannot be seen.
-    pub(super) seen: Result<(Summary, Vec<Finding>), String>,
+    /// The server; or why it cannot be seen.
+    pub(super) seen: Result<Seen, String>,
+    /// The Go programs that it has started and waits for.
+    pub(super) started: Vec<Seen>,
 }
 
 /// Asks for looks, one at a time.
@@ -58,7 +63,7 @@ impl Looker {
         let its = Arc::clone(&exchange);
         let started = thread::Builder::new().spawn(move || its.work(server, &about));
         if let Err(error) = &started {
-            exchange.tell(clock::now(), Err(format!("no thread can be started for that: {error}")));
+            exchange.tell(clock::now(), Err(format!("no thread can be started for that: {error}")), Vec::new());
         }
         Looker { exchange, thread: started.ok(), asked: false }
     }
@@ -96,8 +101,8 @@ impl Exchange {
         changed
     }
 
-    fn tell(&self, at: Time, seen: Result<(Summary, Vec<Finding>), String>) {
-        let look = Look { at, took: clock::now().saturating_sub(at), seen };
+    fn tell(&self, at: Time, seen: Result<Seen, String>, started: Vec<Seen>) {
+        let look = Look { at, took: clock::now().saturating_sub(at), seen, started };
         self.with(|state| state.look = Some(look));
     }
 
@@ -115,26 +120,35 @@ impl Exchange {
     fn work(&self, server: i32, about: &Program) {
         while self.is_wanted() {
             let at = clock::now();
-            let opened = Access::choose(evidence::candidates(server)).map_err(|why| match why {
+            let opened = Family::of(server).choose().map_err(|why| match why {
                 Unreadable::Refused(why) | Unreadable::NotGo(why) => why,
             });
-            let looked = opened.and_then(|access| {
-                let kept = access.keeps(about.signal.as_deref());
-                let about = Program { kept, ..about.clone() };
-                access.look(|program| self.look(program, &about, at))
-            });
+            let looked = opened.and_then(|access| access.look(|program| self.look(program, &access, about, at)));
             if let Err(why) = looked {
-                self.tell(at, Err(why));
+                self.tell(at, Err(why), Vec::new());
             }
         }
     }
 
     /// As many looks as are wanted, until one fails.
-    fn look(&self, program: &live::Program<'_>, about: &Program, mut at: Time) -> Result<(), String> {
+    fn look(&self, program: &live::Program<'_>, access: &Access, about: &Program, mut at: Time) -> Result<(), String> {
         loop {
-            let summary = live::collect(program, String::new(), about, None)?.summary;
-            let findings = diagnose(&summary, about);
-            self.tell(at, Ok((summary, findings)));
+            let (mut first, mut started) = (None, Vec::new());
+            Family::of(access.pid).follow(access, &mut |access, _, children| {
+                let about = Program { children, is_relayed: first.is_some(), ..access.about(about.signal.clone()) };
+                let see = |program: &live::Program<'_>| evidence::gather(program, String::new(), about, None);
+                let seen = if first.is_none() { see(program) } else { access.look(see) };
+                let waits = seen.as_ref().is_ok_and(|seen| seen.waits);
+                let seen = seen.map(|seen| (seen.summary, seen.findings));
+                match (&first, seen) {
+                    (None, seen) => first = Some(seen),
+                    (Some(_), Ok(seen)) => started.push(seen),
+                    // One that has just ended is not missed.
+                    (Some(_), Err(_)) => {}
+                }
+                waits
+            });
+            self.tell(at, Ok(first.ok_or("it was not looked at")??), started);
             if !self.is_wanted() {
                 return Ok(());
             }

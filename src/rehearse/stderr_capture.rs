@@ -113,5 +113,5 @@ fn source(finding: &Finding) -> Option<String> {
 pub(super) fn program(plan: &Rehearsal) -> Program {
     let name = plan.settings.argv.first().map(|name| name.to_string_lossy()).unwrap_or_default();
     let module = explain::find(&name).and_then(|path| module_of(&path));
-    Program { module, signal: Some(outcome::signal(plan).to_string()), kept: None }
+    Program { module, signal: Some(outcome::signal(plan).to_string()), ..Program::default() }
 }

@@ -1,7 +1,8 @@
 //! What was seen of the server's goroutines while it stopped: which places of its own code they were in, from when to when.
 //! Pure. Times are milliseconds after the stop signal.
 
-use crate::goroutines::{Cause, Finding, Frame, Group, Summary, is_idle, order, says};
+use super::looker::Seen;
+use crate::goroutines::{Cause, Frame, Group, is_idle, order, says};
 
 /// Places that are kept, and states of each.
 const MOST: usize = 128;
@@ -42,16 +43,20 @@ pub(super) struct Wait {
 }
 
 impl Waits {
-    /// What a look has shown.
-    pub(super) fn add(&mut self, ms: u64, summary: &Summary, findings: &[Finding]) {
+    /// What a look has shown: the server, and what it has started and waits for.
+    pub(super) fn add(&mut self, ms: u64, programs: &[Seen]) {
         (self.looks, self.last_ms) = (self.looks + 1, ms);
-        // What is said first is what decides.
-        let first = findings.first().filter(|finding| finding.cause != Cause::Unknown);
-        let named = first.map(|finding| finding.groups.as_slice()).unwrap_or_default();
         // Groups with one place are one: they differ in what was called there, or in their states.
         let mut counts: Vec<u64> = vec![0; self.places.len()];
         let mut marked = vec![false; self.places.len()];
-        for (index, group) in summary.groups.iter().enumerate().filter(|(_, group)| !is_idle(group)) {
+        let all = programs.iter().flat_map(|(summary, findings)| {
+            // What is said first is what decides.
+            let first = findings.first().filter(|finding| finding.cause != Cause::Unknown);
+            let named = first.map(|finding| finding.groups.as_slice()).unwrap_or_default();
+            summary.groups.iter().enumerate().map(move |(index, group)| (named.contains(&index), group))
+        });
+        // To accept connections is idle, unless that is what the stop waits for.
+        for (is_named, group) in all.filter(|(is_named, group)| *is_named || !is_idle(group)) {
             let Some(place) = group.own() else { continue };
             let at = match self.places.iter().position(|known| known.place == *place) {
                 Some(at) => at,
@@ -68,8 +73,8 @@ impl Waits {
             {
                 wait.looks += u32::from(*count == 0);
                 *count += group.count;
-                wait.named += u32::from(!*marked && named.contains(&index));
-                *marked |= named.contains(&index);
+                wait.named += u32::from(!*marked && is_named);
+                *marked |= is_named;
                 wait.to_ms = ms;
                 wait.most = wait.most.max(*count);
                 wait.is_main |= group.ids.contains(&1);
@@ -145,7 +150,7 @@ impl Wait {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::goroutines::Kind;
+    use crate::goroutines::{Finding, Kind, Summary};
 
     fn group(state: &str, line: u32, count: u64) -> Group {
         let frame = Frame { function: "main.flush".to_owned(), file: "/src/main.go".to_owned(), line };
@@ -167,13 +172,10 @@ mod tests {
     fn a_place_is_told_once_from_its_first_to_its_last_look() {
         let mut waits = Waits::default();
         let named = [finding(Cause::Send, vec![1])];
-        waits.add(
-            0,
-            &summary(vec![group("select", 7, 1), group("chan send", 88, 2), group("runnable", 88, 1)]),
-            &named,
-        );
-        waits.add(50, &summary(vec![group("select", 7, 1), group("chan send", 88, 5)]), &named);
-        waits.add(100, &summary(vec![group("select", 7, 1)]), &[finding(Cause::Unknown, vec![0])]);
+        let first = summary(vec![group("select", 7, 1), group("chan send", 88, 2), group("runnable", 88, 1)]);
+        waits.add(0, &[(first, named.to_vec())]);
+        waits.add(50, &[(summary(vec![group("select", 7, 1), group("chan send", 88, 5)]), named.to_vec())]);
+        waits.add(100, &[(summary(vec![group("select", 7, 1)]), vec![finding(Cause::Unknown, vec![0])])]);
         let told = waits.ordered();
         assert_eq!(
             told.iter().map(|(wait, held_up)| (wait.place.line, *held_up)).collect::<Vec<_>>(),
@@ -192,9 +194,9 @@ mod tests {
         let named = [finding(Cause::WaitGroup, vec![0, 1, 2])];
         let told = |first: &[Group]| -> Vec<(u32, bool)> {
             let mut waits = Waits::default();
-            waits.add(0, &summary(first.to_vec()), &named);
-            waits.add(50, &summary(all.clone()), &named);
-            waits.add(100, &summary(all.clone()), &named);
+            waits.add(0, &[(summary(first.to_vec()), named.to_vec())]);
+            waits.add(50, &[(summary(all.clone()), named.to_vec())]);
+            waits.add(100, &[(summary(all.clone()), named.to_vec())]);
             waits.ordered().iter().map(|(wait, held_up)| (wait.place.line, *held_up)).collect()
         };
         assert_eq!(told(&all[..2]), [(88, true), (40, true), (10, false)]);
@@ -208,9 +210,29 @@ mod tests {
         let library = Group { own: None, ..group("select", 1, 1) };
         let idle = Frame { function: "internal/poll.(*FD).Accept".to_owned(), file: String::new(), line: 1 };
         let accepting = Group { frames: vec![idle, group("IO wait", 5, 1).frames.remove(1)], ..group("IO wait", 5, 1) };
-        waits.add(0, &summary(vec![library, accepting]), &[]);
+        let summary_of = summary(vec![library, accepting]);
+        waits.add(0, &[(summary_of.clone(), vec![])]);
         assert!(waits.ordered().is_empty());
-        waits.add(50, &summary((0..1000).map(|line| group("select", line, 1)).collect()), &[]);
+        // Unless it is what the stop waits for.
+        waits.add(10, &[(summary_of, vec![finding(Cause::Loop, vec![0, 1])])]);
+        assert_eq!(
+            waits.ordered().iter().map(|(wait, held_up)| (wait.place.line, *held_up)).collect::<Vec<_>>(),
+            [(5, true)]
+        );
+        waits.add(50, &[(summary((0..1000).map(|line| group("select", line, 1)).collect()), vec![])]);
         assert_eq!(waits.ordered().len(), MOST);
+    }
+
+    #[test]
+    fn what_a_child_waits_for_is_told_before_who_waits_for_the_child() {
+        let main = |line| Group { ids: vec![1], ..group("chan receive", line, 1) };
+        let parent = (summary(vec![main(158), group("IO wait", 218, 1)]), vec![finding(Cause::Blocked, vec![0])]);
+        let child = (summary(vec![main(375), group("chan send", 88, 1)]), vec![finding(Cause::Send, vec![1])]);
+        let mut waits = Waits::default();
+        for ms in [0, 50, 100] {
+            waits.add(ms, &[parent.clone(), child.clone()]);
+        }
+        let told: Vec<_> = waits.ordered().iter().map(|(wait, held_up)| (wait.place.line, *held_up)).collect();
+        assert_eq!(told, [(88, true), (158, true), (218, false), (375, false)]);
     }
 }

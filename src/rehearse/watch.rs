@@ -6,13 +6,12 @@ use super::init_process::InitProcess;
 use super::leaks::Leaks;
 use super::load::{self, Shared, TICK};
 use super::load_command::{self, Commands};
-use super::looker::Looker;
+use super::looker::{Looker, Seen};
 use super::outcome::{AtSignal, End, Listener, Run};
 use super::rounds::Rounds;
 use super::waits::Waits;
 use super::{MEANWHILE, SECOND, SETTLE, SHARE, TRIAL_INTERVAL, World, begin, port};
 use crate::config::{Load, Ready, Rehearsal};
-use crate::goroutines::Summary;
 use crate::supervisor::{Rung, Time};
 use crate::sys::clock;
 use crate::sys::sockets::{State, Tcp};
@@ -48,7 +47,7 @@ pub(super) struct Watch {
     looker: Looker,
     waits: Waits,
     /// The goroutines as they were before the signal.
-    before: Option<Summary>,
+    before: Option<Vec<Seen>>,
     /// When they are looked at again.
     goroutines_at: Time,
     /// When a new connection is tried again.
@@ -194,15 +193,18 @@ impl Watch {
         let signal = self.shared.signal.get();
         if let Some(look) = self.looker.answer() {
             self.goroutines_at = (look.at + LOOK_INTERVAL).max(now + SHARE * look.took);
-            match (look.seen, signal.and_then(|signal| look.at.checked_sub(signal))) {
-                (Ok((summary, findings)), Some(since)) => {
-                    if let Some(before) = self.before.take() {
+            let mut all = look.started;
+            match (look.seen.map(|server| all.insert(0, server)), signal.and_then(|signal| look.at.checked_sub(signal)))
+            {
+                (Ok(()), Some(since)) => {
+                    if let Some(mut before) = self.before.take() {
                         // What holds up a stop that has not begun is not asked.
-                        self.waits.add(0, &before, &[]);
+                        before.iter_mut().for_each(|(_, findings)| findings.clear());
+                        self.waits.add(0, &before);
                     }
-                    self.waits.add(since.as_millis() as u64, &summary, &findings);
+                    self.waits.add(since.as_millis() as u64, &all);
                 }
-                (Ok((summary, _)), None) => self.before = Some(summary),
+                (Ok(()), None) => self.before = Some(all),
                 (Err(why), since) => {
                     self.goroutines_at = now + SECOND;
                     // One that has ended has nothing to show.

@@ -25,6 +25,11 @@ impl Supervisor {
         self.stop.is_some_and(|stop| stop.stop_reason.is_some() || stop.restarts)
     }
 
+    /// What the server was asked with in the stop in progress, and when. Nothing while a drain holds that back.
+    pub fn asked(&self) -> Option<(Signal, Time)> {
+        self.stop?.signal.zip(self.milestones.stop_sent)
+    }
+
     /// Whether a signal has asked for the end.
     pub fn was_stop_requested(&self) -> bool {
         self.stop_requested

@@ -258,9 +258,10 @@ fn drain_holds_the_signal_back() {
     let mut world = World::new(policy(3_000));
     assert_eq!(world.signal(Signal::TERM), []);
     world.run_until(ms(2_999));
-    assert_eq!(world.done, []);
+    assert_eq!((&world.done[..], world.supervisor.asked()), (&[][..], None));
     world.run_until(ms(3_000));
     assert_eq!(world.done, [(ms(3_000), Action::Send(Signal::TERM))]);
+    assert_eq!(world.supervisor.asked(), Some((Signal::TERM, ms(3_000))));
     // The deadline counts from the first signal, not from the end of the drain.
     world.run_until(ms(8_000));
     assert_eq!(world.at(|a| matches!(a, Action::Dump(_))), [ms(8_000)]);
@@ -291,7 +292,7 @@ fn a_key_ends_the_drain_and_a_second_signal_does_not() {
 fn a_stop_without_a_signal_has_a_deadline_all_the_same() {
     let mut world = World::new(Policy { stop_signal: StopSignal::Nothing, ..policy(0) });
     assert_eq!(world.signal(Signal::TERM), []);
-    assert_eq!(world.supervisor.phase(), Phase::Stopping);
+    assert_eq!((world.supervisor.phase(), world.supervisor.asked()), (Phase::Stopping, None));
     assert_eq!(world.signal(Signal::TERM), []);
     // What is no stop passes, and a stopped server is continued.
     assert_eq!(world.signal(Signal::HUP), [Action::Send(Signal::HUP)]);
@@ -504,7 +505,10 @@ fn a_rewritten_stop_signal_still_starts_the_deadline() {
 #[test]
 fn the_stop_signal_can_be_chosen() {
     let mut world = World::new(Policy { stop_signal: StopSignal::This(Signal::QUIT), ..policy(0) });
+    assert_eq!((world.signal(Signal::HUP).len(), world.supervisor.asked()), (1, None), "that is no stop");
     let _ = world.signal(Signal::TERM);
+    assert_eq!(world.supervisor.asked(), Some((Signal::QUIT, ms(0))));
+    world.done.remove(0);
     assert_eq!(world.done, [(ms(0), Action::Send(Signal::QUIT))]);
 }
 
@@ -740,7 +744,7 @@ fn an_unhealthy_server_is_dumped_and_started_again() {
     assert_eq!(world.done.last(), Some(&(ms(3_800), Action::Start(Stage::Server))));
     assert_eq!((world.supervisor.phase(), world.supervisor.restarts()), (Phase::Running, 1));
     // A new life: nothing of the old one is left.
-    assert_eq!(world.supervisor.milestones, Milestones::default());
+    assert_eq!((world.supervisor.milestones, world.supervisor.asked()), (Milestones::default(), None));
     assert_eq!(world.signal(Signal::TERM), [Action::Send(Signal::TERM)]);
     let _ = world.event(Event::Ended(Status::Code(0)));
     assert_eq!(world.event(Event::NobodyRemains), [Action::Leave(0)]);

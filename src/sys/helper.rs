@@ -128,6 +128,12 @@ impl Helper {
         self.begun
     }
 
+    /// Whether it has, as far as can be read now.
+    pub fn says_that_it_begins(&mut self) -> bool {
+        self.read();
+        self.begun
+    }
+
     /// What it has said until now.
     pub fn said(&mut self) -> &[u8] {
         self.read();

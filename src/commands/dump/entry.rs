@@ -2,10 +2,11 @@
 
 use super::{Again, Form, Settings, Subject};
 use crate::client;
-use crate::evidence::{self, Access, Evidence};
+use crate::evidence::{self, Access, Evidence, Family};
 use crate::exit;
-use crate::goroutines::{Style, compare, json, table};
+use crate::goroutines::{self, Style, compare, json, table};
 use crate::init::control::Socket;
+use crate::json::Value;
 use crate::live::{self, Program, Proof};
 use crate::log;
 use crate::sys::mask::Mask;
@@ -21,11 +22,11 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub fn run(settings: &Settings, inherited: Mask) -> u8 {
     let _ = inherited.install();
     let shown = match &settings.subject {
-        Subject::Process(pid) => Access::open(*pid).and_then(|access| look(&access, settings)),
-        Subject::Server(init) => ask(*init).and_then(|access| look(&access, settings)),
-        Subject::Core(core, of) => {
-            evidence::look_at_core(core, of.as_deref(), |program| show(program, core.display().to_string(), settings))
-        }
+        Subject::Process(pid) => Access::open(*pid).and_then(|access| look(&access, Family::of(*pid), None, settings)),
+        Subject::Server(init) => ask(*init).and_then(|(access, family, asked)| look(&access, family, asked, settings)),
+        Subject::Core(core, of) => evidence::look_at_core(core, of.as_deref(), |program| {
+            show_core(program, core.display().to_string(), settings)
+        }),
     };
     match shown {
         Ok(()) => 0,
@@ -36,10 +37,25 @@ pub fn run(settings: &Settings, inherited: Mask) -> u8 {
     }
 }
 
-/// The memory of a goward's server, from that goward.
-fn ask(init: Option<i32>) -> Result<Access, String> {
+/// The signal that a server was asked to stop by, and how long ago.
+type Asked = (String, Duration);
+
+/// The memory of a goward's server, from that goward; also that of the Go programs that this has started, and whether it stops.
+fn ask(init: Option<i32>) -> Result<(Access, Family, Option<Asked>), String> {
     let end = clock::now() + PATIENCE;
     let init = client::find(Socket::Memory, init, end)?;
+    let first = receive(&init, end)?;
+    let mut family = Family::of(first.pid);
+    // An older goward sends no more.
+    while let Ok(access) = receive(&init, end) {
+        family.give(access);
+    }
+    let asked = client::ask(Some(init.pid), end).ok().and_then(|report| asked(&report.json));
+    Ok((first, family, asked))
+}
+
+/// The next process whose memory it hands over.
+fn receive(init: &client::Init, end: Duration) -> Result<Access, String> {
     let pid = init.pid;
     let left = end.saturating_sub(clock::now()).max(Duration::from_millis(1));
     let _ = init.connection.set_read_timeout(Some(left));
@@ -61,34 +77,97 @@ fn ask(init: Option<i32>) -> Result<Access, String> {
     }
 }
 
-fn look(access: &Access, settings: &Settings) -> Result<(), String> {
-    let pid = access.pid;
-    let looked = match settings.again {
-        Again::Never => {
-            access.deafness().iter().for_each(|note| log::say_raw(&format!("goward: {note}\n")));
-            access.look(|program| show(program, format!("pid {pid}"), settings))
-        }
-        Again::After(time) => growth(access, time, settings),
-        Again::Watch => watch(access, settings),
-    };
-    looked.map_err(|why| format!("the goroutines of pid {pid} cannot be read: {why}"))
+/// By what the server was asked to stop, from what the init says of itself. An older one does not say it.
+fn asked(json: &str) -> Option<Asked> {
+    let report = Value::read(json.trim())?;
+    let stop = report.get("stop")?;
+    let ago = Duration::from_millis(stop.get("asked_ms")?.number()?);
+    Some((stop.get("asked_with")?.text()?.to_owned(), ago))
 }
 
-fn show(program: &Program<'_>, whose: String, settings: &Settings) -> Result<(), String> {
+fn look(access: &Access, mut family: Family, asked: Option<Asked>, settings: &Settings) -> Result<(), String> {
+    let whose = format!("pid {}", access.pid);
+    match &asked {
+        _ if settings.again != Again::Never => {}
+        Some((signal, ago)) => say(&format!("{whose} was asked to stop by {signal}, {} ms ago", ago.as_millis())),
+        None => access.deafness().iter().for_each(|note| say(note)),
+    }
+    let signal = asked.map(|(signal, _)| signal);
+    match settings.again {
+        Again::Never if settings.form == Form::Raw => access.look(|program| raw(program, settings)),
+        Again::Never => {
+            return each(access, &mut family, signal.as_deref(), settings, &mut |evidence| show(&evidence, settings));
+        }
+        Again::After(time) => growth(access, time, settings),
+        Again::Watch => return watch(access, &mut family, signal.as_deref(), settings),
+    }
+    .map_err(|why| cannot(&whose, &why))?;
+    // Goroutines of two programs in one text would be taken for those of one, and so would what has grown.
+    for program in family.started_by(access.pid) {
+        let pid = program.pid;
+        say(&format!("it has started another Go program: goward dump --pid {pid}"));
+    }
+    Ok(())
+}
+
+fn cannot(whose: &str, why: &str) -> String {
+    format!("the goroutines of {whose} cannot be read: {why}")
+}
+
+/// Shows a program, and the Go programs that it has started and waits for.
+fn each(
+    access: &Access,
+    family: &mut Family,
+    signal: Option<&str>,
+    settings: &Settings,
+    show: &mut dyn FnMut(Evidence) -> Result<(), String>,
+) -> Result<(), String> {
+    let mut result = None;
+    family.follow(access, &mut |access, whose, children| {
+        let is_relayed = result.is_some();
+        let about = goroutines::Program { children, is_relayed, ..access.about(signal.map(str::to_owned)) };
+        let shown = access.look(|program| {
+            let evidence = seen(program, whose.clone(), about, settings)?;
+            let waits = evidence.waits;
+            show(evidence).map(|()| waits)
+        });
+        let (waits, shown) = (shown == Ok(true), shown.map(drop).map_err(|why| cannot(&whose, &why)));
+        match (&result, &shown) {
+            (None, _) => result = Some(shown),
+            (Some(_), Err(why)) if settings.again == Again::Never => say(why),
+            (Some(_), _) => {}
+        }
+        waits
+    });
+    result.unwrap_or(Ok(()))
+}
+
+fn show_core(program: &Program<'_>, whose: String, settings: &Settings) -> Result<(), String> {
     if settings.form == Form::Raw {
         return raw(program, settings);
     }
-    let evidence = seen(program, whose, settings)?;
-    for note in &evidence.notes {
-        log::say_raw(&format!("goward: {note}\n"));
-    }
-    print(text(&evidence, settings).as_bytes())
+    let evidence = seen(program, whose, goroutines::Program::default(), settings)?;
+    show(&evidence, settings)
+}
+
+fn show(evidence: &Evidence, settings: &Settings) -> Result<(), String> {
+    evidence.notes.iter().for_each(|note| say(note));
+    print(text(evidence, settings).as_bytes())
+}
+
+fn say(what: &str) {
+    log::say_raw(&format!("goward: {what}\n"));
 }
 
 /// What is wanted of what is there.
-fn seen(program: &Program<'_>, whose: String, settings: &Settings) -> Result<Evidence, String> {
+fn seen(
+    program: &Program<'_>,
+    whose: String,
+    about: goroutines::Program,
+    settings: &Settings,
+) -> Result<Evidence, String> {
     let proof = proof(program, settings)?;
-    let mut evidence = evidence::gather(program, whose, (None, None), proof.as_ref())?;
+    let mut evidence = evidence::gather(program, whose, about, proof.as_ref())?;
     if let Some(pattern) = &settings.pattern {
         evidence.only(pattern);
     }
@@ -101,7 +180,8 @@ fn proof(program: &Program<'_>, settings: &Settings) -> Result<Option<Proof>, St
 
 /// Two looks, and what has grown between them: a leak, in production.
 fn growth(access: &Access, time: Duration, settings: &Settings) -> Result<(), String> {
-    let look = || access.look(|program| seen(program, String::new(), settings)).map(|seen| seen.summary);
+    let about = goroutines::Program::default;
+    let look = || access.look(|program| seen(program, String::new(), about(), settings)).map(|seen| seen.summary);
     let before = look()?;
     clock::nap(time);
     let after = look()?;
@@ -115,7 +195,7 @@ fn growth(access: &Access, time: Duration, settings: &Settings) -> Result<(), St
 }
 
 /// Again and again, each time over the last. Ctrl-C ends it.
-fn watch(access: &Access, settings: &Settings) -> Result<(), String> {
+fn watch(access: &Access, family: &mut Family, signal: Option<&str>, settings: &Settings) -> Result<(), String> {
     const EVERY: Duration = Duration::from_secs(2);
     /// The cursor to the upper left corner; what is behind the text goes.
     const HOME: &str = "\x1b[H";
@@ -125,11 +205,13 @@ fn watch(access: &Access, settings: &Settings) -> Result<(), String> {
     }
     print(format!("{HOME}{CLEAR}").as_bytes())?;
     loop {
-        let pid = access.pid;
-        let evidence = access.look(|program| seen(program, format!("pid {pid}"), settings))?;
+        let mut all = String::new();
+        each(access, family, signal, settings, &mut |evidence| {
+            all.push_str(&text(&evidence, settings));
+            Ok(())
+        })?;
         // Each line is cleared behind its end, so that nothing flickers.
-        let text = text(&evidence, settings).replace('\n', "\x1b[K\n");
-        print(format!("{HOME}{text}{CLEAR}").as_bytes())?;
+        print(format!("{HOME}{}{CLEAR}", all.replace('\n', "\x1b[K\n")).as_bytes())?;
         clock::nap(EVERY);
     }
 }
@@ -174,5 +256,27 @@ fn written(result: io::Result<()>) -> Result<(), String> {
     match result {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(format!("standard output: {error}")),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_init_says_of_a_stop() {
+        let of = |stop: &str| asked(&format!(r#"{{"phase":"stopping","pid":7{stop}}}"#));
+        let told = of(r#","stop":{"since_ms":9,"left_ms":1,"signal":"SIGTERM","asked_with":"SIGINT","asked_ms":3200}"#);
+        assert_eq!(told, Some(("SIGINT".to_owned(), Duration::from_millis(3200))));
+        // None is in progress, the server has not been asked yet, an older goward, and what is none.
+        for stop in [
+            "",
+            r#","stop":{"since_ms":9,"left_ms":1}"#,
+            r#","stop":{"since_ms":9,"signal":"SIGTERM"}"#,
+            r#","stop":7"#,
+        ] {
+            assert_eq!(of(stop), None, "{stop}");
+        }
+        assert_eq!(asked("no JSON"), None);
     }
 }

@@ -43,7 +43,7 @@ pub const OPTIONS: Options<DumpWords> = Options {
             short: None,
             take: Take::Switch(|words| words.forms.push(Form::Json)),
             default: None,
-            help: "one JSON object on one line",
+            help: "one JSON object for each program, each on one line",
             group: WHAT,
         },
         Opt {

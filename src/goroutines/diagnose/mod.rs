@@ -7,6 +7,7 @@
 //! another for certain, the sentence says "may". docs/causes.md has the whole list.
 
 mod chain;
+mod child;
 mod crash;
 mod lock;
 mod node;
@@ -17,7 +18,8 @@ mod tests;
 mod words;
 
 use super::wait::Wait;
-use super::{Cause, Finding, Frame, Group, Kept, Kind, Program, Summary, order};
+use super::{Cause, Child, Finding, Frame, Group, Kept, Kind, Program, Summary, order};
+pub use child::waits_for_child;
 use node::{Indices, Node, is_handler, is_stopper, outer};
 use words::list;
 
@@ -37,7 +39,8 @@ fn is_address(argument: u64) -> bool {
 
 /// Names what holds up the shutdown, the most decisive first. Never empty: Unknown if there is no evidence.
 pub fn diagnose(summary: &Summary, program: &Program) -> Vec<Finding> {
-    let dump = Evidence { kept: program.kept, ..Evidence::new(summary) };
+    let Program { kept, is_relayed, .. } = *program;
+    let dump = Evidence { kept, is_relayed, children: &program.children, ..Evidence::new(summary) };
     let signal = program.signal.as_deref();
     let mut found = dump.crash().map_or_else(|| dump.all(signal), |crash| vec![crash]);
     if found.is_empty() {
@@ -55,6 +58,10 @@ struct Evidence<'a> {
     stopper: Option<Node<'a>>,
     /// What keeps the stop signal from the program.
     kept: Option<Kept>,
+    /// What it has started, and is still there.
+    children: &'a [Child],
+    /// Who has started it was sent the signal.
+    is_relayed: bool,
 }
 
 /// What was found. Where goroutines wait for each other, it is about the end of that chain.
@@ -86,7 +93,7 @@ impl<'a> Evidence<'a> {
         let find = |test: fn(&Group) -> bool| all.iter().copied().find(|node| test(node));
         let main = find(|group| group.ids.contains(&1));
         let stopper = find(|group| group.frames.iter().any(is_stopper));
-        Evidence { summary, main, stopper, all, kept: None }
+        Evidence { summary, main, stopper, all, kept: None, children: &[], is_relayed: false }
     }
 
     fn only(&self, node: Node<'a>) -> Indices {
@@ -152,6 +159,7 @@ impl<'a> Evidence<'a> {
             };
             found = order::by(found, |found| [u64::from(stays(found)), 0, 0]);
         }
+        found.iter_mut().for_each(|found| self.tell_of_family(found, signal));
         let mut known: Vec<(Option<&Frame>, Cause)> = Vec::new();
         found.retain(|found| {
             let new = !known.contains(&(found.place, found.cause));
@@ -256,18 +264,22 @@ impl<'a> Evidence<'a> {
             found.extend(self.of_main().filter(|found| wait == Some(Wait::Group) && stuck(found)));
             return found;
         }
-        let unheeded = signal.filter(|_| !serving.is_empty()).map(|signal| self.unheeded(main, signal, &serving));
+        let unheeded = signal.filter(|_| !serving.is_empty()).map(|signal| self.goes_on(main, signal, &serving));
+        let unheeded = unheeded.unwrap_or_default();
         if self.summary.kind == Kind::Fatal {
             found.extend(self.of_main());
         } else if main.wait == Wait::Accept || joins && !serving.is_empty() {
+            let unknown = signal.is_some() && unheeded.iter().all(|found| found.cause == Cause::Unheeded);
             found.extend(unheeded);
-            found.extend(self.of_main().filter(|found| signal.is_some() && found.nodes.len() > 1));
+            found.extend(self.of_main().filter(|found| unknown && found.nodes.len() > 1));
         } else if main.wait == Wait::Group && !serving.is_empty() {
             // It waits for the server too if that was started by WaitGroup.Go, or if there is nothing else.
             let members = self.members(main);
             let waits_for_it = members.is_empty() || serving.iter().any(|node| node.is_member_of(main));
             found.extend(self.of_main().filter(|_| !members.is_empty()));
-            found.extend(unheeded.filter(|_| waits_for_it));
+            if waits_for_it {
+                found.extend(unheeded);
+            }
         } else if signal.is_none() && joins && self.is_anyone_in("os/signal.signal_recv") {
             // To wait for the signal is what main is there for, as long as nobody sent one.
         } else {

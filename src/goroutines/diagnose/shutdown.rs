@@ -1,7 +1,7 @@
 //! A shutdown: who began it, whom it waits for, and why it did not begin.
 
 use super::node::{Node, is_handler, is_stopper, outer};
-use super::words::{at, count, last, list, place_of, time};
+use super::words::{at, count, describe, last, list, place_of, time};
 use super::{Evidence, Found, WITHOUT_EFFECT};
 use crate::goroutines::order;
 use crate::goroutines::wait::Wait;
@@ -48,7 +48,7 @@ impl<'a> Evidence<'a> {
         })
     }
 
-    pub(super) fn unheeded(&self, main: Node<'a>, signal: &str, serving: &[Node<'a>]) -> Found<'a> {
+    fn unheeded(&self, main: Node<'a>, signal: &str, serving: &[Node<'a>]) -> Found<'a> {
         let mut nodes = vec![main];
         nodes.extend(serving.iter().filter(|node| node.index != main.index));
         let server = nodes.get(1).and_then(|node| node.group.own().or(node.group.creator.as_ref()));
@@ -64,6 +64,57 @@ impl<'a> Evidence<'a> {
             ),
             place: main.place(),
             advice: "When the signal comes, call server.Shutdown with a deadline, and let main wait for Shutdown, not for Serve.",
+            nodes,
+        }
+    }
+
+    /// It goes on serving after the signal: the stop has begun and something holds that up, or nothing has begun.
+    pub(super) fn goes_on(&self, main: Node<'a>, signal: &str, serving: &[Node<'a>]) -> Vec<Found<'a>> {
+        match self.stopping().filter(|_| serving.iter().any(|node| node.own.is_some())) {
+            Some(stopping) => {
+                let mut found = vec![self.not_closed(stopping, serving)];
+                if let Some(held_up) = self.held_up(stopping) {
+                    found.insert(0, held_up);
+                }
+                found
+            }
+            None => vec![self.unheeded(main, signal, serving)],
+        }
+    }
+
+    /// Who is in a function that stops the program, by its name, and waits there.
+    fn stopping(&self) -> Option<Node<'a>> {
+        const STOPS: [&str; 4] = ["Stop", "stop", "Shutdown", "shutdown"];
+        let stops = |frame: &Frame| {
+            let name = outer(&frame.function);
+            STOPS.contains(&name.rsplit('.').next().unwrap_or(name))
+        };
+        let waits = |node: &Node<'a>| node.wait.is_on_others() || matches!(node.wait, Wait::Group | Wait::Sleep);
+        self.all.iter().copied().find(|node| waits(node) && !is_handler(node) && node.own_frames().any(stops))
+    }
+
+    /// What that one waits for, where it is more than a guess.
+    fn held_up(&self, stopping: Node<'a>) -> Option<Found<'a>> {
+        let found = self.follow(stopping);
+        let is_told = found.nodes.len() > 1 || matches!(found.cause, Cause::Mutex | Cause::LockOrder | Cause::Once);
+        let is_guess = matches!(found.cause, Cause::Receive | Cause::Loop);
+        (is_told && !is_guess).then(|| found.after(&stopping.to_string()))
+    }
+
+    /// The stop has begun, and who accepts connections was not made to return.
+    fn not_closed(&self, stopping: Node<'a>, serving: &[Node<'a>]) -> Found<'a> {
+        let place = serving.iter().find_map(|node| node.group.own());
+        let mut nodes = serving.to_vec();
+        nodes.push(stopping);
+        Found {
+            cause: Cause::Loop,
+            text: format!(
+                "The stop has begun ({}), and connections are still accepted: {}. Who waits for that goroutine waits until its listener is closed.",
+                describe(&stopping),
+                list(serving)
+            ),
+            place,
+            advice: "Close the listener when the stop begins (context.AfterFunc): Accept does not look at ctx.Done().",
             nodes,
         }
     }

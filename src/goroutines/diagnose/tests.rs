@@ -45,7 +45,7 @@ fn handler(id: u64, state: &str, stack: &str) -> Group {
 }
 
 fn after(signal: &str) -> Program {
-    Program { module: None, signal: Some(signal.to_owned()), kept: None }
+    Program { signal: Some(signal.to_owned()), ..Program::default() }
 }
 
 fn first(groups: Vec<Group>) -> Finding {
@@ -945,6 +945,104 @@ fn any_group() -> impl Strategy<Value = Group> {
     )
 }
 
+/// A server whose main waits until `stopped` is closed, and what accepts connections.
+fn stopping(stop: &str) -> Vec<Group> {
+    vec![
+        group(1, "chan receive", "main.main:40", ""),
+        listener(),
+        group(
+            7,
+            "IO wait",
+            "internal/poll.(*FD).Accept net.(*TCPListener).Accept main.(*app).accept:104",
+            "main.main:30",
+        ),
+        group(8, "chan receive", stop, "main.main:32"),
+        group(9, "sleep", "time.Sleep main.(*app).tidy:77", "main.main:31"),
+    ]
+}
+
+#[test]
+fn a_listener_that_the_stop_has_not_closed() {
+    let finding = first(stopping("main.(*app).Stop:50 main.main.func1:33"));
+    assert_eq!((finding.cause, line(&finding), &finding.groups[..]), (Cause::Loop, Some(104), &[2, 3][..]));
+    assert!(finding.evidence.starts_with("The stop has begun (main.(*app).Stop (main.go:50)"), "{}", finding.evidence);
+    // A function that waits for the signal, or for what somebody else stops, has not begun anything.
+    for waits in ["main.stopOnSignal:50 main.main.func1:33", "main.(*stopper).wait:50", "main.(*app).Stopped:50"] {
+        let finding = first(stopping(waits));
+        assert_eq!((finding.cause, line(&finding)), (Cause::Unheeded, Some(40)), "{waits}");
+    }
+    // Nor has who stops a library's timer, or whoever handles a request.
+    let mut groups = stopping("time.(*Timer).Stop main.(*app).work:50");
+    assert_eq!(first(groups.clone()).cause, Cause::Unheeded);
+    groups[3] = handler(8, "chan receive", "main.(*app).Stop:50 main.(*app).restart:51");
+    assert_eq!(first(groups).cause, Cause::Unheeded);
+    // Nobody sent a signal: it serves, and may be stopping by itself.
+    assert_ne!(asked(stopping("main.(*app).Stop:50")).cause, Cause::Loop);
+    // What the stop itself is held up by comes first.
+    let mut groups = stopping("main.(*app).Stop:50 main.main.func1:33");
+    groups.truncate(4);
+    groups[3].state = "sync.Mutex.Lock".to_owned();
+    groups[3].frames.insert(0, frames("sync.(*Mutex).Lock").remove(0));
+    groups[3].own = Some(1);
+    let findings = diagnose(&summary(groups), &after("SIGTERM"));
+    let told: Vec<_> = findings.iter().map(|finding| (finding.cause, line(finding))).collect();
+    assert_eq!(told[..2], [(Cause::Mutex, Some(50)), (Cause::Loop, Some(104))], "{findings:#?}");
+}
+
+/// One that has started another program, and waits for it in one of these ways.
+fn parent(state: &str, stack: &str) -> Vec<Group> {
+    let exit = group(7, state, stack, "main.main:30");
+    vec![group(1, "chan receive", "main.main:40", ""), listener(), exit]
+}
+
+fn with_child(groups: Vec<Group>, is_read: bool) -> (Finding, bool) {
+    let children = vec![Child { name: "shop (pid 23)".to_owned(), is_read }];
+    let summary = Summary { kind: Kind::Live, ..summary(groups) };
+    let waits = waits_for_child(&summary, &children);
+    (diagnose(&summary, &Program { children, ..after("SIGTERM") }).remove(0), waits)
+}
+
+#[test]
+fn a_child_that_is_waited_for_is_named() {
+    let wait =
+        "syscall.Syscall6 os.(*Process).blockUntilWaitable os.(*Process).Wait os/exec.(*Cmd).Wait main.main.func1:31";
+    let wait4 = "syscall.Syscall6 syscall.wait4 syscall.Wait4 main.main.func1:31";
+    for stack in [wait, wait4] {
+        let (finding, waits) = with_child(parent("syscall", stack), false);
+        assert!(waits && finding.evidence.ends_with(" Its child still runs: shop (pid 23)."), "{}", finding.evidence);
+        assert_eq!((finding.cause, line(&finding), &finding.groups[..]), (Cause::Blocked, Some(31), &[0, 2][..]));
+    }
+    // Who reads what it writes is not at fault, and waits for it only where that comes from it.
+    let read = "internal/poll.(*FD).Read os.(*File).Read bufio.(*Reader).ReadString main.copy:218";
+    let (finding, waits) = with_child(parent("IO wait", read), true);
+    assert!(waits && finding.evidence.contains("Its child still runs: shop (pid 23)."), "{}", finding.evidence);
+    assert_eq!((finding.cause, line(&finding), &finding.groups[..]), (Cause::Blocked, Some(40), &[0][..]));
+    let (finding, waits) = with_child(parent("IO wait", read), false);
+    assert!(!waits && !finding.evidence.contains("child"), "{}", finding.evidence);
+    // A file on a disk, a channel, and a mutex, which is what holds it up.
+    for (state, stack) in
+        [("syscall", read), ("chan receive", "main.work:5"), ("sync.Mutex.Lock", "sync.(*Mutex).Lock main.work:5")]
+    {
+        let (finding, waits) = with_child(parent(state, stack), true);
+        assert!(!waits && !finding.evidence.contains("child"), "{}", finding.evidence);
+    }
+    // Nothing that it has started is there any more.
+    let groups = summary(parent("syscall", wait));
+    assert!(!waits_for_child(&groups, &[]) && !diagnose(&groups, &after("SIGTERM"))[0].evidence.contains("Its child"));
+}
+
+#[test]
+fn whether_a_child_was_told_of_the_signal_is_not_known() {
+    let doubt = "Its parent may not have passed SIGTERM on.";
+    let told = |groups: Vec<Group>, is_relayed: bool| {
+        diagnose(&summary(groups), &Program { is_relayed, ..after("SIGTERM") }).remove(0).evidence
+    };
+    assert!(told(stopping("main.work:5"), true).ends_with(doubt));
+    assert!(!told(stopping("main.work:5"), false).contains(doubt));
+    // It has heard it.
+    assert!(!told(stopping("main.(*app).Stop:50"), true).contains(doubt));
+}
+
 proptest! {
     #[test]
     fn whatever_the_groups_are_something_is_found_in_them(
@@ -955,7 +1053,7 @@ proptest! {
         let notes = vec!["running tests:".to_owned(), "Testmain (2s)".to_owned(), "panic: again".to_owned()];
         let reason = if kind == Kind::Panic { "panic: test timed out after 2s" } else { "SIGSEGV: x" }.to_owned();
         let dump = Summary { kind, notes, reason, ..summary(groups) };
-        let program = Program { module: None, signal: signal.map(str::to_owned), kept: None };
+        let program = Program { signal: signal.map(str::to_owned), ..Program::default() };
         let findings = diagnose(&dump, &program);
         prop_assert!(!findings.is_empty());
         for finding in findings {
