@@ -132,7 +132,7 @@ def main():
 
 def find():
     # The end of all is not in the profile, and what ends the start goes on when it has dropped the start's pages.
-    ends_the_start = {f"*libc.a:{call}.lo(.text .text.*)" for call in ["madvise", "mmap", "munmap", "vmlock"]}
+    ends_the_start = {"*libc.a:madvise.lo(.text .text.*)"}
     start, probe = set(), set()
     run = ends_the_start | {"*libc.a:_Exit.lo(.text .text.*)", "*(.text._ZN6goward3sys4code6forget17h*)"}
     write(start, run, probe)

@@ -25,6 +25,7 @@ use crate::supervisor::{Action, Event, Rung, Supervisor};
 use crate::sys::clock;
 use crate::sys::inbox::{FastForward, Received, Sender};
 use crate::sys::mask::Mask;
+use crate::sys::process;
 use std::time::Duration;
 
 /// How long goward does not sleep once the server was asked to stop: one that ends at once does so in less, and to wake a
@@ -115,7 +116,7 @@ impl Init {
             self.leftovers.others.prepare();
         }
         if self.supervisor.rung() == Some(Rung::Ask) {
-            self.inbox.stay_awake(AT_ONCE);
+            self.inbox.stay_awake(AT_ONCE, process::processors());
         }
     }
 

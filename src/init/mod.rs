@@ -245,6 +245,7 @@ impl Init {
             process::proc_is_ours();
         }
         init.tell_what_was_found();
+        code::release_processors();
         code::forget();
         init
     }

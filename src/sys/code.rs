@@ -35,7 +35,6 @@ pub fn forget() {
         // SAFETY: these pages are mapped from a file and none of them was written: dropped, they are read from there again.
         unsafe { libc::madvise(start as *mut libc::c_void, length, libc::MADV_DONTNEED) };
     }
-    release_processors();
 }
 
 /// Has the kernel take the processors out of its list of those that may have cached goward's mappings, but for the one that it
@@ -43,7 +42,7 @@ pub fn forget() {
 /// and the exit interrupts each of them and waits for it: longest for one that has halted. They are taken out when a table of
 /// pages is freed, as that of a page that is mapped far from all others.
 #[cfg(target_arch = "x86_64")]
-fn release_processors() {
+pub fn release_processors() {
     const FAR: usize = 1 << 44;
     const LENGTH: usize = 4096;
     let (rights, kind) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
@@ -59,7 +58,7 @@ fn release_processors() {
 
 /// Elsewhere the processors tell each other.
 #[cfg(not(target_arch = "x86_64"))]
-fn release_processors() {}
+pub fn release_processors() {}
 
 fn unwritten_part(wanted: &Range<usize>) -> Option<Range<usize>> {
     // Readable for a process that is not dumpable too: it looks at itself. A read gives as many mappings as fit, and each

@@ -127,8 +127,8 @@ impl Inbox {
 
     /// For this time, [`Inbox::wait`] asks again and again and does not sleep: something is expected that may come sooner than a
     /// processor that has halted wakes up. Not where there is one processor only, which others need for it to come.
-    pub fn stay_awake(&mut self, time: Duration) {
-        if process::processors() > 1 {
+    pub fn stay_awake(&mut self, time: Duration, processors: usize) {
+        if processors > 1 {
             self.awake_until = clock::now() + time;
         }
     }
@@ -548,8 +548,10 @@ mod tests {
         assert!(sleeps() > before && clock::now() - began >= Duration::from_millis(30));
         assert_eq!(inbox.awake_until, Duration::ZERO);
         // Who has one processor only does not stay awake: what is expected needs it.
-        inbox.stay_awake(long);
-        assert_eq!(inbox.awake_until > Duration::ZERO, process::processors() > 1);
+        inbox.stay_awake(long, 1);
+        assert_eq!(inbox.awake_until, Duration::ZERO);
+        inbox.stay_awake(long, 2);
+        assert!(inbox.awake_until > clock::now());
     }
 
     #[test]

@@ -24,7 +24,7 @@ use std::sync::{Mutex, PoisonError, TryLockError};
 const SIZE: usize = 256 * 1024;
 /// What is given out is a multiple of this.
 const GRAIN: usize = 32;
-/// So much of it is for the first allocations, and none of them is larger than this.
+/// So much of it is for the first allocations, if they are not larger than this. What grows may come to be.
 const FIRST: usize = 32 * 1024;
 const SMALL: usize = 4 * 1024;
 

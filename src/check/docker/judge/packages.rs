@@ -49,13 +49,12 @@ pub(super) fn judge(case: &mut Case<'_>, index: usize, stage: &Stage<'_>) {
     if runs {
         single_stage(case, stage, &steps, starts);
     }
-    let is_for_builds = toolbox || is_for_work(case, stage);
     let uses_vcs = steps.iter().flat_map(|step| &step.commands).any(fetches_sources);
     let removed = steps.iter().rev().find(|step| step.commands.iter().any(uninstalls));
     let removed = removed.map_or(0, |step| step.instruction.line);
     for step in &steps {
         // Where everything is in one stage that is the fault, and it is said already.
-        if !stage.state.base.toolchain && !is_for_builds && step.instruction.line > removed {
+        if !stage.state.base.toolchain && !toolbox && step.instruction.line > removed {
             for_building(case, step, uses_vcs);
         }
         // Nobody pulls what jobs are run in.

@@ -49,19 +49,20 @@ static OF_SERVERS: [&Rule; 7] = [
     &table::OPEN_MODE,
 ];
 
-/// What a path says: test/e2e/Dockerfile, Dockerfile.e2e, client-tests/Dockerfile; docker/builder/Dockerfile. A test-server is a
-/// server.
+/// What a path says: test/e2e/Dockerfile, Dockerfile.e2e, client-tests/Dockerfile; docker/builder/Dockerfile. Of a name with
+/// several words the last one counts: a test-server is a server. Debian's next release is called testing.
 fn aside(path: &str) -> Option<&'static str> {
     const TESTS: [&str; 7] = ["test", "tests", "testing", "e2e", "fuzz", "fuzzing", "conformance"];
     const BUILDS: [&str; 6] = ["builder", "buildenv", "build-env", "build-image", "devcontainer", ".devcontainer"];
-    let path = path.to_ascii_lowercase();
+    let path = path.to_ascii_lowercase().replace("debian/testing", "debian").replace("debian-testing", "debian");
     let (directories, file) = path.rsplit_once('/').unwrap_or(("", &path));
-    let of_file = file.split(['.', '-', '_']).filter(|word| !matches!(*word, "dockerfile" | "containerfile"));
-    let ends = |name: &str, with: &[&str]| name.rsplit(['-', '_', '.']).next().is_some_and(|last| with.contains(&last));
+    let last = |name: &str, with: &[&str]| name.rsplit(['-', '_', '.']).next().is_some_and(|last| with.contains(&last));
+    let name_of_file = file.replace("dockerfile", "").replace("containerfile", "");
+    let of_file = |with: &[&str]| last(name_of_file.trim_matches(['-', '_', '.']), with);
     let beside = directories.rsplit('/').next().unwrap_or_default();
-    if directories.split('/').any(|name| ends(name, &TESTS)) || of_file.clone().any(|word| TESTS.contains(&word)) {
+    if directories.split('/').any(|name| last(name, &TESTS)) || of_file(&TESTS) {
         Some("tests")
-    } else if BUILDS.contains(&beside) || of_file.clone().any(|word| BUILDS.contains(&word)) {
+    } else if BUILDS.contains(&beside) || of_file(&BUILDS) {
         Some("builds")
     } else {
         None
@@ -149,6 +150,10 @@ mod tests {
             "Dockerfile",
             "cmd/test-server/Dockerfile",
             "builder/cmd/Dockerfile",
+            "Dockerfile.test-server",
+            "test-server.Dockerfile",
+            "debian/testing/Dockerfile",
+            "Dockerfile.debian-testing",
             "latest/Dockerfile",
             "build/Dockerfile",
         ] {

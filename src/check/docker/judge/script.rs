@@ -42,31 +42,26 @@ pub(super) fn judge(case: &mut Case<'_>, stage: &Stage<'_>) {
     let Some((_, started_by)) = command_line(&stage.state) else { return };
     let launch = launch_of(&stage.state).unwrap_or_default();
     let program = launch.argv.first().map(String::as_str).unwrap_or_default();
-    if let Some((evidence, mend)) = trouble(case, stage, program) {
+    if let Some((severity, evidence, mend)) = trouble(case, stage, program) {
         let place = Place::line(started_by.line).marked(program);
-        let finding = Finding::new(&table::SCRIPT_UNFIT, place, evidence, mend);
-        let unsure = finding.evidence.ends_with(UNLESS);
-        case.findings.push(if unsure { finding.at(Severity::Warning) } else { finding });
+        case.findings.push(Finding::new(&table::SCRIPT_UNFIT, place, evidence, mend).at(severity));
     }
 }
 
-/// Said of an interpreter where a package may bring it.
-const UNLESS: &str = "nothing installs it, unless another package needs it";
-
-/// What is said of how an interpreter could come.
-fn nothing_installs(state: &State) -> &'static str {
+/// How an interpreter could come that is not in the base, and how much it matters.
+fn nothing_installs(state: &State) -> (Severity, &'static str) {
     match state.packages.iter().all(|package| WITHOUT.contains(&&**package)) {
-        true => "nothing installs it",
-        false => UNLESS,
+        true => (Severity::Error, "nothing installs it"),
+        false => (Severity::Warning, "nothing installs it, unless another package needs it"),
     }
 }
 
-/// Why the kernel would not start it, and what mends that.
-fn trouble(case: &Case<'_>, stage: &Stage<'_>, program: &str) -> Option<(String, &'static str)> {
+/// Why the kernel would not start it, how much that matters, and what mends it.
+fn trouble(case: &Case<'_>, stage: &Stage<'_>, program: &str) -> Option<(Severity, String, &'static str)> {
     let state = &stage.state;
     if let Some(base) = lacks(state, base_name(program)) {
-        let evidence = format!("{program} is not in {base}, and {}", nothing_installs(state));
-        return Some((evidence, "sh, or install it"));
+        let (severity, nothing_installs) = nothing_installs(state);
+        return Some((severity, format!("{program} is not in {base}, and {nothing_installs}"), "sh, or install it"));
     }
     let script = wrapper::started(case, stage).filter(|script| !script.by_shell)?;
     let source = &script.source;
@@ -74,11 +69,11 @@ fn trouble(case: &Case<'_>, stage: &Stage<'_>, program: &str) -> Option<(String,
     let Some(line) = first.strip_prefix("#!") else {
         let text = source.ends_with(".sh") && !script.text.trim().is_empty() && !script.text.contains('\0');
         let evidence = || format!("{source} has no #! line: exec format error");
-        return text.then(|| (evidence(), "#!/bin/sh as its very first line"));
+        return text.then(|| (Severity::Error, evidence(), "#!/bin/sh as its very first line"));
     };
     if line.ends_with('\r') {
         let evidence = format!("the first line of {source} ends with CR LF: the kernel looks for {}\\r", line.trim());
-        return Some((evidence, "save it with LF alone; in .gitattributes: *.sh text eol=lf"));
+        return Some((Severity::Error, evidence, "save it with LF alone; in .gitattributes: *.sh text eol=lf"));
     }
     let mut words = line.split_whitespace();
     let interpreter = match base_name(words.next().unwrap_or_default()) {
@@ -86,14 +81,14 @@ fn trouble(case: &Case<'_>, stage: &Stage<'_>, program: &str) -> Option<(String,
         name => name,
     };
     if let Some(base) = lacks(state, interpreter) {
-        let nothing_installs = nothing_installs(state);
+        let (severity, nothing_installs) = nothing_installs(state);
         let evidence = format!("{source} is for {interpreter}, which is not in {base}, and {nothing_installs}");
-        return Some((evidence, "#!/bin/sh, and nothing that only that interpreter knows; or install it"));
+        return Some((severity, evidence, "#!/bin/sh, and nothing that only that interpreter knows; or install it"));
     }
     let closed = !script.has_mode && case.context.is_executable(source) == Some(false);
     let evidence = || format!("{source} has no x bit: permission denied");
     (closed && !changes_mode(case, stage, [base_name(source), base_name(program)]))
-        .then(|| (evidence(), "COPY --chmod=0755, or git update-index --chmod=+x"))
+        .then(|| (Severity::Error, evidence(), "COPY --chmod=0755, or git update-index --chmod=+x"))
 }
 
 /// The base, where it is known to lack this interpreter and nothing can have brought it.
