@@ -210,6 +210,11 @@ impl Supervisor {
         self.server_killed
     }
 
+    /// It was to, and the kernel has not let goward send it.
+    pub fn kill_refused(&self) -> bool {
+        self.kill_refused
+    }
+
     /// SIGKILL had to end a command after the server.
     pub fn after_killed(&self) -> bool {
         self.after_killed
