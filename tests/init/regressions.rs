@@ -461,6 +461,30 @@ fn a_server_that_may_not_be_signalled_is_told_as_that() {
     assert!(!end.err.contains("cannot send") && !end.err.contains("refused"), "{}", end.err);
 }
 
+/// It ends by itself after that, and was not killed.
+#[test]
+fn a_server_that_ends_after_a_refused_kill_has_its_own_code() {
+    if !root() || !crate::support::requires("setpriv") {
+        return;
+    }
+    let ends = || {
+        let scratch = scratch();
+        let refused = scratch.path("refused");
+        let script = "trap '' TERM; echo ready; until [ -e \"$0\" ]; do sleep 0.01; done; exit 3";
+        let user =
+            ["setpriv", "--reuid=64997", "--regid=64997", "--clear-groups", "/bin/sh", "-c", script, word(&refused)];
+        let run = Plan::new("--stop-timeout 5s --dump off").stage("--drop-cap 5").run(&user);
+        run.line("ready");
+        run.stop();
+        run.log("cannot send SIGKILL");
+        fs::write(&refused, "").unwrap();
+        run.end()
+    };
+    // goward waits 0.4 s for it, which a busy machine may need for the test's own part.
+    let end = (0..5).map(|_| ends()).find(|end| !end.err.contains("could not be killed: exit 137; refused at "));
+    end.expect("it ends in time").must(3, "ended too late: exit 3; SIGKILL refused at ");
+}
+
 /// The kernel refuses a program whose file has capabilities that it cannot get (EPERM), whatever its mode says.
 #[test]
 fn a_program_with_file_capabilities_is_not_called_closed() {
