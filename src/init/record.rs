@@ -94,10 +94,8 @@ impl<'a> Record<'a> {
         let by_itself = milestones.stop.is_none() && status != Some(Status::Code(0));
         let counter = init.oom.as_ref().filter(|_| killed || by_itself);
         let oom_kills = counter.and_then(oom::Counter::kills);
-        // Whom SIGKILL was due for has missed the deadline, whether or not the kernel let goward send it.
         // That it missed the deadline of an earlier restart is no news of a stop that came when it had ended.
-        let forced =
-            later.is_none() && (supervisor.server_killed() || supervisor.kill_refused() || milestones.dumped.is_some());
+        let forced = later.is_none() && supervisor.was_forced();
         // Who had missed the deadline before had missed it.
         let first = milestones.dumped.or(milestones.killed);
         let interrupted = milestones.interrupted.is_some_and(|at| first.is_some_and(|first| at <= first));

@@ -215,6 +215,11 @@ impl Supervisor {
         self.kill_refused
     }
 
+    /// Whether the server has missed its deadline: it was sent SIGQUIT or SIGKILL, or the latter was due and refused.
+    pub fn was_forced(&self) -> bool {
+        self.server_killed || self.kill_refused || self.milestones.dumped.is_some()
+    }
+
     /// SIGKILL had to end a command after the server.
     pub fn after_killed(&self) -> bool {
         self.after_killed
