@@ -91,8 +91,6 @@ struct Init {
     troubles: Troubles,
     oom: Option<oom::Counter>,
     memory_limit: Option<MemoryLimit>,
-    /// The kernel has not let goward kill the server.
-    kill_refused: bool,
     exit_code: Option<u8>,
 }
 
@@ -232,7 +230,6 @@ impl Init {
             troubles: Troubles::default(),
             oom: None,
             memory_limit: None,
-            kill_refused: false,
             exit_code: None,
             settings,
         };

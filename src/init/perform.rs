@@ -92,7 +92,8 @@ impl Init {
             Err(errno) => {
                 if let Some(times) = self.troubles.happened(clock::now(), &format!("{action:?}"), errno) {
                     let pid = self.server.pid;
-                    let why = (errno == Errno::EPERM).then(|| why_refused(pid)).flatten();
+                    let runs = self.supervisor.is_running();
+                    let why = runs.then(|| why_refused(action, errno, pid)).flatten();
                     self.say(Note::Refused { action, errno, times, pid, why: why.as_deref() });
                 }
                 match (action, self.server.group) {
@@ -148,7 +149,10 @@ impl Init {
                 // It would end who writes the line that says so.
                 log::settle();
                 let server = if running { process::send(whole, Signal::KILL) } else { Ok(()) };
-                self.kill_refused = server == Err(Errno::EPERM);
+                let refused = server == Err(Errno::EPERM);
+                if running && refused != self.supervisor.kill_refused() {
+                    self.happened(Event::KillRefused(refused));
+                }
                 server.and(leftovers::kill(self.pid, self.all(), self.server.group))
             }
             Action::GiveTerminal => self.give_terminal(),

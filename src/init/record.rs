@@ -62,7 +62,7 @@ pub(super) struct Record<'a> {
     hooks_after: usize,
     asked: Option<(Signal, &'a str)>,
     server_killed: bool,
-    /// The kernel has not let goward do that.
+    /// It was to, and the kernel has not let goward send SIGKILL.
     kill_refused: bool,
     milestones: Milestones,
     /// --stop-timeout.
@@ -94,7 +94,8 @@ impl<'a> Record<'a> {
         let by_itself = milestones.stop.is_none() && status != Some(Status::Code(0));
         let counter = init.oom.as_ref().filter(|_| killed || by_itself);
         let oom_kills = counter.and_then(oom::Counter::kills);
-        let forced = supervisor.server_killed() || milestones.dumped.is_some();
+        // That it missed the deadline of an earlier restart is no news of a stop that came when it had ended.
+        let forced = later.is_none() && supervisor.was_forced();
         // Who had missed the deadline before had missed it.
         let first = milestones.dumped.or(milestones.killed);
         let interrupted = milestones.interrupted.is_some_and(|at| first.is_some_and(|first| at <= first));
@@ -120,7 +121,7 @@ impl<'a> Record<'a> {
             hooks_after: supervisor.policy().after,
             asked: init.forwarding.stop_from.as_ref().map(|(signal, from)| (*signal, from.as_str())),
             server_killed: supervisor.server_killed(),
-            kill_refused: init.kill_refused,
+            kill_refused: supervisor.kill_refused(),
             milestones,
             timeout: supervisor.policy().ladder.map(|ladder| ladder.timeout()),
             started: init.started,
@@ -262,6 +263,7 @@ impl<'a> Record<'a> {
             _ if self.status.is_none() && self.server_killed => write!(f, "survived SIGKILL{place}"),
             Cause::Stopped => write!(f, "stopped{place}"),
             Cause::Deadline if self.server_killed => write!(f, "killed at the deadline{place}"),
+            Cause::Deadline if self.kill_refused => write!(f, "ended too late{place}"),
             Cause::Deadline => write!(f, "missed the deadline{place}"),
             Cause::Interrupted if self.server_killed => write!(f, "killed after a second stop signal{place}"),
             Cause::Interrupted => write!(f, "interrupted by a second stop signal{place}"),
@@ -321,7 +323,8 @@ impl<'a> Record<'a> {
             Cause::Stopped | Cause::Interrupted => write!(f, ", {took} after {signal}"),
             Cause::Deadline => {
                 let (what, at) = match m.dumped {
-                    _ if self.kill_refused => ("refused", m.killed),
+                    _ if self.kill_refused && self.status.is_none() => ("refused", m.killed),
+                    None if self.kill_refused => ("SIGKILL refused", m.killed),
                     Some(_) => ("SIGQUIT", m.dumped),
                     None => ("SIGKILL", m.killed),
                 };
@@ -484,8 +487,11 @@ mod tests {
                 dumped.milestones.dumped = Some(ms(68_000));
                 let mut stuck = Record { status: None, ..all.clone() };
                 stuck.milestones.ended = None;
-                let refused = Record { kill_refused: true, ..stuck.clone() };
-                vec![all.clone(), without, dumped, stuck, refused, in_hook(all)]
+                let refused = Record { kill_refused: true, server_killed: false, ..stuck.clone() };
+                let mut by_itself = stopped(cause, Status::Code(0), ms(69_700), ms(9_700));
+                by_itself.kill_refused = true;
+                by_itself.milestones.killed = Some(ms(69_500));
+                vec![all.clone(), without, dumped, stuck, refused, by_itself, in_hook(all)]
             }
             Cause::Interrupted => {
                 let mut all = stopped(cause, killed, ms(5_901), ms(901));

@@ -1,7 +1,7 @@
 //! What goes wrong again and again, so that it does not flood the log: each kind is told at once, and then once a minute
 //! with how often it happened since. And why a signal was refused, as far as that can be seen.
 
-use crate::supervisor::Time;
+use crate::supervisor::{Action, Time};
 use crate::sys::capability::{self, Capability};
 use crate::sys::process;
 use nix::errno::Errno;
@@ -43,16 +43,25 @@ impl Troubles {
     }
 }
 
-/// Why the kernel does not let goward send the server a signal, where it is this: the server has become another user by itself
-/// (su-exec, gosu), and the container has no CAP_KILL.
-pub(super) fn why_refused(server: i32) -> Option<String> {
-    let own = nix::unistd::geteuid().as_raw();
-    let uid = process::uid_of(server).filter(|uid| *uid != own)?;
+/// Why the kernel does not let goward send the server, which still runs, a signal, where it is this: the server has become another
+/// user by itself (su-exec, gosu), and the container has no CAP_KILL. Of other actions, and other processes, that says nothing.
+pub(super) fn why_refused(action: Action, errno: Errno, server: i32) -> Option<String> {
+    if errno != Errno::EPERM || !is_signal_to_server(action) {
+        return None;
+    }
     let needed = Capability::parse("kill").map_or(0, Capability::bit);
     let held = capability::get().is_ok_and(|sets| sets.effective & needed != 0);
-    (!held).then(|| {
+    out_of_reach(nix::unistd::geteuid().as_raw(), process::uid_of(server)?, held)
+}
+
+fn is_signal_to_server(action: Action) -> bool {
+    matches!(action, Action::Send(_) | Action::Continue | Action::Dump(_) | Action::KillAll)
+}
+
+fn out_of_reach(own: u32, server: u32, has_capability: bool) -> Option<String> {
+    (own != server && !has_capability).then(|| {
         format!(
-            "the server runs as uid {uid}, and goward, as uid {own}, has no CAP_KILL; change the user with --user, or add that \
+            "the server runs as uid {server}, and goward, as uid {own}, has no CAP_KILL; change the user with --user, or add that \
              capability"
         )
     })
@@ -76,6 +85,21 @@ mod tests {
         assert_eq!(troubles.happened(at(60_010), "waitpid", Errno::EIO), Some(1));
         assert_eq!(troubles.happened(at(60_010), "poll", Errno::EPERM), Some(1));
         assert_eq!(troubles.happened(at(120_000), "waitpid", Errno::EPERM), Some(2));
+    }
+
+    #[test]
+    fn another_user_is_a_reason_for_signals_to_the_server_alone() {
+        use crate::signal::Signal;
+        let why = out_of_reach(0, 1000, false).unwrap();
+        assert!(why.starts_with("the server runs as uid 1000, and goward, as uid 0, has no CAP_KILL; "), "{why}");
+        assert_eq!((out_of_reach(1000, 1000, false), out_of_reach(0, 1000, true)), (None, None));
+        for action in [Action::Send(Signal::TERM), Action::Continue, Action::Dump(Signal::QUIT), Action::KillAll] {
+            assert!(is_signal_to_server(action), "{action:?}");
+        }
+        // The server has ended, or it is about something else.
+        for action in [Action::GiveTerminal, Action::KillAgain, Action::KillVisitors, Action::AskLeftovers] {
+            assert!(!is_signal_to_server(action), "{action:?}");
+        }
     }
 
     #[test]

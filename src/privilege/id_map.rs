@@ -71,6 +71,22 @@ impl Map {
     }
 }
 
+/// Whether one of the two that a file shows as its owner and its group may stand for an id that is not mapped in this user namespace:
+/// there no capability counts for the file.
+pub fn may_be_unmapped(uid: u32, gid: u32) -> bool {
+    let hidden = |kind| Map::read(kind).is_some_and(|map| !map.is_whole());
+    (uid == OVERFLOW && hidden(Kind::User)) || (gid == OVERFLOW && hidden(Kind::Group))
+}
+
+/// Whether each uid means the same as on the host, as far as that can be seen: there is no user namespace, or none that maps.
+pub fn ids_are_the_hosts() -> bool {
+    text(Kind::User.path()).is_some_and(|text| is_identity(&text))
+}
+
+fn is_identity(map: &str) -> bool {
+    map.split_whitespace().eq(["0", "0", "4294967295"])
+}
+
 /// Whether the namespace forbids setgroups for good: its maps were written without privileges.
 pub(super) fn setgroups_denied() -> bool {
     text("/proc/self/setgroups").is_some_and(|text| text.trim() == "deny")
@@ -101,5 +117,10 @@ mod tests {
             assert!(map.is_empty() && !map.is_whole() && !map.has(0), "{text:?}");
         }
         assert!(Map::parse("5 0 18446744073709551615\n").has(7));
+        assert!(is_identity("         0          0 4294967295\n"));
+        for map in ["0 100000 65536\n", "0 0 65536\n", "0 0 65536\n65536 65536 4294901759\n", ""] {
+            assert!(!is_identity(map), "{map}");
+        }
+        assert!(!may_be_unmapped(0, 1000), "the owners are others");
     }
 }

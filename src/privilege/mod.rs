@@ -10,6 +10,7 @@ mod terminal;
 mod transition;
 
 pub use accounts::{Groups, Identity, Refusal};
+pub use id_map::{ids_are_the_hosts, may_be_unmapped};
 pub use lookup::lookup;
 pub use terminal::Guard;
 pub use transition::{Limit, Privileges};

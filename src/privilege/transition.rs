@@ -2,6 +2,7 @@
 
 use super::accounts::Identity;
 use super::become_user::{self, Outcome, Wanted, become_user};
+use super::id_map::ids_are_the_hosts;
 use super::own;
 use crate::sys::capability::{self, Capability};
 use crate::sys::process;
@@ -110,9 +111,10 @@ impl Privileges {
                 Ok(())
             }
             Err(Errno::EAGAIN) => Err(format!(
-                "--rlimit nproc={wanted}: uid {} has as many processes as that already, in all containers of this host together \
-                 (RLIMIT_NPROC counts them by uid)",
-                nix::unistd::getuid()
+                "--rlimit nproc={wanted}: uid {} has as many processes as that already{} (RLIMIT_NPROC counts them by uid)",
+                nix::unistd::getuid(),
+                // A user namespace has a count of its own since Linux 5.14.
+                if ids_are_the_hosts() { ", in all containers of this host together" } else { "" }
             )),
             // It will be seen when the server is started.
             Err(_) => Ok(()),
@@ -128,10 +130,21 @@ fn refused_score(score: i32, error: &std::io::Error) -> String {
     let present = std::fs::read_to_string(OOM_SCORE_ADJ).ok().and_then(|text| text.trim().parse::<i32>().ok());
     match present {
         Some(present) if errno == Errno::EACCES && score < present => {
-            format!("--oom-score-adj {score}: the score is {present}, and goward needs CAP_SYS_RESOURCE to lower it")
+            // The kernel asks for it in the initial user namespace: one that was given in another does not count.
+            let whose = if has_sys_resource() {
+                "the host's CAP_SYS_RESOURCE, not that of a user namespace,"
+            } else {
+                "CAP_SYS_RESOURCE"
+            };
+            format!("--oom-score-adj {score}: the score is {present}, and goward needs {whose} to lower it")
         }
         Some(_) | None => format!("--oom-score-adj {score}: {OOM_SCORE_ADJ}: {}", errno.desc()),
     }
+}
+
+fn has_sys_resource() -> bool {
+    let resource = Capability::parse("sys_resource").map_or(0, Capability::bit);
+    capability::get().is_ok_and(|sets| sets.effective & resource != 0)
 }
 
 impl Limit {
@@ -167,10 +180,8 @@ impl Limit {
             return format!("--rlimit {name}: the kernel allows {most} at most (sysctl fs.nr_open)");
         }
         let present = getrlimit(self.resource).map_or_else(|_| "lower".to_owned(), |(_, hard)| hard.to_string());
-        let resource = Capability::parse("sys_resource").map_or(0, Capability::bit);
-        let held = capability::get().is_ok_and(|sets| sets.effective & resource != 0);
         match errno {
-            Errno::EPERM if held => format!(
+            Errno::EPERM if has_sys_resource() => format!(
                 "--rlimit {name}: the hard limit is {present} and cannot be raised although goward has CAP_SYS_RESOURCE \
                  (a user namespace, or a seccomp profile?)"
             ),

@@ -7,7 +7,9 @@
 use super::{Failure, SpawnSpec};
 use crate::exec::{self, ReadAt, There, Trouble};
 use crate::exit;
-use crate::sys::{capability, file};
+use crate::privilege;
+use crate::sys::capability::{self, Capability};
+use crate::sys::file;
 use nix::errno::Errno;
 use nix::libc::RLIM_INFINITY;
 use nix::sys::resource::{Resource, getrlimit};
@@ -46,9 +48,7 @@ fn no_process(errno: Errno) -> String {
     // fork(2)'s EAGAIN, in the words that people search for.
     let words = if errno == Errno::EAGAIN { "Resource temporarily unavailable" } else { errno.desc() };
     let cause = match (errno, user_limit()) {
-        (Errno::EAGAIN, Some((limit, uid))) => &format!(
-            " (a pids limit, or RLIMIT_NPROC? It is {limit} for uid {uid}, whose processes in all containers of this host count)"
-        ),
+        (Errno::EAGAIN, Some((limit, uid))) => &of_user(limit, uid, privilege::ids_are_the_hosts()),
         (Errno::EAGAIN | Errno::ENOMEM, _) => " (a pids or memory limit?)",
         (Errno::EMFILE | Errno::ENFILE, _) => " (a nofile limit?)",
         (Errno::EPERM | Errno::EACCES | Errno::ENOSYS, _) => " (a seccomp profile?)",
@@ -57,12 +57,18 @@ fn no_process(errno: Errno) -> String {
     format!("cannot start a process: {words}{cause}")
 }
 
-/// How many processes this user may have, and who that is, if somebody has set that: root has no such limit, and the kernel gives
-/// everybody else half of all threads.
+/// Since Linux 5.14 a user namespace has a count of its own.
+fn of_user(limit: u64, uid: Uid, of_host: bool) -> String {
+    let others = if of_host { ", whose processes in all containers of this host count" } else { "" };
+    format!(" (a pids limit, or RLIMIT_NPROC? It is {limit} for uid {uid}{others})")
+}
+
+/// How many processes this user may have, and who that is, if somebody has set that: the host's root has no such limit, the root of a
+/// user namespace has, and the kernel gives everybody but the former half of all threads.
 fn user_limit() -> Option<(u64, Uid)> {
     let (limit, _) = getrlimit(Resource::RLIMIT_NPROC).ok()?;
     let uid = getuid();
-    if limit == RLIM_INFINITY || uid.is_root() {
+    if limit == RLIM_INFINITY || uid.is_root() && privilege::ids_are_the_hosts() {
         return None;
     }
     let threads = file::read("/proc/sys/kernel/threads-max", 64).ok();
@@ -210,12 +216,21 @@ fn no_permission(path: &Path, meta: &fs::Metadata, errno: Errno) -> String {
              --cap-add, goward: --keep-cap), or remove them from the file (setcap -r)"
         );
     }
-    if is_allowed_to_us(meta) {
-        let why = "a security module (AppArmor, SELinux), an access list or a seccomp profile?";
-        return format!("{}, though its mode {mode:04o} allows it to uid {uid} ({why})", errno.desc());
+    match allowance(meta) {
+        Allowance::Yes => {
+            let why = "a security module (AppArmor, SELinux), an access list or a seccomp profile?";
+            format!("{}, though its mode {mode:04o} allows it to uid {uid} ({why})", errno.desc())
+        }
+        Allowance::Perhaps => format!("{}: {} ({})", errno.desc(), UNMAPPED, owner_and_mode(meta)),
+        Allowance::No => {
+            let (gid, without) = (nix::unistd::getegid(), without_capability(meta));
+            format!("uid {uid}, gid {gid}{without} may not execute it ({})", owner_and_mode(meta))
+        }
     }
-    format!("uid {uid}, gid {} may not execute it ({})", nix::unistd::getegid(), owner_and_mode(meta))
 }
+
+const UNMAPPED: &str =
+    "its owner or group may not be mapped in this user namespace, and CAP_DAC_OVERRIDE would then not reach it";
 
 /// Why the interpreter of a script, or the loader of a program, cannot be executed, where it is that.
 fn closed_interpreter(path: &Path, meta: &fs::Metadata) -> Option<String> {
@@ -226,14 +241,24 @@ fn closed_interpreter(path: &Path, meta: &fs::Metadata) -> Option<String> {
         None => ("a program whose loader", exec::loader(&mut reader(&file))?),
     };
     match fs::metadata(&interpreter) {
-        Ok(meta) if !is_allowed_to_us(&meta) => {
-            Some(format!("{which} {interpreter} is not executable ({})", owner_and_mode(&meta)))
-        }
+        Ok(meta) => match allowance(&meta) {
+            Allowance::Yes => None,
+            Allowance::Perhaps => {
+                Some(format!("{which} {interpreter} may not be executable: {UNMAPPED} ({})", owner_and_mode(&meta)))
+            }
+            Allowance::No => {
+                let without = match without_capability(&meta) {
+                    "" => String::new(),
+                    without => format!(" for uid {}{without}", nix::unistd::geteuid()),
+                };
+                Some(format!("{which} {interpreter} is not executable{without} ({})", owner_and_mode(&meta)))
+            }
+        },
         Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
             let (uid, closed) = (nix::unistd::geteuid(), closed_directory(Path::new(&interpreter)));
             Some(format!("{which} {interpreter} is in {}, which uid {uid} may not enter", closed.display()))
         }
-        Ok(_) | Err(_) => None,
+        Err(_) => None,
     }
 }
 
@@ -251,26 +276,52 @@ fn missing_capabilities(path: &Path) -> u64 {
     needed.zip(capability::bounding().ok()).map_or(0, |(needed, bounding)| needed & !bounding)
 }
 
-/// Whether the bits of a file's mode allow this process to execute it.
-fn is_allowed_to_us(meta: &fs::Metadata) -> bool {
-    let uid = nix::unistd::geteuid();
-    let groups = nix::unistd::getgroups().unwrap_or_default().into_iter().chain([nix::unistd::getegid()]);
-    is_allowed(
-        mode(meta),
-        uid.is_root(),
-        uid.as_raw() == meta.uid(),
-        groups.map(Gid::as_raw).any(|gid| gid == meta.gid()),
-    )
+/// Whether a file's mode allows somebody to execute it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Allowance {
+    No,
+    /// Only CAP_DAC_OVERRIDE does, and it cannot be seen whether the kernel lets that count.
+    Perhaps,
+    Yes,
 }
 
-fn is_allowed(mode: u32, root: bool, owner: bool, group: bool) -> bool {
-    let bits = match (root, owner, group) {
-        (true, ..) => 0o111,
-        (false, true, _) => 0o100,
-        (false, false, true) => 0o010,
-        (false, false, false) => 0o001,
+/// Whether its mode allows this process to execute the file. The child that becomes the server has the same credentials.
+fn allowance(meta: &fs::Metadata) -> Allowance {
+    let groups = nix::unistd::getgroups().unwrap_or_default().into_iter().chain([nix::unistd::getegid()]);
+    let owner = nix::unistd::geteuid().as_raw() == meta.uid();
+    let group = groups.map(Gid::as_raw).any(|gid| gid == meta.gid());
+    let overrides = match (overrides_modes(), privilege::may_be_unmapped(meta.uid(), meta.gid())) {
+        (false, _) => Allowance::No,
+        (true, true) => Allowance::Perhaps,
+        (true, false) => Allowance::Yes,
     };
-    mode & bits != 0
+    allows(mode(meta), overrides, owner, group)
+}
+
+/// The same by the mode alone. Root is nobody special here: what it may do is done by CAP_DAC_OVERRIDE, and the kernel lets that count
+/// if anybody at all may execute the file; see capabilities(7).
+fn allows(mode: u32, overrides: Allowance, owner: bool, group: bool) -> Allowance {
+    let bits = match (owner, group) {
+        (true, _) => 0o100,
+        (false, true) => 0o010,
+        (false, false) => 0o001,
+    };
+    match mode & 0o111 {
+        0 => Allowance::No,
+        any if any & bits != 0 => Allowance::Yes,
+        _ => overrides,
+    }
+}
+
+fn overrides_modes() -> bool {
+    let needed = Capability::parse("dac_override").map_or(0, Capability::bit);
+    capability::get().is_ok_and(|sets| sets.effective & needed != 0)
+}
+
+/// What root lacks to execute a file that its mode does not allow it: everybody expects that it may.
+fn without_capability(meta: &fs::Metadata) -> &'static str {
+    let helps = mode(meta) & 0o111 != 0 && nix::unistd::geteuid().is_root() && !overrides_modes();
+    if helps { " without CAP_DAC_OVERRIDE" } else { "" }
 }
 
 /// Whether the mount that holds the path is noexec.
@@ -462,16 +513,31 @@ mod tests {
     }
 
     #[test]
+    fn whose_processes_count() {
+        let of = |of_host| of_user(64, Uid::from_raw(65532), of_host);
+        let question = " (a pids limit, or RLIMIT_NPROC? It is 64 for uid 65532";
+        assert_eq!(of(true), format!("{question}, whose processes in all containers of this host count)"));
+        assert_eq!(of(false), format!("{question})"));
+    }
+
+    #[test]
     fn whom_a_mode_allows() {
+        use Allowance::{No, Perhaps, Yes};
+        let us = [(true, false), (true, true), (false, true), (false, false)];
         for (mode, allowed) in [
-            (0o755, [true, true, true, true]),
-            (0o700, [true, true, false, false]),
-            (0o701, [true, true, false, true]),
-            (0o070, [true, false, true, false]),
-            (0o644, [false; 4]),
+            (0o755, [Yes; 4]),
+            (0o744, [Yes, Yes, No, No]),
+            (0o701, [Yes, Yes, No, Yes]),
+            (0o070, [No, No, Yes, No]),
+            (0o644, [No; 4]),
         ] {
-            let us = [(true, false, false), (false, true, true), (false, false, true), (false, false, false)];
-            assert_eq!(us.map(|(root, owner, group)| is_allowed(mode, root, owner, group)), allowed, "{mode:o}");
+            // Root without the capability is anybody; with it, one bit of the three is enough.
+            assert_eq!(us.map(|(owner, group)| allows(mode, No, owner, group)), allowed, "{mode:o}");
+            for overrides in [Yes, Perhaps] {
+                let instead = |by_mode| if by_mode == No && mode != 0o644 { overrides } else { by_mode };
+                let got = us.map(|(owner, group)| allows(mode, overrides, owner, group));
+                assert_eq!(got, allowed.map(instead), "{mode:o} {overrides:?}");
+            }
         }
     }
 

@@ -34,7 +34,9 @@ impl Supervisor {
                 }
                 Rung::Kill => {
                     self.milestones.killed = Some(now);
-                    self.server_killed |= self.accepts_signals();
+                    if self.accepts_signals() {
+                        (self.server_killed, self.kill_refused) = (true, false);
+                    }
                     self.after_killed |= self.life == Life::Running && !self.accepts_signals();
                     todo.push(Action::KillAll);
                 }
@@ -96,6 +98,13 @@ impl Supervisor {
             Some(_) | None => planned,
         };
         Some(Next { rung, planned, at: planned.max(squeezed) })
+    }
+
+    /// What the kernel says of SIGKILL to the server. Of one that has ended meanwhile it stays as it was.
+    pub(super) fn on_kill(&mut self, refused: bool) {
+        if self.accepts_signals() && (self.server_killed || self.kill_refused) {
+            (self.server_killed, self.kill_refused) = (!refused, refused);
+        }
     }
 
     pub(super) fn ask(&mut self, now: Time, todo: &mut Actions) {

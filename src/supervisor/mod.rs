@@ -126,6 +126,8 @@ pub struct Supervisor {
     looked: Option<(bool, Time)>,
     /// SIGKILL had to end the server.
     server_killed: bool,
+    /// It was to, and the kernel has not let goward send it.
+    kill_refused: bool,
     /// SIGKILL had to end a command after the server.
     after_killed: bool,
     /// A signal has asked for the end: nothing is started again.
@@ -180,6 +182,7 @@ impl Supervisor {
             kill_again_at: None,
             looked: None,
             server_killed: false,
+            kill_refused: false,
             after_killed: false,
             stop_requested: false,
             restart_pending: false,
@@ -220,6 +223,7 @@ impl Supervisor {
             Event::VisitorsRemain { told, in_reach } => self.on_visitors(now, told, in_reach, &mut todo),
             Event::NobodyRemains => self.on_nobody(now, &mut todo),
             Event::Looked(shown) => self.on_look(now, shown),
+            Event::KillRefused(refused) => self.on_kill(refused),
             Event::Probed(purpose, well) => self.on_probe(now, purpose, well, &mut todo),
             Event::Notified(notice) => self.on_notice(now, notice, &mut todo),
             Event::Ordered(order) => self.on_order(now, order, &mut todo),
@@ -350,13 +354,16 @@ impl Supervisor {
         self.begin_stop_of_nobody(now, out, by_key, todo);
     }
 
-    /// A stop is asked for while there is no server. Why the last one was stopped, and when that began, stays as it was.
+    /// A stop is asked for while there is no server. Why the last one was stopped, and when that began, stays as it was, if that was
+    /// goward's own doing. Who had ordered a restart had not asked for the end: for the record the stop begins now.
     fn begin_stop_of_nobody(&mut self, now: Time, out: Signal, by_key: bool, todo: &mut Actions) {
         if self.restart_pending {
             let stop_reason = self.stop_reason();
             self.stop_requested = true;
             self.restart_pending = false;
-            self.milestones.stop.get_or_insert(now);
+            if stop_reason.is_none() || self.milestones.stop.is_none() {
+                self.milestones.stop = Some(now);
+            }
             self.stop = Some(Stop { stop_reason, ..Stop::new(now, Rung::Ask, Some(out)) });
             // Otherwise what is left of the last one gets the time that the signal gives.
             if matches!(self.life, Life::Waiting(_)) {
@@ -515,7 +522,7 @@ impl Supervisor {
             self.restart_requested = false;
             self.stopped_because = None;
             self.ended = None;
-            self.server_killed = false;
+            (self.server_killed, self.kill_refused) = (false, false);
             self.milestones = Milestones::default();
             (self.notified, self.reloading) = (false, false);
             (self.began, self.is_stopping) = (false, false);

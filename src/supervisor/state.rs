@@ -210,6 +210,16 @@ impl Supervisor {
         self.server_killed
     }
 
+    /// It was to, and the kernel has not let goward send it.
+    pub fn kill_refused(&self) -> bool {
+        self.kill_refused
+    }
+
+    /// Whether the server has missed its deadline: it was sent SIGQUIT or SIGKILL, or the latter was due and refused.
+    pub fn was_forced(&self) -> bool {
+        self.server_killed || self.kill_refused || self.milestones.dumped.is_some()
+    }
+
     /// SIGKILL had to end a command after the server.
     pub fn after_killed(&self) -> bool {
         self.after_killed

@@ -545,6 +545,49 @@ fn a_stop_timeout_of_zero_kills_at_once() {
     assert_eq!(others.event(Event::OthersRemain), [Action::AskLeftovers, Action::KillAll]);
 }
 
+/// What ends by itself after SIGKILL was refused was not killed, and the next life knows nothing of it.
+#[test]
+fn a_server_whose_kill_was_refused_has_its_own_code() {
+    let flags = |world: &World| (world.supervisor.server_killed(), world.supervisor.kill_refused());
+    let killed = |policy: Policy| {
+        let mut world =
+            World::new(Policy { ladder: Some(Ladder::new(ms(10_000), ms(0), false, None).unwrap()), ..policy });
+        let _ = world.signal(Signal::TERM);
+        world.run_until(ms(9_400));
+        // Nothing was sent yet that could be refused.
+        assert_eq!((world.event(Event::KillRefused(true)), flags(&world)), (vec![], (false, false)));
+        world.run_until(ms(9_500));
+        assert_eq!(flags(&world), (true, false));
+        world
+    };
+    let mut world = killed(policy(0));
+    assert_eq!((world.event(Event::KillRefused(true)), flags(&world)), (vec![], (false, true)));
+    let _ = world.event(Event::Ended(Status::Code(0)));
+    // It has ended before that was tried again: nobody is there who could be killed.
+    assert_eq!((world.event(Event::KillRefused(false)), flags(&world)), (vec![], (false, true)));
+    assert_eq!(world.event(Event::NobodyRemains), [Action::Leave(0)]);
+    // One that is still there at the end.
+    let mut stuck = killed(policy(0));
+    let _ = stuck.event(Event::KillRefused(true));
+    stuck.run_until(ms(10_000));
+    assert_eq!(stuck.done.last().map(|(_, action)| *action), Some(Action::Leave(137)));
+    // Near miss: the second attempt reaches it.
+    let mut late = killed(policy(0));
+    let _ = late.event(Event::KillRefused(true));
+    assert_eq!((late.event(Event::KillRefused(false)), flags(&late)), (vec![], (true, false)));
+    let _ = late.event(Event::Ended(Status::Signal(Signal::KILL)));
+    assert_eq!(late.event(Event::NobodyRemains), [Action::Leave(137)]);
+    // A restart, and the next server.
+    let mut again = World::new(policy(0));
+    let _ = again.order(Order::Restart);
+    again.run_until(ms(9_500));
+    let _ = again.event(Event::KillRefused(true));
+    let _ = again.event(Event::Ended(Status::Code(0)));
+    let _ = again.event(Event::NobodyRemains);
+    again.run_until(ms(9_600));
+    assert_eq!((again.supervisor.phase(), flags(&again)), (Phase::Running, (false, false)));
+}
+
 #[test]
 fn a_goward_that_was_itself_stopped_for_an_hour_still_sees_the_server_off() {
     let mut world = World::new(policy(0));
@@ -635,6 +678,7 @@ fn step() -> impl Strategy<Value = Step> {
             Just(Event::Continued),
             Just(Event::OthersRemain),
             Just(Event::NobodyRemains),
+            any::<bool>().prop_map(Event::KillRefused),
             Just(Event::Tick),
             Just(Event::Ended(Status::Code(0))),
             Just(Event::Ended(Status::Signal(Signal::KILL))),
@@ -924,6 +968,26 @@ fn a_stop_during_a_restart_has_all_of_its_time() {
     assert!(late.supervisor.was_stopping_already());
     late.run_until(ms(10_000));
     assert_eq!(late.at(|a| *a == Action::KillAll), [ms(9_500)]);
+}
+
+/// The server had ended before anybody asked for the end, whoever had ordered a restart before that.
+#[test]
+fn a_stop_behind_a_restart_begins_when_it_is_asked_for() {
+    for others in [true, false] {
+        let mut world = World::new(policy(0));
+        world.now = ms(1_000);
+        let _ = world.order(Order::Restart);
+        world.now = ms(2_000);
+        let _ = world.event(Event::Ended(Status::Code(0)));
+        if others {
+            let _ = world.event(Event::OthersRemain);
+        }
+        world.now = ms(2_500);
+        assert_eq!(world.signal(Signal::TERM), []);
+        let milestones = world.supervisor.milestones;
+        assert_eq!((milestones.stop, milestones.ended), (Some(ms(2_500)), Some(ms(2_000))), "{others}");
+        assert_eq!(world.event(Event::NobodyRemains), [Action::Leave(0)]);
+    }
 }
 
 /// SIGUSR1 is kept for the next server; SIGSTOP would stop it as soon as it has started.

@@ -54,6 +54,8 @@ pub enum Event {
     NobodyRemains,
     /// The look at the server's memory is over. False: it failed, and the server has to print its goroutines itself.
     Looked(bool),
+    /// Whether the kernel has refused SIGKILL to the server. False: it was sent after all, when that was tried again.
+    KillRefused(bool),
     /// The probe under way for this is over: whether it was well.
     Probed(Purpose, bool),
     /// The server said something about itself.
@@ -259,7 +261,7 @@ pub struct Milestones {
     pub dumped: Option<Time>,
     /// SIGABRT was sent for the dump.
     pub aborted: Option<Time>,
-    /// SIGKILL was sent; `server` tells whether the server was still there.
+    /// SIGKILL was due. [`Supervisor::server_killed`](super::Supervisor::server_killed) tells whether the server got it.
     pub killed: Option<Time>,
     /// The server was reaped.
     pub ended: Option<Time>,

@@ -326,6 +326,9 @@ pub fn be_expendable(memory: u64, nice: Option<i32>) {
 
 /// The effective uid of a process; none if there is no such process, or no /proc of this PID namespace.
 pub fn uid_of(pid: i32) -> Option<u32> {
+    if !proc_is_ours() {
+        return None;
+    }
     let status = file::read(&format!("/proc/{pid}/status"), STATUS).ok()?;
     let line = status.split(|b| *b == b'\n').find_map(|line| line.strip_prefix(b"Uid:"))?;
     std::str::from_utf8(line).ok()?.split_whitespace().nth(1)?.parse().ok()

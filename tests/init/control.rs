@@ -222,3 +222,24 @@ print("answer:", s.recv(1000).decode())
         assert_eq!(happens_within(Duration::from_millis(500), || times(&run, "hup") > 0), answered, "{by:?}: {said}");
     }
 }
+
+/// Who asks for the end while a restart is under way and the server has ended, has not ended it.
+#[test]
+fn a_stop_behind_a_restart_has_not_ended_the_server() {
+    if !tools() {
+        return;
+    }
+    let stopped = |server: &str| {
+        let run =
+            Plan::new("--stop-timeout 4s --dump raw").shell(&format!("(trap '' TERM; exec sleep 300) & {server}"));
+        is_up(&run);
+        let _ = tell(&run, 0, &["restart"]);
+        wait_until("the server ends", || tell(&run, 0, &["status"]).1.starts_with("leftovers").then_some(()));
+        run.stop();
+        run.end()
+    };
+    stopped("trap 'exit 0' TERM; echo here; while :; do sleep 0.02; done").must(0, "goward: finished: exit 0, ran ");
+    // Nor has it missed the deadline of that stop.
+    let end = stopped("trap '' TERM; echo here; exec sleep 300");
+    end.must(137, "goward: ended by SIGQUIT: exit 137, before a stop was requested, ran ");
+}

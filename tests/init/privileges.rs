@@ -431,6 +431,10 @@ fn limits_and_the_oom_score() {
     let end = Plan::new("--oom-score-adj -500").stage("--uid 65532").fixture("exit 0").end();
     end.must(125, "--oom-score-adj -500: the score is ");
     end.must(125, ", and goward needs CAP_SYS_RESOURCE to lower it");
+    // That of a user namespace is not enough.
+    let stage = "--user-namespace allow:0_100000_65536:0_100000_65536 --uid 0";
+    let end = Plan::new("--oom-score-adj -500").stage(stage).fixture("exit 0").end();
+    end.must(125, ", and goward needs the host's CAP_SYS_RESOURCE, not that of a user namespace, to lower it");
 }
 
 #[test]

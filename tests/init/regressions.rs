@@ -1,8 +1,10 @@
 //! Faults that were there once, found by a review. Each of these failed before it was mended.
 
 use crate::plan::{Plan, fixture, goward, root, scratch, status, wait_until, word};
-use crate::support::{happens_within, pause_for};
+use crate::support::{happens_within, pause_for, skipped};
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -436,6 +438,15 @@ fn a_server_that_may_not_be_signalled_is_told_as_that() {
     assert!(!end.err.contains("forwarded to") && !end.err.contains("survived"), "{}", end.err);
     let end = stopped("--drop-cap 5", "--log-format json");
     end.must(137, "\"server\":\"still there: SIGKILL was refused\"");
+    // A /proc that is another's says nothing about this server.
+    let strange = "mount -t tmpfs none /proc; for n in $(seq 2 40); do mkdir /proc/$n; echo 'Uid: 7 7 7 7' > /proc/$n/status; done";
+    let plan = Plan::new("--stop-timeout 1s --dump off").stage("--drop-cap 5").setup(strange);
+    let run = plan.run(&user);
+    run.line("ready");
+    run.stop();
+    let end = run.end();
+    end.must(137, "cannot send SIGTERM");
+    assert!(!end.err.contains("uid 7"), "{}", end.err);
     // Under another's name in its words.
     let plan = Plan::new("").stage("--drop-cap 5 --argv0 catatonit").env("CATATONIT_DEBUG", "1");
     let run = plan.run(&user);
@@ -450,6 +461,30 @@ fn a_server_that_may_not_be_signalled_is_told_as_that() {
     assert!(!end.err.contains("cannot send") && !end.err.contains("refused"), "{}", end.err);
 }
 
+/// It ends by itself after that, and was not killed.
+#[test]
+fn a_server_that_ends_after_a_refused_kill_has_its_own_code() {
+    if !root() || !crate::support::requires("setpriv") {
+        return;
+    }
+    let ends = || {
+        let scratch = scratch();
+        let refused = scratch.path("refused");
+        let script = "trap '' TERM; echo ready; until [ -e \"$0\" ]; do sleep 0.01; done; exit 3";
+        let user =
+            ["setpriv", "--reuid=64997", "--regid=64997", "--clear-groups", "/bin/sh", "-c", script, word(&refused)];
+        let run = Plan::new("--stop-timeout 5s --dump off").stage("--drop-cap 5").run(&user);
+        run.line("ready");
+        run.stop();
+        run.log("cannot send SIGKILL");
+        fs::write(&refused, "").unwrap();
+        run.end()
+    };
+    // goward waits 0.4 s for it, which a busy machine may need for the test's own part.
+    let end = (0..5).map(|_| ends()).find(|end| !end.err.contains("could not be killed: exit 137; refused at "));
+    end.expect("it ends in time").must(3, "ended too late: exit 3; SIGKILL refused at ");
+}
+
 /// The kernel refuses a program whose file has capabilities that it cannot get (EPERM), whatever its mode says.
 #[test]
 fn a_program_with_file_capabilities_is_not_called_closed() {
@@ -462,7 +497,8 @@ fn a_program_with_file_capabilities_is_not_called_closed() {
     let setcap =
         |what: &str| Command::new("setcap").arg(what).arg(&program).status().is_ok_and(|status| status.success());
     if !setcap("cap_sys_admin,cap_net_raw+ep") {
-        return println!("SKIPPED: no file capabilities on this file system");
+        skipped("no file capabilities on this file system");
+        return;
     }
     let run = |options: &str| Plan::new(options).run(&[word(&program), "exit", "3"]).end();
     let end = run("--user 65532:65532 --keep-cap net_raw");
@@ -474,4 +510,41 @@ fn a_program_with_file_capabilities_is_not_called_closed() {
     assert_eq!(run("--user 65532:65532 --keep-cap net_raw,sys_admin").code, 3);
     assert!(setcap("cap_sys_admin+p"));
     assert_eq!(run("--user 65532:65532").code, 3);
+}
+
+/// Root is checked by the kernel as everybody else is, where it has no CAP_DAC_OVERRIDE (`--cap-drop ALL`).
+#[test]
+fn root_without_capabilities_may_not_execute_what_is_closed_to_it() {
+    if !root() {
+        return;
+    }
+    let scratch = scratch();
+    let owned = |name: &str, text: &str| {
+        let path = scratch.file(name, text, 0o744);
+        std::os::unix::fs::chown(&path, Some(1000), Some(1000)).unwrap();
+        path
+    };
+    let shell = scratch.path("shell");
+    fs::copy("/bin/sh", &shell).unwrap();
+    fs::set_permissions(&shell, fs::Permissions::from_mode(0o744)).unwrap();
+    std::os::unix::fs::chown(&shell, Some(1000), Some(1000)).unwrap();
+    let program = owned("program", "#!/bin/sh\nexit 3\n");
+    let script = scratch.file("script", &format!("#!{}\nexit 4\n", shell.display()), 0o755);
+    let run = |stage: &str, program: &Path| Plan::new("").stage(stage).run(&[word(program)]).end();
+    let end = run("--drop-cap 1", &program);
+    end.must(126, "uid 0, gid 0 without CAP_DAC_OVERRIDE may not execute it (owner 1000:1000, mode 0744)");
+    let end = run("--drop-cap 1", &script);
+    end.must(126, "/shell is not executable for uid 0 without CAP_DAC_OVERRIDE (owner 1000:1000, mode 0744)");
+    // Near miss: with it, it may.
+    assert_eq!((run("", &program).code, run("", &script).code), (3, 4));
+    // In a user namespace it has no power over whose owner is not mapped there.
+    let unmapped = scratch.file("unmapped", "#!/bin/sh\nexit 5\n", 0o744);
+    let end = run("--user-namespace allow:0_100000_65536:0_100000_65536 --uid 0", &unmapped);
+    end.must(
+        126,
+        "its owner or group may not be mapped in this user namespace, and CAP_DAC_OVERRIDE would then not reach it",
+    );
+    // Nor does anybody else miss a capability.
+    let end = Plan::new("--user 65532:65532").run(&[word(&program)]).end();
+    end.must(126, "uid 65532, gid 65532 may not execute it (owner 1000:1000, mode 0744)");
 }

@@ -271,7 +271,13 @@ fn no_more_processes_to_be_had() {
     }
     // One process is all that this user may have: goward itself.
     let end = Plan::new("").stage("--uid 1234567 --nproc 1").fixture("exit 0").end();
-    end.must(125, "(a pids limit, or RLIMIT_NPROC? It is 1 for uid 1234567, ");
+    end.must(125, "(a pids limit, or RLIMIT_NPROC? It is 1 for uid 1234567, whose processes in all containers of this host count)");
+    // The root of a user namespace is limited too, and has a count of its own.
+    let end = Plan::new("")
+        .stage("--user-namespace allow:0_100000_65536:0_100000_65536 --uid 0 --nproc 1")
+        .fixture("exit 0")
+        .end();
+    end.must(125, "(a pids limit, or RLIMIT_NPROC? It is 1 for uid 0)");
     // For a whole container, root or not.
     let Some(group) = Cgroup::new("pids") else { return println!("SKIPPED: no pids controller here") };
     let join = format!("echo $$ > {}/cgroup.procs", group.0);
