@@ -58,8 +58,12 @@ impl Access {
     }
 
     fn told(&self, why: String) -> String {
-        let is_there = file::read_some_at(&self.maps, &mut [0], 0).is_ok_and(|read| read > 0);
-        if is_there { why } else { GONE.to_owned() }
+        if self.is_there() { why } else { GONE.to_owned() }
+    }
+
+    /// Whether the process still runs the program that it ran when it was opened.
+    fn is_there(&self) -> bool {
+        file::read_some_at(&self.maps, &mut [0], 0).is_ok_and(|read| read > 0)
     }
 
     /// The same once for all kinds of work.
