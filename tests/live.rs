@@ -811,6 +811,27 @@ fn a_command_knows_of_a_stop_in_progress() {
     }
 }
 
+/// A script is sent the signal, and not what it has started.
+#[test]
+fn a_command_names_the_process_that_was_asked_to_stop() {
+    if !support::requires_root() || !support::requires("nsenter") {
+        return;
+    }
+    for (script, shown, more) in
+        [("exec SERVER 30", 2, " ms ago\n"), ("trap '' TERM; SERVER 30; true", 3, " ms ago; pid 3 was started by it\n")]
+    {
+        let Some(plan) = Deadline::new(SLOW, script) else { return };
+        let running = plan.stage.start();
+        running.wait_for("ready");
+        running.send("TERM");
+        running.wait_for("stop requested");
+        let during = dump_inside(&running, &[]);
+        assert!(during.stdout.starts_with(&format!("pid {shown}, go1.")), "{}", during.stdout);
+        assert!(during.stderr.contains("pid 2 was asked to stop by SIGTERM, "), "{}", during.stderr);
+        assert!(during.stderr.contains(more), "{}", during.stderr);
+    }
+}
+
 /// While a drain holds the signal back, the server knows of no stop, and nothing holds one up.
 #[test]
 fn a_drain_is_no_stop_of_the_server() {

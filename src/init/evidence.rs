@@ -190,6 +190,7 @@ impl Init {
             format: self.settings.personality.log_format(),
             signal: self.asked_to_stop().map(|(signal, _)| signal.to_string()),
             file: self.evidence.file.as_ref(),
+            group: self.server.group.filter(|_| self.settings.to_group),
             only_file: self.evidence.prints,
         };
         let server = self.server.pid;

@@ -59,6 +59,8 @@ pub(super) struct Wanted<'a> {
     /// The signal that the server was asked to stop by.
     pub(super) signal: Option<String>,
     pub(super) file: Option<&'a File>,
+    /// The process group that every signal goes to, where it does not go to the server alone.
+    pub(super) group: Option<i32>,
     /// The server prints them itself.
     pub(super) only_file: bool,
 }
@@ -73,12 +75,17 @@ pub(super) fn show(inside: Inside, server: i32, opened: Option<Family>, wanted: 
         Err(Unreadable::NotGo(why)) => return (NO_GOROUTINES, why.into_bytes()),
         Err(Unreadable::Refused(why)) => return (FAILED, why.into_bytes()),
     };
-    let mut server = None;
+    let mut first = None;
     family.follow(&access, &mut |access, whose, children| {
-        let is_relayed = server.is_some();
+        // What a script, or a program in Go, has started was not sent the signal by goward.
+        let is_relayed = access.pid != server
+            && wanted
+                .group
+                .is_none_or(|group| process::look_at(access.pid).map(|process| process.group) != Some(group));
         let about = goroutines::Program { children, is_relayed, ..access.about(wanted.signal.clone()) };
-        let shown = access.look(|program| show_one(program, whose.clone(), about, wanted));
-        match (&server, &shown) {
+        let wanted_file = wanted.file.filter(|_| first.is_none());
+        let shown = access.look(|program| show_one(program, whose.clone(), about, wanted_file, wanted));
+        match (&first, &shown) {
             (None, Ok(true)) => {
                 // From here on nothing that fails, or takes too long, is a reason to ask the server itself.
                 inside.begins();
@@ -89,21 +96,22 @@ pub(super) fn show(inside: Inside, server: i32, opened: Option<Family>, wanted: 
             _ => {}
         }
         let waits = shown == Ok(true);
-        server.get_or_insert(shown);
+        first.get_or_insert(shown);
         waits
     });
-    server.unwrap_or(Ok(false)).map_or_else(|why| (FAILED, why.into_bytes()), |_| (0, Vec::new()))
+    first.unwrap_or(Ok(false)).map_or_else(|why| (FAILED, why.into_bytes()), |_| (0, Vec::new()))
 }
 
-/// Shows one program. Whether it waits for what it has started.
+/// Shows one program, and keeps all of its goroutines in the file. Whether it waits for what it has started.
 fn show_one(
     program: &Program<'_>,
     whose: String,
     about: goroutines::Program,
+    file: Option<&File>,
     wanted: &Wanted<'_>,
 ) -> Result<bool, String> {
     // First: where stderr is a full pipe, this is what remains. Goroutines of two programs would be taken for those of one.
-    let kept = wanted.file.filter(|_| !about.is_relayed).map_or(Ok(()), |file| keep(program, file));
+    let kept = file.map_or(Ok(()), |file| keep(program, file));
     if wanted.only_file {
         return kept.map(|()| false);
     }

@@ -123,7 +123,8 @@ impl Exchange {
             let opened = Family::of(server).choose().map_err(|why| match why {
                 Unreadable::Refused(why) | Unreadable::NotGo(why) => why,
             });
-            let looked = opened.and_then(|access| access.look(|program| self.look(program, &access, about, at)));
+            let looked =
+                opened.and_then(|access| access.look(|program| self.look(program, &access, server, about, at)));
             if let Err(why) = looked {
                 self.tell(at, Err(why), Vec::new());
             }
@@ -131,11 +132,20 @@ impl Exchange {
     }
 
     /// As many looks as are wanted, until one fails.
-    fn look(&self, program: &live::Program<'_>, access: &Access, about: &Program, mut at: Time) -> Result<(), String> {
+    fn look(
+        &self,
+        program: &live::Program<'_>,
+        access: &Access,
+        server: i32,
+        about: &Program,
+        mut at: Time,
+    ) -> Result<(), String> {
         loop {
             let (mut first, mut started) = (None, Vec::new());
             Family::of(access.pid).follow(access, &mut |access, _, children| {
-                let about = Program { children, is_relayed: first.is_some(), ..access.about(about.signal.clone()) };
+                // The server alone is sent the signal, also where it is a script.
+                let is_relayed = access.pid != server;
+                let about = Program { children, is_relayed, ..access.about(about.signal.clone()) };
                 let see = |program: &live::Program<'_>| evidence::gather(program, String::new(), about, None);
                 let seen = if first.is_none() { see(program) } else { access.look(see) };
                 let waits = seen.as_ref().is_ok_and(|seen| seen.waits);
