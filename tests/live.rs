@@ -680,7 +680,7 @@ fn the_go_program_that_a_script_has_started_is_meant() {
     plan.is_shown();
 }
 
-/// A monitor in Go knows nothing of why its server hangs. Both are shown, each with its name.
+/// A monitor in Go knows nothing of why its server hangs. Both are shown, and the heading of each says which it is.
 #[test]
 fn the_go_program_that_a_server_waits_for_is_shown_too() {
     let source = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/live/parent/main.go")).unwrap();

@@ -2,11 +2,11 @@
 //! Never in PID 1 itself: a parser, and a file that may hang, belong into a process that can be ended.
 
 mod access;
-mod family;
+mod process_tree;
 
 use access::refusal;
 pub use access::{Access, Unreadable};
-pub use family::Family;
+pub use process_tree::ProcessTree;
 
 use crate::goroutines::{self, Finding, Frame, Group, Summary, diagnose, waits_for_child};
 use crate::live::{self, Core, Program, Proof, Source};

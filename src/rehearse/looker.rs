@@ -4,7 +4,7 @@
 //! The rehearsal is the server's ancestor, so it may read its memory where others may not. The thread is started after the init was
 //! forked, and has ended before the next one is.
 
-use crate::evidence::{self, Access, Family, Unreadable};
+use crate::evidence::{self, Access, ProcessTree, Unreadable};
 use crate::goroutines::{Finding, Program, Summary};
 use crate::live;
 use crate::supervisor::Time;
@@ -120,7 +120,7 @@ impl Exchange {
     fn work(&self, server: i32, about: &Program) {
         while self.is_wanted() {
             let at = clock::now();
-            let opened = Family::of(server).choose().map_err(|why| match why {
+            let opened = ProcessTree::of(server).choose().map_err(|why| match why {
                 Unreadable::Refused(why) | Unreadable::NotGo(why) => why,
             });
             let looked =
@@ -142,7 +142,7 @@ impl Exchange {
     ) -> Result<(), String> {
         loop {
             let (mut first, mut started) = (None, Vec::new());
-            Family::of(access.pid).follow(access, &mut |access, _, children| {
+            ProcessTree::of(access.pid).follow(access, &mut |access, _, children| {
                 // The server alone is sent the signal, also where it is a script.
                 let is_relayed = access.pid != server;
                 let about = Program { children, is_relayed, ..access.about(about.signal.clone()) };

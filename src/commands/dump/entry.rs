@@ -2,7 +2,7 @@
 
 use super::{Again, Form, Settings, Subject};
 use crate::client;
-use crate::evidence::{self, Access, Evidence, Family};
+use crate::evidence::{self, Access, Evidence, ProcessTree};
 use crate::exit;
 use crate::goroutines::{self, Style, compare, json, table};
 use crate::init::control::Socket;
@@ -22,8 +22,10 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub fn run(settings: &Settings, inherited: Mask) -> u8 {
     let _ = inherited.install();
     let shown = match &settings.subject {
-        Subject::Process(pid) => Access::open(*pid).and_then(|access| look(&access, Family::of(*pid), None, settings)),
-        Subject::Server(init) => ask(*init).and_then(|(access, family, asked)| look(&access, family, asked, settings)),
+        Subject::Process(pid) => {
+            Access::open(*pid).and_then(|access| look(&access, ProcessTree::of(*pid), None, settings))
+        }
+        Subject::Server(init) => ask(*init).and_then(|(access, tree, asked)| look(&access, tree, asked, settings)),
         Subject::Core(core, of) => evidence::look_at_core(core, of.as_deref(), |program| {
             show_core(program, core.display().to_string(), settings)
         }),
@@ -58,17 +60,17 @@ impl Asked {
 }
 
 /// The memory of a goward's server, from that goward; also that of the Go programs that this has started, and whether it stops.
-fn ask(init: Option<i32>) -> Result<(Access, Family, Option<Asked>), String> {
+fn ask(init: Option<i32>) -> Result<(Access, ProcessTree, Option<Asked>), String> {
     let end = clock::now() + PATIENCE;
     let init = client::find(Socket::Memory, init, end)?;
     let first = receive(&init, end)?;
-    let mut family = Family::of(first.pid);
+    let mut tree = ProcessTree::of(first.pid);
     // An older goward sends no more.
     while let Ok(access) = receive(&init, end) {
-        family.give(access);
+        tree.give(access);
     }
     let asked = client::ask(Some(init.pid), end).ok().and_then(|report| asked(&report.json));
-    Ok((first, family, asked))
+    Ok((first, tree, asked))
 }
 
 /// The next process whose memory it hands over.
@@ -103,7 +105,7 @@ fn asked(json: &str) -> Option<Asked> {
     Some(Asked { pid, signal: stop.get("asked_with")?.text()?.to_owned(), ago })
 }
 
-fn look(access: &Access, mut family: Family, asked: Option<Asked>, settings: &Settings) -> Result<(), String> {
+fn look(access: &Access, mut tree: ProcessTree, asked: Option<Asked>, settings: &Settings) -> Result<(), String> {
     let whose = format!("pid {}", access.pid);
     match &asked {
         _ if settings.again != Again::Never => {}
@@ -113,14 +115,14 @@ fn look(access: &Access, mut family: Family, asked: Option<Asked>, settings: &Se
     match settings.again {
         Again::Never if settings.form == Form::Raw => access.look(|program| raw(program, settings)),
         Again::Never => {
-            return each(access, &mut family, asked.as_ref(), settings, &mut |evidence| show(&evidence, settings));
+            return each(access, &mut tree, asked.as_ref(), settings, &mut |evidence| show(&evidence, settings));
         }
         Again::After(time) => growth(access, time, settings),
-        Again::Watch => return watch(access, &mut family, asked.as_ref(), settings),
+        Again::Watch => return watch(access, &mut tree, asked.as_ref(), settings),
     }
     .map_err(|why| cannot(&whose, &why))?;
     // Goroutines of two programs in one text would be taken for those of one, and so would what has grown.
-    for program in family.started_by(access.pid) {
+    for program in tree.started_by(access.pid) {
         let pid = program.pid;
         say(&format!("it has started another Go program: goward dump --pid {pid}"));
     }
@@ -134,13 +136,13 @@ fn cannot(whose: &str, why: &str) -> String {
 /// Shows a program, and the Go programs that it has started and waits for.
 fn each(
     access: &Access,
-    family: &mut Family,
+    tree: &mut ProcessTree,
     asked: Option<&Asked>,
     settings: &Settings,
     show: &mut dyn FnMut(Evidence) -> Result<(), String>,
 ) -> Result<(), String> {
     let mut result = None;
-    family.follow(access, &mut |access, whose, children| {
+    tree.follow(access, &mut |access, whose, children| {
         let is_relayed = asked.is_some_and(|asked| asked.pid != access.pid);
         let signal = asked.map(|asked| asked.signal.clone());
         let about = goroutines::Program { children, is_relayed, ..access.about(signal) };
@@ -213,7 +215,7 @@ fn growth(access: &Access, time: Duration, settings: &Settings) -> Result<(), St
 }
 
 /// Again and again, each time over the last. Ctrl-C ends it.
-fn watch(access: &Access, family: &mut Family, asked: Option<&Asked>, settings: &Settings) -> Result<(), String> {
+fn watch(access: &Access, tree: &mut ProcessTree, asked: Option<&Asked>, settings: &Settings) -> Result<(), String> {
     const EVERY: Duration = Duration::from_secs(2);
     /// The cursor to the upper left corner; what is behind the text goes.
     const HOME: &str = "\x1b[H";
@@ -225,8 +227,8 @@ fn watch(access: &Access, family: &mut Family, asked: Option<&Asked>, settings: 
     loop {
         let mut all = String::new();
         // A supervisor may start another server while it is watched.
-        family.renew();
-        each(access, family, asked, settings, &mut |evidence| {
+        tree.renew();
+        each(access, tree, asked, settings, &mut |evidence| {
             all.push_str(&text(&evidence, settings));
             Ok(())
         })?;

@@ -21,7 +21,7 @@ const DESCRIPTORS: usize = 4096;
 /// A process, and then what it has started, the nearest first. Nothing is opened before it is needed: whoever opens a process's memory
 /// waits for an exec of it.
 #[derive(Debug)]
-pub struct Family {
+pub struct ProcessTree {
     root: i32,
     descendants: Vec<Process>,
     /// There are more than are looked at.
@@ -32,17 +32,17 @@ pub struct Family {
     given: Vec<Access>,
 }
 
-impl Family {
+impl ProcessTree {
     /// Of this process. Opens nothing.
-    pub fn of(root: i32) -> Family {
-        let mut family =
-            Family { root, descendants: Vec::new(), has_more: false, memory: Vec::new(), given: Vec::new() };
-        family.renew();
-        family
+    pub fn of(root: i32) -> ProcessTree {
+        let mut tree =
+            ProcessTree { root, descendants: Vec::new(), has_more: false, memory: Vec::new(), given: Vec::new() };
+        tree.renew();
+        tree
     }
 
     /// Opens the memory of all, as only an ancestor may where Yama says so.
-    pub fn open(mut self) -> Family {
+    pub fn open(mut self) -> ProcessTree {
         self.memory = self.pids().into_iter().map(|pid| (pid, Access::memory_of(pid))).collect();
         self
     }
@@ -218,53 +218,53 @@ mod tests {
     }
 
     /// Of a shell that has started another program.
-    fn with(has_more: bool, memory: nix::Result<OwnedFd>) -> (Family, Ended, Ended) {
+    fn with(has_more: bool, memory: nix::Result<OwnedFd>) -> (ProcessTree, Ended, Ended) {
         let [first, second] = [sleeper(Stdio::null()), sleeper(Stdio::null())];
         let [root, pid] = [&first, &second].map(|child| child.0.id() as i32);
         let descendants = vec![process::look_at(pid).unwrap()];
-        (Family { root, descendants, has_more, memory: vec![(pid, memory)], given: Vec::new() }, first, second)
+        (ProcessTree { root, descendants, has_more, memory: vec![(pid, memory)], given: Vec::new() }, first, second)
     }
 
     #[test]
     fn what_may_not_be_read_may_be_a_go_program() {
-        let (mut family, _first, second) = with(false, Err(nix::errno::Errno::EACCES));
-        let refused = family.choose().unwrap_err();
+        let (mut tree, _first, second) = with(false, Err(nix::errno::Errno::EACCES));
+        let refused = tree.choose().unwrap_err();
         let whose = format!("the memory of pid {} may not be read", second.0.id());
         assert!(matches!(&refused, Unreadable::Refused(why) if why.starts_with(&whose)), "{refused:?}");
     }
 
     #[test]
     fn what_has_ended_was_not_refused() {
-        let (mut family, _first, second) = with(false, Err(nix::errno::Errno::ENOENT));
+        let (mut tree, _first, second) = with(false, Err(nix::errno::Errno::ENOENT));
         drop(second);
-        let root = family.root;
+        let root = tree.root;
         let why = format!("neither pid {root} nor a process that it started is a Go program");
-        assert_eq!(family.choose().unwrap_err(), Unreadable::NotGo(why));
+        assert_eq!(tree.choose().unwrap_err(), Unreadable::NotGo(why));
     }
 
     #[test]
     fn nothing_is_said_of_processes_that_were_not_looked_at() {
-        let (mut family, _first, second) = with(true, Access::memory_of(1).or(Err(nix::errno::Errno::ENOENT)));
+        let (mut tree, _first, second) = with(true, Access::memory_of(1).or(Err(nix::errno::Errno::ENOENT)));
         drop(second);
-        let refused = family.choose().unwrap_err();
+        let refused = tree.choose().unwrap_err();
         assert!(matches!(&refused, Unreadable::NotGo(why) if why.ends_with("; it has started more")), "{refused:?}");
     }
 
     #[test]
     fn what_is_started_later_is_seen_and_what_has_ended_is_dropped() {
         let own = std::process::id() as i32;
-        let mut family = Family::of(own);
+        let mut tree = ProcessTree::of(own);
         let child = sleeper(Stdio::null());
         let pid = child.0.id() as i32;
-        let is_seen = |family: &Family| family.descendants.iter().any(|process| process.pid == pid);
-        assert!(!is_seen(&family));
-        family.renew();
-        family.give(Access::open(pid).unwrap());
-        assert!(is_seen(&family) && family.given.len() == 1);
-        family.renew();
-        assert!(is_seen(&family) && family.given.len() == 1);
+        let is_seen = |tree: &ProcessTree| tree.descendants.iter().any(|process| process.pid == pid);
+        assert!(!is_seen(&tree));
+        tree.renew();
+        tree.give(Access::open(pid).unwrap());
+        assert!(is_seen(&tree) && tree.given.len() == 1);
+        tree.renew();
+        assert!(is_seen(&tree) && tree.given.len() == 1);
         drop(child);
-        family.renew();
-        assert!(!is_seen(&family) && family.given.is_empty());
+        tree.renew();
+        assert!(!is_seen(&tree) && tree.given.is_empty());
     }
 }
