@@ -680,19 +680,21 @@ fn the_go_program_that_a_script_has_started_is_meant() {
     plan.is_shown();
 }
 
-/// A monitor in Go knows nothing of why its server hangs. Both are shown, each with its name.
+/// A monitor in Go knows nothing of why its server hangs. Both are shown, and the heading of each says which it is.
 #[test]
 fn the_go_program_that_a_server_waits_for_is_shown_too() {
+    let source = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/live/parent/main.go")).unwrap();
+    let line = |of: &str| source.lines().position(|line| line.trim() == of).unwrap() + 1;
     for server in ["exec PARENT SERVER 30", "trap '' TERM; PARENT SERVER 30; true"] {
-        for (how, line) in [("wait", "main.main (main.go:"), ("pipe", "main.main (main.go:")] {
+        for (how, line) in [("wait", line("_ = child.Wait()")), ("pipe", line("<-exit"))] {
             let Some(plan) = Deadline::new(SLOW, server) else { return };
             let end = plan.env("HOW", how).is_shown();
             let (parent, child) = end.stderr.split_once(", started by pid ").expect(&end.stderr);
             assert!(child.contains("30 × chan receive") && !parent.contains("30 × chan receive"), "{}", end.stderr);
-            assert!(parent.contains(&format!("=> Goroutine 1: {line}")), "{how}: {parent}");
+            assert!(parent.contains(&format!("=> Goroutine 1: main.main (main.go:{line})")), "{how}: {parent}");
             let words = parent.split_whitespace().collect::<Vec<_>>().join(" ");
             assert!(words.contains("Its child still runs: deaf-newest-str (pid "), "{how}: {parent}");
-            assert!(!end.stderr.contains("could not be shown"), "{}", end.stderr);
+            assert!(!end.stderr.contains("cannot be read"), "{}", end.stderr);
         }
     }
 }
@@ -709,7 +711,7 @@ fn what_a_server_has_started_and_does_not_wait_for_is_not_shown() {
     let end = plan.end();
     let words = end.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(words.contains("Its child still runs: sh (pid ") && !words.contains("SIGQUIT"), "{}", end.stderr);
-    assert!(!end.stderr.contains("started by pid") && !end.stderr.contains("could not"), "{}", end.stderr);
+    assert!(!end.stderr.contains("started by pid") && !end.stderr.contains("cannot be read"), "{}", end.stderr);
 }
 
 /// In a file of Go's own format two programs would be taken for one: it has the server. Each event of a log is still a line.
@@ -806,6 +808,27 @@ fn a_command_knows_of_a_stop_in_progress() {
         let end = running.wait();
         assert_eq!(findings(&during.stdout), findings(&end.stderr), "{}\n{}", during.stdout, end.stderr);
         assert!(during.stdout.contains("=> Goroutine 1: main.main (main.go:"), "{}", during.stdout);
+    }
+}
+
+/// A script is sent the signal, and not what it has started.
+#[test]
+fn a_command_names_the_process_that_was_asked_to_stop() {
+    if !support::requires_root() || !support::requires("nsenter") {
+        return;
+    }
+    for (script, shown, more) in
+        [("exec SERVER 30", 2, " ms ago\n"), ("trap '' TERM; SERVER 30; true", 3, " ms ago; pid 3 was started by it\n")]
+    {
+        let Some(plan) = Deadline::new(SLOW, script) else { return };
+        let running = plan.stage.start();
+        running.wait_for("ready");
+        running.send("TERM");
+        running.wait_for("stop requested");
+        let during = dump_inside(&running, &[]);
+        assert!(during.stdout.starts_with(&format!("pid {shown}, go1.")), "{}", during.stdout);
+        assert!(during.stderr.contains("pid 2 was asked to stop by SIGTERM, "), "{}", during.stderr);
+        assert!(during.stderr.contains(more), "{}", during.stderr);
     }
 }
 

@@ -2,11 +2,11 @@
 //! Never in PID 1 itself: a parser, and a file that may hang, belong into a process that can be ended.
 
 mod access;
-mod family;
+mod process_tree;
 
 use access::refusal;
 pub use access::{Access, Unreadable};
-pub use family::Family;
+pub use process_tree::ProcessTree;
 
 use crate::goroutines::{self, Finding, Frame, Group, Summary, diagnose, waits_for_child};
 use crate::live::{self, Core, Program, Proof, Source};
@@ -58,8 +58,12 @@ impl Access {
     }
 
     fn told(&self, why: String) -> String {
-        let is_there = file::read_some_at(&self.maps, &mut [0], 0).is_ok_and(|read| read > 0);
-        if is_there { why } else { GONE.to_owned() }
+        if self.is_there() { why } else { GONE.to_owned() }
+    }
+
+    /// Whether the process still runs the program that it ran when it was opened.
+    fn is_there(&self) -> bool {
+        file::read_some_at(&self.maps, &mut [0], 0).is_ok_and(|read| read > 0)
     }
 
     /// The same once for all kinds of work.

@@ -6,10 +6,10 @@ use super::Init;
 use super::control::Control;
 #[cfg(feature = "goroutines")]
 use super::look;
-use super::personality::Note;
+use super::personality::{self, Note};
 use crate::config::Dump;
 use crate::signal::Signal;
-use crate::supervisor::{Rung, Status, Time};
+use crate::supervisor::{Status, Time};
 use crate::sys::helper::{Answer, Helper, Refused};
 use crate::sys::rights::{self, Stream};
 use crate::sys::unix::Peer;
@@ -56,6 +56,8 @@ struct Handing {
     connection: Option<Stream>,
     /// When it is killed.
     until: Time,
+    /// It was killed, and why has been said.
+    killed: bool,
 }
 
 impl Evidence {
@@ -87,6 +89,7 @@ impl Evidence {
         let mut looked = false;
         for handing in self.handing.iter_mut().filter(|handing| handing.until <= now) {
             handing.until = now + HANDING;
+            handing.killed = true;
             let _ = process::send(handing.helper.pid(), Signal::KILL);
             looked |= handing.connection.is_none();
         }
@@ -107,9 +110,13 @@ impl Evidence {
         self.look.is_some()
     }
 
-    /// Whether this is the look under way.
+    /// Whether this is the look under way, or one that has shown the server and goes on.
     pub(super) fn looks(&self, pid: i32) -> bool {
-        self.look.as_ref().is_some_and(|look| look.pid() == pid)
+        self.look.as_ref().is_some_and(|look| look.pid() == pid) || self.goes_on(pid).is_some()
+    }
+
+    fn goes_on(&self, pid: i32) -> Option<&Handing> {
+        self.handing.iter().find(|handing| handing.connection.is_none() && handing.helper.pid() == pid)
     }
 
     /// Their pids.
@@ -150,7 +157,7 @@ impl Init {
         match self.giver(&connection) {
             Ok(helper) => {
                 let until = clock::now() + HANDING;
-                self.evidence.handing.push(Handing { helper, connection: Some(connection), until });
+                self.evidence.handing.push(Handing { helper, connection: Some(connection), until, killed: false });
             }
             Err(refused) => {
                 let why = format!("-{refused}");
@@ -183,6 +190,7 @@ impl Init {
             format: self.settings.personality.log_format(),
             signal: self.asked_to_stop().map(|(signal, _)| signal.to_string()),
             file: self.evidence.file.as_ref(),
+            group: self.server.group.filter(|_| self.settings.to_group),
             only_file: self.evidence.prints,
         };
         let server = self.server.pid;
@@ -208,19 +216,25 @@ impl Init {
     /// any more.
     pub(super) fn hear_look(&mut self) {
         let Some(helper) = self.evidence.look.take_if(|look| look.says_that_it_begins()) else { return };
-        let half = self.supervisor.policy().ladder.zip(self.supervisor.milestones.stop);
-        let half = half.map_or(Time::MAX, |(ladder, began)| began + ladder.at(Rung::Dump));
+        // The whole look has the time that the supervisor gives it, however late it began.
+        let end = self.supervisor.look_ends().unwrap_or(Time::MAX);
         self.evidence.over = Some(true);
-        self.evidence.handing.push(Handing { helper, connection: None, until: half.min(clock::now() + HANDING) });
+        let until = end.min(clock::now() + HANDING);
+        self.evidence.handing.push(Handing { helper, connection: None, until, killed: false });
     }
 
     /// The process that looked has ended so.
     pub(super) fn looked(&mut self, pid: i32, status: Status) {
         self.hear_look();
-        let Some(mut look) = self.evidence.look.take() else {
+        if let Some(handing) = self.evidence.goes_on(pid) {
+            if let Some(why) = rest_failed(status).filter(|_| !handing.killed && self.supervisor.is_running()) {
+                self.say(Note::Warning(&why));
+            }
             self.evidence.ended(pid);
+            self.pending.descriptors_ready = true;
             return;
-        };
+        }
+        let Some(mut look) = self.evidence.look.take() else { return };
         let why = match look.answer() {
             Some(Answer::Bytes(bytes)) => String::from_utf8_lossy(bytes).into_owned(),
             Some(Answer::Silence) | None => String::new(),
@@ -253,5 +267,24 @@ impl Init {
             self.evidence.given_up.push(look.pid());
             self.say(Note::Warning("reading its goroutines from its memory took too long"));
         }
+    }
+}
+
+/// What is to be said of a look that had shown the server, and ended so before it had shown all that this has started.
+fn rest_failed(status: Status) -> Option<String> {
+    let what = "the process that read the goroutines of what the server has started";
+    (status != Status::Code(0)).then(|| format!("{what} {}", personality::how(status)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_look_that_ends_before_its_end_is_told() {
+        let what = "the process that read the goroutines of what the server has started";
+        assert_eq!(rest_failed(Status::Signal(Signal::KILL)), Some(format!("{what} was ended by SIGKILL")));
+        assert_eq!(rest_failed(Status::Code(70)), Some(format!("{what} exited with code 70")));
+        assert_eq!(rest_failed(Status::Code(0)), None);
     }
 }

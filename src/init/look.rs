@@ -2,7 +2,7 @@
 
 use super::evidence::{FAILED, NO_GOROUTINES};
 use crate::config::LogFormat;
-use crate::evidence::{self, Access, Evidence as Goroutines, Family, Unreadable};
+use crate::evidence::{self, Access, Evidence as Goroutines, ProcessTree, Unreadable};
 use crate::goroutines::{self, Style, json_pieces, table};
 use crate::live::{self, Program};
 use crate::log;
@@ -27,22 +27,22 @@ const AGAIN: Duration = Duration::from_millis(5);
 
 /// What only PID 1 can open: under Yama (ptrace_scope 1) an ancestor may, and a sister process may not. Elsewhere nothing: who
 /// opens a process's memory waits for an exec of it.
-pub(super) fn opened_by_ancestor(server: i32) -> Option<Family> {
+pub(super) fn opened_by_ancestor(server: i32) -> Option<ProcessTree> {
     let scope = file::read("/proc/sys/kernel/yama/ptrace_scope", 8);
-    scope.is_ok_and(|scope| !scope.starts_with(b"0")).then(|| Family::of(server).open())
+    scope.is_ok_and(|scope| !scope.starts_with(b"0")).then(|| ProcessTree::of(server).open())
 }
 
 /// In a process of its own: opens the rest, chooses, sends: the server, and then the Go programs that it has started, each in a message
 /// of its own.
-pub(super) fn give(connection: &Stream, server: i32, opened: Option<Family>) -> Vec<u8> {
-    let mut family = opened.unwrap_or_else(|| Family::of(server));
+pub(super) fn give(connection: &Stream, server: i32, opened: Option<ProcessTree>) -> Vec<u8> {
+    let mut tree = opened.unwrap_or_else(|| ProcessTree::of(server));
     // Who does not read has lost it.
     let send = |access: &Access| {
         let head = format!("+{}", access.pid);
         let _ = rights::send_with(connection, head.as_bytes(), &access.parts().map(AsRawFd::as_raw_fd));
     };
-    match family.choose() {
-        Ok(access) => family.follow(&access, &mut |access, _, _| {
+    match tree.choose() {
+        Ok(access) => tree.follow(&access, &mut |access, _, _| {
             send(access);
             true
         }),
@@ -59,26 +59,33 @@ pub(super) struct Wanted<'a> {
     /// The signal that the server was asked to stop by.
     pub(super) signal: Option<String>,
     pub(super) file: Option<&'a File>,
+    /// The process group that every signal goes to, where it does not go to the server alone.
+    pub(super) group: Option<i32>,
     /// The server prints them itself.
     pub(super) only_file: bool,
 }
 
 /// In a process of its own: reads the goroutines, and writes them to stderr; then those of the Go programs that the server has started
 /// and waits for. Returns the exit code, and why.
-pub(super) fn show(inside: Inside, server: i32, opened: Option<Family>, wanted: &Wanted<'_>) -> (u8, Vec<u8>) {
+pub(super) fn show(inside: Inside, server: i32, opened: Option<ProcessTree>, wanted: &Wanted<'_>) -> (u8, Vec<u8>) {
     process::be_expendable(MEMORY, wanted.signal.is_none().then_some(NICE));
-    let mut family = opened.unwrap_or_else(|| Family::of(server));
-    let access = match family.choose() {
+    let mut tree = opened.unwrap_or_else(|| ProcessTree::of(server));
+    let access = match tree.choose() {
         Ok(access) => access,
         Err(Unreadable::NotGo(why)) => return (NO_GOROUTINES, why.into_bytes()),
         Err(Unreadable::Refused(why)) => return (FAILED, why.into_bytes()),
     };
-    let mut server = None;
-    family.follow(&access, &mut |access, whose, children| {
-        let is_relayed = server.is_some();
+    let mut first = None;
+    tree.follow(&access, &mut |access, whose, children| {
+        // What a script, or a program in Go, has started was not sent the signal by goward.
+        let is_relayed = access.pid != server
+            && wanted
+                .group
+                .is_none_or(|group| process::look_at(access.pid).map(|process| process.group) != Some(group));
         let about = goroutines::Program { children, is_relayed, ..access.about(wanted.signal.clone()) };
-        let shown = access.look(|program| show_one(program, whose.clone(), about, wanted));
-        match (&server, &shown) {
+        let wanted_file = wanted.file.filter(|_| first.is_none());
+        let shown = access.look(|program| show_one(program, whose.clone(), about, wanted_file, wanted));
+        match (&first, &shown) {
             (None, Ok(true)) => {
                 // From here on nothing that fails, or takes too long, is a reason to ask the server itself.
                 inside.begins();
@@ -89,21 +96,22 @@ pub(super) fn show(inside: Inside, server: i32, opened: Option<Family>, wanted: 
             _ => {}
         }
         let waits = shown == Ok(true);
-        server.get_or_insert(shown);
+        first.get_or_insert(shown);
         waits
     });
-    server.unwrap_or(Ok(false)).map_or_else(|why| (FAILED, why.into_bytes()), |_| (0, Vec::new()))
+    first.unwrap_or(Ok(false)).map_or_else(|why| (FAILED, why.into_bytes()), |_| (0, Vec::new()))
 }
 
-/// Shows one program. Whether it waits for what it has started.
+/// Shows one program, and keeps all of its goroutines in the file. Whether it waits for what it has started.
 fn show_one(
     program: &Program<'_>,
     whose: String,
     about: goroutines::Program,
+    file: Option<&File>,
     wanted: &Wanted<'_>,
 ) -> Result<bool, String> {
     // First: where stderr is a full pipe, this is what remains. Goroutines of two programs would be taken for those of one.
-    let kept = wanted.file.filter(|_| !about.is_relayed).map_or(Ok(()), |file| keep(program, file));
+    let kept = file.map_or(Ok(()), |file| keep(program, file));
     if wanted.only_file {
         return kept.map(|()| false);
     }

@@ -4,7 +4,7 @@
 //! The rehearsal is the server's ancestor, so it may read its memory where others may not. The thread is started after the init was
 //! forked, and has ended before the next one is.
 
-use crate::evidence::{self, Access, Family, Unreadable};
+use crate::evidence::{self, Access, ProcessTree, Unreadable};
 use crate::goroutines::{Finding, Program, Summary};
 use crate::live;
 use crate::supervisor::Time;
@@ -120,10 +120,11 @@ impl Exchange {
     fn work(&self, server: i32, about: &Program) {
         while self.is_wanted() {
             let at = clock::now();
-            let opened = Family::of(server).choose().map_err(|why| match why {
+            let opened = ProcessTree::of(server).choose().map_err(|why| match why {
                 Unreadable::Refused(why) | Unreadable::NotGo(why) => why,
             });
-            let looked = opened.and_then(|access| access.look(|program| self.look(program, &access, about, at)));
+            let looked =
+                opened.and_then(|access| access.look(|program| self.look(program, &access, server, about, at)));
             if let Err(why) = looked {
                 self.tell(at, Err(why), Vec::new());
             }
@@ -131,11 +132,20 @@ impl Exchange {
     }
 
     /// As many looks as are wanted, until one fails.
-    fn look(&self, program: &live::Program<'_>, access: &Access, about: &Program, mut at: Time) -> Result<(), String> {
+    fn look(
+        &self,
+        program: &live::Program<'_>,
+        access: &Access,
+        server: i32,
+        about: &Program,
+        mut at: Time,
+    ) -> Result<(), String> {
         loop {
             let (mut first, mut started) = (None, Vec::new());
-            Family::of(access.pid).follow(access, &mut |access, _, children| {
-                let about = Program { children, is_relayed: first.is_some(), ..access.about(about.signal.clone()) };
+            ProcessTree::of(access.pid).follow(access, &mut |access, _, children| {
+                // The server alone is sent the signal, also where it is a script.
+                let is_relayed = access.pid != server;
+                let about = Program { children, is_relayed, ..access.about(about.signal.clone()) };
                 let see = |program: &live::Program<'_>| evidence::gather(program, String::new(), about, None);
                 let seen = if first.is_none() { see(program) } else { access.look(see) };
                 let waits = seen.as_ref().is_ok_and(|seen| seen.waits);

@@ -15,6 +15,12 @@ impl Supervisor {
         self.stop.map(|stop| stop.rung)
     }
 
+    /// When the time of the look at the server's memory is up, if it is one of a stop.
+    pub fn look_ends(&self) -> Option<Time> {
+        let stop = self.stop.filter(|stop| stop.rung == Rung::Look)?;
+        self.due(stop).map(|(_, at)| at)
+    }
+
     /// Why the stop in progress, or the last one, began, if nobody asked for it.
     pub fn stop_reason(&self) -> Option<StopReason> {
         self.stop.map_or(self.stopped_because, |stop| stop.stop_reason)

@@ -174,6 +174,38 @@ fn a_look_that_fails_is_followed_by_the_signals() {
     assert_eq!(after_the_look(Some(true), 900), signals(8_750, 9_125));
 }
 
+/// The same, once it has begun at `begun`: when its time is up.
+fn look_ends(mut world: World, begun: u64) -> Option<Time> {
+    world.run_until(ms(begun));
+    assert_eq!(world.done.last(), Some(&(ms(begun), Action::Look)));
+    world.supervisor.look_ends()
+}
+
+#[test]
+fn a_look_that_is_put_off_has_half_of_what_is_left() {
+    let world = || {
+        let mut world = World::new(Policy { notify: true, ..looking() });
+        let _ = world.signal(Signal::TERM);
+        world
+    };
+    assert_eq!(look_ends(world(), 8_000), Some(ms(8_750)));
+    let mut busy = world();
+    busy.run_until(ms(7_000));
+    let _ = busy.event(Event::Notified(Notice::Extend(ms(2_000))));
+    assert_eq!(look_ends(busy, 9_000), Some(ms(9_250)));
+    // A freeze.
+    let mut frozen = world();
+    frozen.now = ms(9_000);
+    let _ = frozen.event(Event::Tick);
+    let end = look_ends(frozen, 9_000).unwrap();
+    assert!(end > ms(9_000) && end < ms(9_500), "{end:?}");
+    // One that nobody stops for has no such end.
+    let mut unwell = World::new(Policy { on_unhealthy: UnhealthyAction::Log, notify: true, ..looking() });
+    let _ = unwell.event(Event::Notified(Notice::Ready));
+    let _ = unwell.event(Event::Notified(Notice::Trigger));
+    assert!(unwell.done.iter().any(|(_, action)| *action == Action::Look) && unwell.supervisor.look_ends().is_none());
+}
+
 #[test]
 fn a_server_that_ends_after_the_look_has_its_own_code() {
     for code in [0, 2, 7] {

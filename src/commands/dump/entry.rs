@@ -2,7 +2,7 @@
 
 use super::{Again, Form, Settings, Subject};
 use crate::client;
-use crate::evidence::{self, Access, Evidence, Family};
+use crate::evidence::{self, Access, Evidence, ProcessTree};
 use crate::exit;
 use crate::goroutines::{self, Style, compare, json, table};
 use crate::init::control::Socket;
@@ -22,8 +22,10 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub fn run(settings: &Settings, inherited: Mask) -> u8 {
     let _ = inherited.install();
     let shown = match &settings.subject {
-        Subject::Process(pid) => Access::open(*pid).and_then(|access| look(&access, Family::of(*pid), None, settings)),
-        Subject::Server(init) => ask(*init).and_then(|(access, family, asked)| look(&access, family, asked, settings)),
+        Subject::Process(pid) => {
+            Access::open(*pid).and_then(|access| look(&access, ProcessTree::of(*pid), None, settings))
+        }
+        Subject::Server(init) => ask(*init).and_then(|(access, tree, asked)| look(&access, tree, asked, settings)),
         Subject::Core(core, of) => evidence::look_at_core(core, of.as_deref(), |program| {
             show_core(program, core.display().to_string(), settings)
         }),
@@ -37,21 +39,38 @@ pub fn run(settings: &Settings, inherited: Mask) -> u8 {
     }
 }
 
-/// The signal that a server was asked to stop by, and how long ago.
-type Asked = (String, Duration);
+/// What a goward says of the stop of its server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Asked {
+    /// The server; it may be a script that has started the program that is shown.
+    pid: i32,
+    /// The signal that it was asked to stop by.
+    signal: String,
+    /// How long ago.
+    ago: Duration,
+}
+
+impl Asked {
+    /// In a sentence, where this process is shown.
+    fn told(&self, shown: i32) -> String {
+        let Asked { pid, signal, ago } = self;
+        let started = if *pid == shown { String::new() } else { format!("; pid {shown} was started by it") };
+        format!("pid {pid} was asked to stop by {signal}, {} ms ago{started}", ago.as_millis())
+    }
+}
 
 /// The memory of a goward's server, from that goward; also that of the Go programs that this has started, and whether it stops.
-fn ask(init: Option<i32>) -> Result<(Access, Family, Option<Asked>), String> {
+fn ask(init: Option<i32>) -> Result<(Access, ProcessTree, Option<Asked>), String> {
     let end = clock::now() + PATIENCE;
     let init = client::find(Socket::Memory, init, end)?;
     let first = receive(&init, end)?;
-    let mut family = Family::of(first.pid);
+    let mut tree = ProcessTree::of(first.pid);
     // An older goward sends no more.
     while let Ok(access) = receive(&init, end) {
-        family.give(access);
+        tree.give(access);
     }
     let asked = client::ask(Some(init.pid), end).ok().and_then(|report| asked(&report.json));
-    Ok((first, family, asked))
+    Ok((first, tree, asked))
 }
 
 /// The next process whose memory it hands over.
@@ -81,29 +100,29 @@ fn receive(init: &client::Init, end: Duration) -> Result<Access, String> {
 fn asked(json: &str) -> Option<Asked> {
     let report = Value::read(json.trim())?;
     let stop = report.get("stop")?;
+    let pid = report.get("pid")?.number()?.try_into().ok()?;
     let ago = Duration::from_millis(stop.get("asked_ms")?.number()?);
-    Some((stop.get("asked_with")?.text()?.to_owned(), ago))
+    Some(Asked { pid, signal: stop.get("asked_with")?.text()?.to_owned(), ago })
 }
 
-fn look(access: &Access, mut family: Family, asked: Option<Asked>, settings: &Settings) -> Result<(), String> {
+fn look(access: &Access, mut tree: ProcessTree, asked: Option<Asked>, settings: &Settings) -> Result<(), String> {
     let whose = format!("pid {}", access.pid);
     match &asked {
         _ if settings.again != Again::Never => {}
-        Some((signal, ago)) => say(&format!("{whose} was asked to stop by {signal}, {} ms ago", ago.as_millis())),
+        Some(asked) => say(&asked.told(access.pid)),
         None => access.deafness().iter().for_each(|note| say(note)),
     }
-    let signal = asked.map(|(signal, _)| signal);
     match settings.again {
         Again::Never if settings.form == Form::Raw => access.look(|program| raw(program, settings)),
         Again::Never => {
-            return each(access, &mut family, signal.as_deref(), settings, &mut |evidence| show(&evidence, settings));
+            return each(access, &mut tree, asked.as_ref(), settings, &mut |evidence| show(&evidence, settings));
         }
         Again::After(time) => growth(access, time, settings),
-        Again::Watch => return watch(access, &mut family, signal.as_deref(), settings),
+        Again::Watch => return watch(access, &mut tree, asked.as_ref(), settings),
     }
     .map_err(|why| cannot(&whose, &why))?;
     // Goroutines of two programs in one text would be taken for those of one, and so would what has grown.
-    for program in family.started_by(access.pid) {
+    for program in tree.started_by(access.pid) {
         let pid = program.pid;
         say(&format!("it has started another Go program: goward dump --pid {pid}"));
     }
@@ -117,15 +136,16 @@ fn cannot(whose: &str, why: &str) -> String {
 /// Shows a program, and the Go programs that it has started and waits for.
 fn each(
     access: &Access,
-    family: &mut Family,
-    signal: Option<&str>,
+    tree: &mut ProcessTree,
+    asked: Option<&Asked>,
     settings: &Settings,
     show: &mut dyn FnMut(Evidence) -> Result<(), String>,
 ) -> Result<(), String> {
     let mut result = None;
-    family.follow(access, &mut |access, whose, children| {
-        let is_relayed = result.is_some();
-        let about = goroutines::Program { children, is_relayed, ..access.about(signal.map(str::to_owned)) };
+    tree.follow(access, &mut |access, whose, children| {
+        let is_relayed = asked.is_some_and(|asked| asked.pid != access.pid);
+        let signal = asked.map(|asked| asked.signal.clone());
+        let about = goroutines::Program { children, is_relayed, ..access.about(signal) };
         let shown = access.look(|program| {
             let evidence = seen(program, whose.clone(), about, settings)?;
             let waits = evidence.waits;
@@ -195,7 +215,7 @@ fn growth(access: &Access, time: Duration, settings: &Settings) -> Result<(), St
 }
 
 /// Again and again, each time over the last. Ctrl-C ends it.
-fn watch(access: &Access, family: &mut Family, signal: Option<&str>, settings: &Settings) -> Result<(), String> {
+fn watch(access: &Access, tree: &mut ProcessTree, asked: Option<&Asked>, settings: &Settings) -> Result<(), String> {
     const EVERY: Duration = Duration::from_secs(2);
     /// The cursor to the upper left corner; what is behind the text goes.
     const HOME: &str = "\x1b[H";
@@ -206,7 +226,9 @@ fn watch(access: &Access, family: &mut Family, signal: Option<&str>, settings: &
     print(format!("{HOME}{CLEAR}").as_bytes())?;
     loop {
         let mut all = String::new();
-        each(access, family, signal, settings, &mut |evidence| {
+        // A supervisor may start another server while it is watched.
+        tree.renew();
+        each(access, tree, asked, settings, &mut |evidence| {
             all.push_str(&text(&evidence, settings));
             Ok(())
         })?;
@@ -267,7 +289,11 @@ mod tests {
     fn what_an_init_says_of_a_stop() {
         let of = |stop: &str| asked(&format!(r#"{{"phase":"stopping","pid":7{stop}}}"#));
         let told = of(r#","stop":{"since_ms":9,"left_ms":1,"signal":"SIGTERM","asked_with":"SIGINT","asked_ms":3200}"#);
-        assert_eq!(told, Some(("SIGINT".to_owned(), Duration::from_millis(3200))));
+        let told = told.unwrap();
+        assert_eq!(told, Asked { pid: 7, signal: "SIGINT".to_owned(), ago: Duration::from_millis(3200) });
+        assert_eq!(told.told(7), "pid 7 was asked to stop by SIGINT, 3200 ms ago");
+        // The signal went to the script.
+        assert_eq!(told.told(8), "pid 7 was asked to stop by SIGINT, 3200 ms ago; pid 8 was started by it");
         // None is in progress, the server has not been asked yet, an older goward, and what is none.
         for stop in [
             "",

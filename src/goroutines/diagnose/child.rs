@@ -21,7 +21,7 @@ fn awaits(wait: Wait, group: &Group, children: &[Child]) -> bool {
 
 impl Evidence<'_> {
     /// Adds the children that are waited for, whose readers are not at fault, and what is not known of a signal that the parent was sent.
-    pub(super) fn tell_of_family(&self, found: &mut Found<'_>, signal: Option<&str>) {
+    pub(super) fn tell_of_processes(&self, found: &mut Found<'_>, signal: Option<&str>) {
         match (found.cause, signal.filter(|_| self.is_relayed)) {
             (Cause::Deaf | Cause::Unheeded, Some(signal)) => {
                 found.text.push_str(" Its parent may not have passed ");

@@ -79,7 +79,7 @@ impl<'a> Evidence<'a> {
         found
     }
 
-    /// Whether memory tells that the mutex passes from hand to hand: nobody holds it now, or one of those that still wait was woken
+    /// Whether memory tells that one after another holds the mutex: nobody holds it now, or one of those that still wait was woken
     /// to take it, and is not counted any more.
     fn is_handed_over(&self, node: &Node<'a>) -> bool {
         let waiting = |address: u64| -> u64 {

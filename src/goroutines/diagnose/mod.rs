@@ -159,7 +159,7 @@ impl<'a> Evidence<'a> {
             };
             found = order::by(found, |found| [u64::from(stays(found)), 0, 0]);
         }
-        found.iter_mut().for_each(|found| self.tell_of_family(found, signal));
+        found.iter_mut().for_each(|found| self.tell_of_processes(found, signal));
         let mut known: Vec<(Option<&Frame>, Cause)> = Vec::new();
         found.retain(|found| {
             let new = !known.contains(&(found.place, found.cause));

@@ -1,6 +1,6 @@
 //! A shutdown: who began it, whom it waits for, and why it did not begin.
 
-use super::node::{Node, is_handler, is_stopper, outer};
+use super::node::{Node, is_handler, is_stopper, outer, receiver};
 use super::words::{at, count, describe, last, list, place_of, time};
 use super::{Evidence, Found, WITHOUT_EFFECT};
 use crate::goroutines::order;
@@ -48,7 +48,8 @@ impl<'a> Evidence<'a> {
         })
     }
 
-    fn unheeded(&self, main: Node<'a>, signal: &str, serving: &[Node<'a>]) -> Found<'a> {
+    /// Nothing is known to have begun. `stopping` may be the stop, or what waits for the signal.
+    fn unheeded(&self, main: Node<'a>, signal: &str, serving: &[Node<'a>], stopping: Option<Node<'a>>) -> Found<'a> {
         let mut nodes = vec![main];
         nodes.extend(serving.iter().filter(|node| node.index != main.index));
         let server = nodes.get(1).and_then(|node| node.group.own().or(node.group.creator.as_ref()));
@@ -57,10 +58,13 @@ impl<'a> Evidence<'a> {
             true => self.dropped(main, signal),
             false => " No goroutine is there that could receive the signal: either nobody reads the channel that signal.Notify was given, or who did has ended without telling the server.".to_owned(),
         };
+        let stopping = stopping.filter(|node| node.index != main.index);
+        let begun = stopping.map_or(String::new(), |node| format!(" The stop may have begun: {}.", describe(&node)));
+        nodes.extend(stopping);
         Found {
             cause: Cause::Unheeded,
             text: format!(
-                "The program lives on after {signal} and still accepts connections{server}; nothing is in Shutdown. {main}.{unread}"
+                "The program lives on after {signal} and still accepts connections{server}; nothing is in Shutdown. {main}.{unread}{begun}"
             ),
             place: main.place(),
             advice: "When the signal comes, call server.Shutdown with a deadline, and let main wait for Shutdown, not for Serve.",
@@ -70,27 +74,49 @@ impl<'a> Evidence<'a> {
 
     /// It goes on serving after the signal: the stop has begun and something holds that up, or nothing has begun.
     pub(super) fn goes_on(&self, main: Node<'a>, signal: &str, serving: &[Node<'a>]) -> Vec<Found<'a>> {
-        match self.stopping().filter(|_| serving.iter().any(|node| node.own.is_some())) {
-            Some(stopping) => {
+        let stopping = self.stopping().filter(|_| serving.iter().any(|node| node.own.is_some()));
+        match stopping {
+            Some((stopping, true)) => {
                 let mut found = vec![self.not_closed(stopping, serving)];
                 if let Some(held_up) = self.held_up(stopping) {
                     found.insert(0, held_up);
                 }
                 found
             }
-            None => vec![self.unheeded(main, signal, serving)],
+            other => vec![self.unheeded(main, signal, serving, other.map(|(stopping, _)| stopping))],
         }
     }
 
-    /// Who is in a function that stops the program, by its name, and waits there.
-    fn stopping(&self) -> Option<Node<'a>> {
-        const STOPS: [&str; 4] = ["Stop", "stop", "Shutdown", "shutdown"];
-        let stops = |frame: &Frame| {
-            let name = outer(&frame.function);
-            STOPS.contains(&name.rsplit('.').next().unwrap_or(name))
-        };
+    /// Who is in a function that stops something, by its name, and waits there; and whether that is for certain the program's stop.
+    fn stopping(&self) -> Option<(Node<'a>, bool)> {
         let waits = |node: &Node<'a>| node.wait.is_on_others() || matches!(node.wait, Wait::Group | Wait::Sleep);
-        self.all.iter().copied().find(|node| waits(node) && !is_handler(node) && node.own_frames().any(stops))
+        let stopping = self.select(&|node| waits(node) && !is_handler(node) && node.own_frames().any(stops));
+        let begun = stopping.iter().find(|node| self.has_begun(node)).map(|node| (*node, true));
+        begun.or_else(|| Some((*stopping.first()?, false)))
+    }
+
+    /// Whether what stops there is the program, and it has begun to: `func shutdown(c chan os.Signal)` may first wait for the signal, and
+    /// many a session has a Stop of its own.
+    fn has_begun(&self, stopping: &Node<'a>) -> bool {
+        let frames: Vec<&Frame> = stopping.own_frames().collect();
+        let Some(at) = frames.iter().rposition(|frame| stops(frame)) else { return false };
+        // A function that main is still in, or main itself, has started who receives the signal.
+        let creator = outer(stopping.started_by());
+        let is_in_creator = |main: Node<'a>| main.frames.iter().any(|frame| outer(&frame.function) == creator);
+        let is_of_program =
+            stopping.is_main() || stopping.parents().any(|parent| parent == 1) || self.main.is_some_and(is_in_creator);
+        if !is_of_program || !matches!(stopping.wait, Wait::Receive | Wait::Select | Wait::Sleep) {
+            return is_of_program;
+        }
+        // Then whoever calls a method that stops another object has received the signal before. A goroutine that was started in that
+        // method, and a function that was given a channel, may wait for it there.
+        let kind = frames.get(at).and_then(|frame| receiver(&frame.function));
+        let calls = |frame: &&Frame| {
+            let starts = frame.function.starts_with("sync.") || frame.function.contains("/errgroup.");
+            !starts && (receiver(&frame.function) != kind || outer(&frame.function) == creator)
+        };
+        let waits_for_signal = self.is_anyone_in("os/signal.NotifyContext.func1");
+        kind.is_some() && !waits_for_signal && frames.iter().skip(at + 1).any(calls)
     }
 
     /// What that one waits for, where it is more than a guess.
@@ -280,4 +306,10 @@ impl<'a> Evidence<'a> {
         nodes.extend(hijacked);
         Found { cause: Cause::Handlers, text: format!("{who} and {what}."), place: call, advice, nodes }
     }
+}
+
+/// Whether a function stops something, by its name.
+fn stops(frame: &Frame) -> bool {
+    let name = outer(&frame.function);
+    ["Stop", "stop", "Shutdown", "shutdown"].contains(&name.rsplit('.').next().unwrap_or(name))
 }

@@ -977,7 +977,7 @@ fn a_listener_that_the_stop_has_not_closed() {
     groups[3] = handler(8, "chan receive", "main.(*app).Stop:50 main.(*app).restart:51");
     assert_eq!(first(groups).cause, Cause::Unheeded);
     // Nobody sent a signal: it serves, and may be stopping by itself.
-    assert_ne!(asked(stopping("main.(*app).Stop:50")).cause, Cause::Loop);
+    assert_ne!(asked(stopping("main.(*app).Stop:50 main.main.func1:33")).cause, Cause::Loop);
     // What the stop itself is held up by comes first.
     let mut groups = stopping("main.(*app).Stop:50 main.main.func1:33");
     groups.truncate(4);
@@ -987,6 +987,54 @@ fn a_listener_that_the_stop_has_not_closed() {
     let findings = diagnose(&summary(groups), &after("SIGTERM"));
     let told: Vec<_> = findings.iter().map(|finding| (finding.cause, line(finding))).collect();
     assert_eq!(told[..2], [(Cause::Mutex, Some(50)), (Cause::Loop, Some(104))], "{findings:#?}");
+}
+
+#[test]
+fn a_function_that_is_called_shutdown_may_wait_for_the_signal() {
+    let may = |groups: Vec<Group>| {
+        let told = diagnose(&summary(groups), &Program { is_relayed: true, ..after("SIGTERM") });
+        let finding = &told[0];
+        assert_eq!((finding.cause, line(finding)), (Cause::Unheeded, Some(40)), "{told:#?}");
+        assert!(finding.evidence.contains(" The stop may have begun: main."), "{}", finding.evidence);
+        assert!(finding.evidence.ends_with(" Its parent may not have passed SIGTERM on."), "{}", finding.evidence);
+        assert!(told.iter().all(|finding| !finding.evidence.contains("The stop has begun")), "{told:#?}");
+    };
+    let waits = |state: &str, stack: &str, creator: &str| {
+        let mut groups = stopping("main.work:5");
+        groups[3] = group(8, state, stack, creator);
+        groups
+    };
+    // go shutdown(c, server), go func() { shutdown(c, server) }(), and a method that was given the channel when it was made.
+    for state in ["chan receive", "select", "sleep"] {
+        for stack in ["main.shutdown:50", "main.shutdown:50 main.main.func1:33", "main.(*app).Shutdown:50"] {
+            may(waits(state, stack, "main.main:32"));
+        }
+    }
+    may(waits("select", "main.(*app).Shutdown:50 golang.org/x/sync/errgroup.(*Group).Go.func1:78", "main.main:32"));
+    // Of one session, not of the program.
+    for state in ["sleep", "chan receive", "sync.WaitGroup.Wait"] {
+        may(waits(state, "main.(*session).Stop:50 main.(*session).run:33", "main.(*server).serve:32"));
+        may(waits(state, "main.(*session).Stop:50 main.(*server).drop:33", "main.(*server).serve:32"));
+    }
+    may(waits("sleep", "main.(*session).Stop:50 main.(*session).run:33", "main.main:32"));
+    // signal.NotifyContext has not heard it yet.
+    let mut groups = stopping("main.(*app).Stop:50 main.main.func1:33");
+    groups.push(group(10, "select", "os/signal.NotifyContext.func1:288", "os/signal.NotifyContext:287"));
+    assert!(!first(groups).evidence.contains("The stop has begun"));
+    // What waits for something else has begun; so has what an object that main runs has started to stop itself.
+    for (state, stack, creator) in [
+        ("sync.WaitGroup.Wait", "main.shutdown:50", "main.main:32"),
+        ("chan receive", "main.(*app).Stop:50 main.handleSignals:33", "main.main:32"),
+    ] {
+        let finding = first(waits(state, stack, creator));
+        assert!(finding.evidence.contains("The stop has begun (main."), "{finding:#?}");
+    }
+    let mut groups = waits("chan receive", "main.(*app).Stop:50 main.(*app).Run.func1:33", "main.(*app).Run:32");
+    groups[0].frames.insert(0, frames("main.(*app).Run:35").remove(0));
+    let finding = first(groups.clone());
+    assert!(finding.evidence.contains("The stop has begun (main."), "{finding:#?}");
+    groups[0].frames.remove(0);
+    assert!(!first(groups).evidence.contains("The stop has begun"));
 }
 
 /// One that has started another program, and waits for it in one of these ways.
@@ -1040,7 +1088,7 @@ fn whether_a_child_was_told_of_the_signal_is_not_known() {
     assert!(told(stopping("main.work:5"), true).ends_with(doubt));
     assert!(!told(stopping("main.work:5"), false).contains(doubt));
     // It has heard it.
-    assert!(!told(stopping("main.(*app).Stop:50"), true).contains(doubt));
+    assert!(!told(stopping("main.(*app).Stop:50 main.main.func1:33"), true).contains(doubt));
 }
 
 proptest! {

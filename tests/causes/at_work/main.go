@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// A cache that many want: its mutex passes from hand to hand.
+// A cache that many want: one after another holds its mutex.
 type cache struct {
 	mu   sync.Mutex
 	sums map[byte]int

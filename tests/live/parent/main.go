@@ -1,4 +1,4 @@
-// A program in Go that watches over another one: it starts what its arguments say, hands signals on, and waits for its end. HOW=wait:
+// A program in Go that starts another one: it runs what its arguments say, hands signals on, and waits for its end. HOW=wait:
 // in Wait. HOW=pipe: it reads what the other one writes, and calls Wait after that, as syncthing does. HOW=beside: it starts it, and
 // waits for something else.
 package main

@@ -6,6 +6,7 @@ use crate::goroutines::Child;
 use crate::sys::directory;
 use crate::sys::process::{self, Process};
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
 /// So many are looked at.
@@ -20,27 +21,38 @@ const DESCRIPTORS: usize = 4096;
 /// A process, and then what it has started, the nearest first. Nothing is opened before it is needed: whoever opens a process's memory
 /// waits for an exec of it.
 #[derive(Debug)]
-pub struct Family {
+pub struct ProcessTree {
     root: i32,
     descendants: Vec<Process>,
+    /// There are more than are looked at.
+    has_more: bool,
     /// The memory of some, where somebody has opened it before, or why that was refused.
     memory: Vec<(i32, nix::Result<OwnedFd>)>,
     /// Whole, from somebody who had the right to open it.
     given: Vec<Access>,
 }
 
-impl Family {
+impl ProcessTree {
     /// Of this process. Opens nothing.
-    pub fn of(root: i32) -> Family {
-        let mut descendants = process::descendants(root, process::all());
-        descendants.truncate(MEMBERS - 1);
-        Family { root, descendants, memory: Vec::new(), given: Vec::new() }
+    pub fn of(root: i32) -> ProcessTree {
+        let mut tree =
+            ProcessTree { root, descendants: Vec::new(), has_more: false, memory: Vec::new(), given: Vec::new() };
+        tree.renew();
+        tree
     }
 
     /// Opens the memory of all, as only an ancestor may where Yama says so.
-    pub fn open(mut self) -> Family {
+    pub fn open(mut self) -> ProcessTree {
         self.memory = self.pids().into_iter().map(|pid| (pid, Access::memory_of(pid))).collect();
         self
+    }
+
+    /// Sees anew what the process has started. What has been opened and has ended since is closed.
+    pub fn renew(&mut self) {
+        self.descendants = process::descendants(self.root, process::all());
+        self.has_more = self.descendants.len() >= MEMBERS;
+        self.descendants.truncate(MEMBERS - 1);
+        self.given.retain(Access::is_there);
     }
 
     /// Takes what somebody else has opened.
@@ -57,18 +69,28 @@ impl Family {
     /// # Errors
     /// What is to be said of the first one.
     pub fn choose(&mut self) -> Result<Access, Unreadable> {
-        let mut first = None;
+        let mut refused = None;
         for pid in self.pids() {
             match self.access(pid) {
                 Ok(access) if access.is_go() => return Ok(access),
-                Ok(_) => {
-                    let why = format!("neither pid {pid} nor a process that it started is a Go program");
-                    first = first.or(Some(Unreadable::NotGo(why)));
-                }
-                Err(why) => first = first.or(Some(Unreadable::Refused(why))),
+                Ok(_) => {}
+                // What a script has started and has ended meanwhile was not refused.
+                Err(why) if pid == self.root || is_alive(pid) => refused = refused.or(Some(why)),
+                Err(_) => {}
             }
         }
-        Err(first.unwrap_or_else(|| Unreadable::Refused("there is no process".to_owned())))
+        // What may not be read may be a Go program.
+        Err(refused.map_or_else(|| Unreadable::NotGo(self.no_go_program()), Unreadable::Refused))
+    }
+
+    fn no_go_program(&self) -> String {
+        let (root, seen) = (self.root, self.descendants.len());
+        match self.has_more {
+            false => format!("neither pid {root} nor a process that it started is a Go program"),
+            true => format!(
+                "neither pid {root} nor one of the first {seen} processes that it started is a Go program; it has started more"
+            ),
+        }
     }
 
     /// What a process has started itself and is still there, and whether it reads what that writes.
@@ -130,6 +152,10 @@ impl Family {
     }
 }
 
+fn is_alive(pid: i32) -> bool {
+    process::look_at(pid).is_some_and(|process| !process.zombie)
+}
+
 fn named(process: &Process) -> String {
     format!("{} (pid {})", process.name, process.pid)
 }
@@ -148,7 +174,97 @@ fn reads_output(parent: i32, child: i32) -> bool {
         // What is the parent's own output, or its input, comes from elsewhere.
         let fd = fd.to_str().ok().filter(|fd| !reads && left > 0 && !["0", "1", "2"].contains(fd));
         left = left.saturating_sub(1);
-        reads |= fd.and_then(|fd| pipe(format!("/proc/{parent}/fd/{fd}"))).is_some_and(|to| outputs.contains(&to));
+        let path = fd.map(|fd| format!("/proc/{parent}/fd/{fd}")).filter(|path| is_readable(path));
+        reads |= path.and_then(pipe).is_some_and(|to| outputs.contains(&to));
     });
     reads
+}
+
+/// Whether its process can read from this descriptor: one that it only writes to may be the child's output as well as its own.
+fn is_readable(path: &str) -> bool {
+    std::fs::symlink_metadata(path).is_ok_and(|about| about.mode() & 0o400 != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::pipe;
+    use std::process::{Child, Command, Stdio};
+
+    struct Ended(Child);
+
+    impl Drop for Ended {
+        fn drop(&mut self) {
+            let _ = self.0.kill();
+            let _ = self.0.wait();
+        }
+    }
+
+    #[allow(clippy::disallowed_methods, reason = "a test is no init")]
+    fn sleeper(stdout: impl Into<Stdio>) -> Ended {
+        let mut command = Command::new("sleep");
+        Ended(command.arg("60").stdin(Stdio::null()).stdout(stdout).stderr(Stdio::null()).spawn().unwrap())
+    }
+
+    #[test]
+    fn whoever_only_writes_to_a_pipe_does_not_read_it() {
+        let own = std::process::id() as i32;
+        let (reader, writer) = pipe().unwrap();
+        let child = sleeper(writer.try_clone().unwrap());
+        assert!(reads_output(own, child.0.id() as i32));
+        drop(reader);
+        assert!(!reads_output(own, child.0.id() as i32));
+        drop(writer);
+    }
+
+    /// Of a shell that has started another program.
+    fn with(has_more: bool, memory: nix::Result<OwnedFd>) -> (ProcessTree, Ended, Ended) {
+        let [first, second] = [sleeper(Stdio::null()), sleeper(Stdio::null())];
+        let [root, pid] = [&first, &second].map(|child| child.0.id() as i32);
+        let descendants = vec![process::look_at(pid).unwrap()];
+        (ProcessTree { root, descendants, has_more, memory: vec![(pid, memory)], given: Vec::new() }, first, second)
+    }
+
+    #[test]
+    fn what_may_not_be_read_may_be_a_go_program() {
+        let (mut tree, _first, second) = with(false, Err(nix::errno::Errno::EACCES));
+        let refused = tree.choose().unwrap_err();
+        let whose = format!("the memory of pid {} may not be read", second.0.id());
+        assert!(matches!(&refused, Unreadable::Refused(why) if why.starts_with(&whose)), "{refused:?}");
+    }
+
+    #[test]
+    fn what_has_ended_was_not_refused() {
+        let (mut tree, _first, second) = with(false, Err(nix::errno::Errno::ENOENT));
+        drop(second);
+        let root = tree.root;
+        let why = format!("neither pid {root} nor a process that it started is a Go program");
+        assert_eq!(tree.choose().unwrap_err(), Unreadable::NotGo(why));
+    }
+
+    #[test]
+    fn nothing_is_said_of_processes_that_were_not_looked_at() {
+        let (mut tree, _first, second) = with(true, Access::memory_of(1).or(Err(nix::errno::Errno::ENOENT)));
+        drop(second);
+        let refused = tree.choose().unwrap_err();
+        assert!(matches!(&refused, Unreadable::NotGo(why) if why.ends_with("; it has started more")), "{refused:?}");
+    }
+
+    #[test]
+    fn what_is_started_later_is_seen_and_what_has_ended_is_dropped() {
+        let own = std::process::id() as i32;
+        let mut tree = ProcessTree::of(own);
+        let child = sleeper(Stdio::null());
+        let pid = child.0.id() as i32;
+        let is_seen = |tree: &ProcessTree| tree.descendants.iter().any(|process| process.pid == pid);
+        assert!(!is_seen(&tree));
+        tree.renew();
+        tree.give(Access::open(pid).unwrap());
+        assert!(is_seen(&tree) && tree.given.len() == 1);
+        tree.renew();
+        assert!(is_seen(&tree) && tree.given.len() == 1);
+        drop(child);
+        tree.renew();
+        assert!(!is_seen(&tree) && tree.given.is_empty());
+    }
 }
