@@ -629,8 +629,10 @@ impl Deadline {
         let go = toolchain(NEWEST)?;
         let binary = build_server(&go, NEWEST, &STRIPPED, "deaf");
         let mut server = server.replace("SERVER", binary.to_str().unwrap());
-        if server.contains("PARENT") {
-            server = server.replace("PARENT", build_server(&go, NEWEST, &STRIPPED, "parent").to_str().unwrap());
+        for (word, program) in [("PARENT", "parent"), ("SMALL", "small")] {
+            if server.contains(word) {
+                server = server.replace(word, build_server(&go, NEWEST, &STRIPPED, program).to_str().unwrap());
+            }
         }
         let words = options.split_whitespace().chain(["--", "sh", "-c"]);
         Some(Deadline { stage: Stage::new(GOWARD).args(words).arg(server) })
@@ -678,6 +680,16 @@ fn neither_gotraceback_nor_a_full_pipe_hides_anything() {
 fn the_go_program_that_a_script_has_started_is_meant() {
     let Some(plan) = Deadline::new(SLOW, "trap '' TERM; SERVER 30; true") else { return };
     plan.is_shown();
+}
+
+/// The script was sent the signal, and has not passed it on.
+#[test]
+fn what_a_script_has_started_may_not_have_been_told() {
+    let Some(plan) = Deadline::new(SLOW, "trap : TERM; SMALL; true") else { return };
+    let end = plan.end();
+    let words = end.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.contains("SIGTERM was not heard: the program listens to no signal"), "{}", end.stderr);
+    assert!(words.contains(" Its parent may not have passed SIGTERM on."), "{}", end.stderr);
 }
 
 /// A monitor in Go knows nothing of why its server hangs. Both are shown, and the heading of each says which it is.
@@ -817,18 +829,23 @@ fn a_command_names_the_process_that_was_asked_to_stop() {
     if !support::requires_root() || !support::requires("nsenter") {
         return;
     }
-    for (script, shown, more) in
-        [("exec SERVER 30", 2, " ms ago\n"), ("trap '' TERM; SERVER 30; true", 3, " ms ago; pid 3 was started by it\n")]
-    {
-        let Some(plan) = Deadline::new(SLOW, script) else { return };
+    let script = "trap '' TERM; SERVER 30; true";
+    for (options, script, who) in [
+        ("", "exec SERVER 30", "goward: pid 2"),
+        ("", script, "goward: pid 2"),
+        ("--group", script, "goward: the process group of pid 2"),
+    ] {
+        let Some(plan) = Deadline::new(&format!("{SLOW} {options}"), script) else { return };
         let running = plan.stage.start();
         running.wait_for("ready");
         running.send("TERM");
         running.wait_for("stop requested");
         let during = dump_inside(&running, &[]);
-        assert!(during.stdout.starts_with(&format!("pid {shown}, go1.")), "{}", during.stdout);
-        assert!(during.stderr.contains("pid 2 was asked to stop by SIGTERM, "), "{}", during.stderr);
-        assert!(during.stderr.contains(more), "{}", during.stderr);
+        let shown = during.stdout.strip_prefix("pid ").unwrap().split(',').next().unwrap();
+        assert_eq!(shown == "2", script.starts_with("exec"), "{}", during.stdout);
+        let started = if shown == "2" { String::new() } else { format!("; pid {shown} was started by it") };
+        assert!(during.stderr.contains(&format!("{who} was asked to stop by SIGTERM, ")), "{}", during.stderr);
+        assert!(during.stderr.contains(&format!(" ms ago{started}\n")), "{}", during.stderr);
     }
 }
 

@@ -136,6 +136,7 @@ impl Init {
                     }
                     if let Some((signal, at)) = self.asked_to_stop() {
                         json.string("asked_with", &signal.to_string());
+                        json.bool("asked_group", self.settings.to_group && self.server.group.is_some());
                         json.number("asked_ms", view.now.saturating_sub(at).as_millis() as u64);
                     }
                 });

@@ -10,7 +10,7 @@ use crate::json::Value;
 use crate::live::{self, Program, Proof};
 use crate::log;
 use crate::sys::mask::Mask;
-use crate::sys::{clock, rights};
+use crate::sys::{clock, process, rights};
 use nix::errno::Errno;
 use std::io::{self, Write};
 use std::time::Duration;
@@ -48,14 +48,23 @@ struct Asked {
     signal: String,
     /// How long ago.
     ago: Duration,
+    /// The signal went to its whole process group.
+    group: bool,
 }
 
 impl Asked {
     /// In a sentence, where this process is shown.
     fn told(&self, shown: i32) -> String {
-        let Asked { pid, signal, ago } = self;
+        let Asked { pid, signal, ago, group } = self;
+        let whose = if *group { "the process group of " } else { "" };
         let started = if *pid == shown { String::new() } else { format!("; pid {shown} was started by it") };
-        format!("pid {pid} was asked to stop by {signal}, {} ms ago{started}", ago.as_millis())
+        format!("{whose}pid {pid} was asked to stop by {signal}, {} ms ago{started}", ago.as_millis())
+    }
+
+    /// Whether this process was not sent the signal, unless another one has passed it on.
+    fn is_relayed_to(&self, shown: i32) -> bool {
+        let group = |pid: i32| process::look_at(pid).map(|process| process.group);
+        shown != self.pid && !(self.group && group(shown).is_some_and(|shown| group(self.pid) == Some(shown)))
     }
 }
 
@@ -102,7 +111,8 @@ fn asked(json: &str) -> Option<Asked> {
     let stop = report.get("stop")?;
     let pid = report.get("pid")?.number()?.try_into().ok()?;
     let ago = Duration::from_millis(stop.get("asked_ms")?.number()?);
-    Some(Asked { pid, signal: stop.get("asked_with")?.text()?.to_owned(), ago })
+    let group = stop.get("asked_group").is_some_and(|group| *group == Value::Other("true".to_owned()));
+    Some(Asked { pid, signal: stop.get("asked_with")?.text()?.to_owned(), ago, group })
 }
 
 fn look(access: &Access, mut tree: ProcessTree, asked: Option<Asked>, settings: &Settings) -> Result<(), String> {
@@ -143,7 +153,7 @@ fn each(
 ) -> Result<(), String> {
     let mut result = None;
     tree.follow(access, &mut |access, whose, children| {
-        let is_relayed = asked.is_some_and(|asked| asked.pid != access.pid);
+        let is_relayed = asked.is_some_and(|asked| asked.is_relayed_to(access.pid));
         let signal = asked.map(|asked| asked.signal.clone());
         let about = goroutines::Program { children, is_relayed, ..access.about(signal) };
         let shown = access.look(|program| {
@@ -290,10 +300,13 @@ mod tests {
         let of = |stop: &str| asked(&format!(r#"{{"phase":"stopping","pid":7{stop}}}"#));
         let told = of(r#","stop":{"since_ms":9,"left_ms":1,"signal":"SIGTERM","asked_with":"SIGINT","asked_ms":3200}"#);
         let told = told.unwrap();
-        assert_eq!(told, Asked { pid: 7, signal: "SIGINT".to_owned(), ago: Duration::from_millis(3200) });
+        assert_eq!(told, Asked { pid: 7, signal: "SIGINT".to_owned(), ago: Duration::from_millis(3200), group: false });
+        assert!(told.is_relayed_to(8) && !told.is_relayed_to(7));
         assert_eq!(told.told(7), "pid 7 was asked to stop by SIGINT, 3200 ms ago");
         // The signal went to the script.
         assert_eq!(told.told(8), "pid 7 was asked to stop by SIGINT, 3200 ms ago; pid 8 was started by it");
+        let of_group = of(r#","stop":{"asked_with":"SIGINT","asked_group":true,"asked_ms":3200}"#).unwrap();
+        assert!(of_group.told(7).starts_with("the process group of pid 7 was asked to stop by SIGINT, "));
         // None is in progress, the server has not been asked yet, an older goward, and what is none.
         for stop in [
             "",
