@@ -29,7 +29,7 @@ use context::Context;
 use foreign::Sorter;
 use journal::Journal;
 use mail::Mail;
-use normal::{Sort, find};
+use normal::{Sort, find, is_source};
 use unicode::Decoder;
 
 /// A line that is longer is not looked at: a dump of ten thousand goroutines in one string is 10 MB.
@@ -204,9 +204,19 @@ fn is_plain(line: &[u8], after_blank: bool) -> bool {
     }
 }
 
-/// Whether it is a line of a stack without anything before or after it. Of another one a part may be the runtime's.
+/// Whether it is a line of a stack without anything before or after it, which [`normal`] leaves as it is. Of another one a part may
+/// be the runtime's.
 fn is_whole(line: &[u8]) -> bool {
-    matches!(line::parse(line), Some(Line::Header(_) | Line::Frame { .. } | Line::Place { .. } | Line::Created { .. }))
+    match line::parse(line) {
+        Some(Line::Header(_) | Line::Frame { .. } | Line::Created { .. }) => true,
+        Some(Line::Place { at, certain }) => {
+            // What else stands for a tab is one too, and any line may have been indented.
+            let body = line.get(1..).unwrap_or_default();
+            let begins = body.first().is_some_and(|first| first.is_ascii_alphanumeric() || b"/._".contains(first));
+            begins && (certain || is_source(at)) && line::parse(body).is_none()
+        }
+        _ => false,
+    }
 }
 
 /// A line as it was before mail and a journal wrapped it.

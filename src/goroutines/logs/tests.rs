@@ -347,6 +347,10 @@ fn lines_that_the_runtime_nearly_prints_are_read_alike_in_any_size() {
     for line in [
         "\t115:55:c",
         "  lg:1=0",
+        "\t /:38 pc=0x45",
+        "\t^I/a.go:1 +0x1",
+        "\tcreated by main.f:1",
+        "\tx:1",
         "\t/a.go:1 0xc",
         "\t/a.go:1 +0x",
         "\t/a.go:1 +0x1",
@@ -370,6 +374,47 @@ fn lines_that_the_runtime_nearly_prints_are_read_alike_in_any_size() {
                     }
                 }
             }
+        }
+    }
+}
+
+/// Lines of a stack, for damage.
+const LINES: &[&str] = &[
+    "goroutine 7 [chan receive, 3 minutes]:",
+    "goroutine 7 [select] {a: \"b\"}:",
+    "main.(*worker).run(0xc000123, {0x1, 0x2?})",
+    "main.generic[...](...)",
+    "created by main.main in goroutine 1",
+    "created by main.main",
+    "\t/src/main.go:26 +0x45",
+    "\tmain.go:26",
+    "\t/src/main.go:26 fp=0x1 sp=0x2 pc=0x3",
+    "\tgithub.com/acme/shop/queue.go:12 pc=0x45",
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(20000))]
+
+    /// What is taken without a look is what looking would have made of it.
+    #[test]
+    fn plain_lines_are_normal(
+        line in 0..LINES.len(),
+        edits in proptest::collection::vec((any::<prop::sample::Index>(), 0..3u8, proptest::sample::select(b" \t#01^I=9:()[]{}+x.,/ag?".to_vec())), 0..4),
+    ) {
+        let mut line = LINES[line].as_bytes().to_vec();
+        for (at, kind, byte) in edits {
+            let at = at.index(line.len().max(1));
+            match kind {
+                0 => line.insert(at.min(line.len()), byte),
+                1 if at < line.len() => line[at] = byte,
+                _ if at < line.len() => _ = line.remove(at),
+                _ => {}
+            }
+        }
+        if is_plain(&line, true) && !line.is_empty() {
+            let (text, sort) = normal::normal(&line);
+            prop_assert_eq!(&*text, &line[..]);
+            prop_assert!(matches!(sort, Sort::Header { .. } | Sort::Stack), "{:?}", sort);
         }
     }
 }
