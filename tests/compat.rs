@@ -855,7 +855,9 @@ fn signals_that_may_not_be_sent() {
         return;
     }
     let refused = |program| {
-        case(program, &["--", "{fix}", "as", "1000", "ignore-all"])
+        // Later: catatonit sends its child signal 0 when it has started it.
+        let later = r#"sleep 0.3; exec "$@""#;
+        case(program, &["--", "sh", "-c", later, "sh", "{fix}", "as", "1000", "ignore-all"])
             .with(&["--drop-cap", "5"])
             .then(&[Wait("ready"), Send("TERM")])
             .out("ready {child}\n")
