@@ -209,7 +209,10 @@ fn why_none(waiting: Option<&Place>, other: Option<(i32, i32)>, wanted: Option<i
         (Some(place), ..) => {
             format!("goward (pid {}) does not answer: too many others wait at its socket", place.pid)
         }
-        (None, Some((pid, other)), _) => format!("the socket of goward (pid {pid}) belongs to {}", whom(other)),
+        (None, Some((pid, other)), _) => format!(
+            "pid {pid} is no goward that answers: {} has taken the name of its socket; --pid names the goward to ask",
+            whom(other)
+        ),
         (None, None, Some(pid)) => format!("no goward with pid {pid} answers in this PID and network namespace"),
         (None, None, None) => {
             "no goward answers in this PID and network namespace (ask in the server's container: docker exec)"

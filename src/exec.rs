@@ -63,7 +63,7 @@ pub fn trouble(
 ) -> Option<Trouble> {
     let other = |text: &str| Some(Trouble::Other(text.to_owned(), NO_PROGRAM));
     if head.is_empty() {
-        return Some(Trouble::Other("empty".to_owned(), "build or copy it again; is a disk full?"));
+        return Some(Trouble::Other("the file is empty".to_owned(), "build or copy it again; is a disk full?"));
     }
     if head.starts_with(b"\x7fELF") {
         return elf_trouble(head, size, read_at, machine, at);
@@ -90,7 +90,7 @@ impl std::fmt::Display for Trouble {
         match self {
             Trouble::OtherMachine(machine) => write!(f, "built for {}", machine_name(*machine)),
             Trouble::Truncated { size, promised } => {
-                write!(f, "a truncated ELF program: {size} bytes, and its header promises {promised}")
+                write!(f, "a truncated ELF file: {size} of {promised} bytes")
             }
             Trouble::Damaged(how) => f.write_str(how),
             Trouble::LoaderMissing(loader) => write!(
@@ -128,7 +128,7 @@ fn elf_trouble(
         Some(_) | None => {}
     }
     let Some(elf) = Elf::read(read_at) else {
-        return Some(Trouble::Damaged("a damaged ELF program: its headers are cut off, or no program's"));
+        return Some(Trouble::Damaged("a damaged ELF file: its headers are truncated or invalid"));
     };
     let runs = match wanted {
         elf::EM_MIPS | elf::EM_PPC64 => true,

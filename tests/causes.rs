@@ -43,7 +43,7 @@ programs! {
     cond
     connection_silent
     deadlock
-    deaf deaf_ignored deaf_other
+    unhandled unhandled_ignored unhandled_other
     errgroup_loop
     handler_body handler_channel handler_database handler_goroutine handler_hijacked handler_http2 handler_mixed
     handler_mutex handler_shutdown handler_timeout handler_upstream handler_waitgroup handler_write
@@ -60,7 +60,7 @@ programs! {
     send_main send_worker
     serving
     signal_goroutine
-    unheeded_context unheeded_dropped unheeded_errgroup unheeded_notify unheeded_unread
+    still_serving_context still_serving_dropped still_serving_errgroup still_serving_notify still_serving_unread
     waitgroup_beside waitgroup_missed waitgroup_workers
 }
 
@@ -83,8 +83,8 @@ fn example_mutex() {
 #[test]
 fn a_signal_that_is_ignored_is_told_as_that() {
     for (name, said) in [
-        ("deaf_ignored", "SIGTERM was not heard: the program ignores it, by signal.Ignore. "),
-        ("deaf", "SIGUSR1 was not heard: the program listens to no signal"),
+        ("unhandled_ignored", "SIGTERM had no effect: the program ignores it, by signal.Ignore. "),
+        ("unhandled", "SIGUSR1 had no effect: the program has no handler for signals"),
     ] {
         let source = Source::cause(name);
         let Some(binary) = source.build() else { return };
@@ -100,16 +100,16 @@ fn a_signal_that_nobody_received_is_told_as_that() {
     const UNREAD: &str = "nobody reads the channel that signal.Notify was given";
     const DROPPED: &str = "If it waits for SIGTERM there, that came while nobody received it";
     for (name, said, not) in [
-        ("unheeded_unread", UNREAD, DROPPED),
-        ("unheeded_dropped", DROPPED, UNREAD),
+        ("still_serving_unread", UNREAD, DROPPED),
+        ("still_serving_dropped", DROPPED, UNREAD),
         ("loop_dropped", DROPPED, UNREAD),
         // The reader is there, and waits for the next one; the reader hangs; the reader did what it had to.
-        ("unheeded_notify", "still accepts connections", UNREAD),
+        ("still_serving_notify", "still accepts connections", UNREAD),
         ("loop_accept", "The stop has begun (main.(*app).Stop (main.go:39)", DROPPED),
         ("signal_goroutine", "", UNREAD),
         ("select_nothing", "", UNREAD),
         // It is still in its loop, and signal.NotifyContext has no room to lack.
-        ("deaf_other", "signal.NotifyContext still waits", DROPPED),
+        ("unhandled_other", "signal.NotifyContext still waits", DROPPED),
     ] {
         let source = Source::cause(name);
         let Some(binary) = source.build() else { return };

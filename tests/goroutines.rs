@@ -272,8 +272,8 @@ fn the_signal_that_was_sent() {
         (value["findings"][0]["cause"].clone(), value["findings"][0]["evidence"].as_str().unwrap().contains("SIGUSR1"))
     };
     assert_eq!(cause(&[], dump), ("loop".into(), false));
-    assert_eq!(cause(&[], &log), ("deaf".into(), true));
-    assert_eq!(cause(&["--signal", "term"], &log), ("deaf".into(), false));
+    assert_eq!(cause(&[], &log), ("unhandled".into(), true));
+    assert_eq!(cause(&["--signal", "term"], &log), ("unhandled".into(), false));
 }
 
 #[test]

@@ -140,6 +140,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "init",
             "log",
             "personality",
+            "spawn",
             "sys",
         ],
     ),

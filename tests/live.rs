@@ -131,9 +131,9 @@ fn raw_is_read_again_by_goward_goroutines() {
     assert_eq!((&again["user"], &again["system"]), (&direct["user"], &direct["system"]));
 }
 
-/// The deaf server with 30 workers, and one of its variables set.
-fn deaf(go: &Path, name: &str, value: &str) -> Running {
-    let mut command = Command::new(build_server(go, NEWEST, &STRIPPED, "deaf"));
+/// The server of tests/causes/unhandled with 30 workers, and one of its variables set.
+fn unhandled(go: &Path, name: &str, value: &str) -> Running {
+    let mut command = Command::new(build_server(go, NEWEST, &STRIPPED, "unhandled"));
     command.arg("30").env(name, value).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut child = Running(command.spawn().unwrap());
     let printed = Capture::of(child.0.stdout.take().unwrap());
@@ -145,7 +145,7 @@ fn deaf(go: &Path, name: &str, value: &str) -> Running {
 #[test]
 fn a_server_that_collects_garbage_is_read() {
     let Some(go) = toolchain(NEWEST) else { return };
-    let collecting = deaf(&go, "COLLECT", "1");
+    let collecting = unhandled(&go, "COLLECT", "1");
     let pid = collecting.0.id().to_string();
     for _ in 0..20 {
         let shown = run(Command::new(GOWARD).args(["dump", "--pid", &pid, "--color=never"]), LIMIT);
@@ -158,7 +158,7 @@ fn a_server_that_collects_garbage_is_read() {
 #[test]
 fn what_grows_is_told() {
     let Some(go) = toolchain(NEWEST) else { return };
-    let start = |grows: &str| deaf(&go, "GROW", grows);
+    let start = |grows: &str| unhandled(&go, "GROW", grows);
     let growth = |child: &Running, form: &[&str]| {
         let pid = child.0.id().to_string();
         run(Command::new(GOWARD).args(["dump", "--pid", &pid, "--growth", "500ms"]).args(form), LIMIT)
@@ -627,7 +627,7 @@ impl Deadline {
             return None;
         }
         let go = toolchain(NEWEST)?;
-        let binary = build_server(&go, NEWEST, &STRIPPED, "deaf");
+        let binary = build_server(&go, NEWEST, &STRIPPED, "unhandled");
         let mut server = server.replace("SERVER", binary.to_str().unwrap());
         for (word, program) in [("PARENT", "parent"), ("SMALL", "small")] {
             if server.contains(word) {
@@ -688,7 +688,7 @@ fn what_a_script_has_started_may_not_have_been_told() {
     let Some(plan) = Deadline::new(SLOW, "trap : TERM; SMALL; true") else { return };
     let end = plan.end();
     let words = end.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(words.contains("SIGTERM was not heard: the program listens to no signal"), "{}", end.stderr);
+    assert!(words.contains("SIGTERM had no effect: the program has no handler for signals"), "{}", end.stderr);
     assert!(words.contains(" Its parent may not have passed SIGTERM on."), "{}", end.stderr);
 }
 
@@ -705,7 +705,7 @@ fn the_go_program_that_a_server_waits_for_is_shown_too() {
             assert!(child.contains("30 × chan receive") && !parent.contains("30 × chan receive"), "{}", end.stderr);
             assert!(parent.contains(&format!("=> Goroutine 1: main.main (main.go:{line})")), "{how}: {parent}");
             let words = parent.split_whitespace().collect::<Vec<_>>().join(" ");
-            assert!(words.contains("Its child still runs: deaf-newest-str (pid "), "{how}: {parent}");
+            assert!(words.contains("Its child still runs: unhandled-newes (pid "), "{how}: {parent}");
             assert!(!end.stderr.contains("cannot be read"), "{}", end.stderr);
         }
     }
@@ -747,7 +747,7 @@ fn the_file_has_the_server_alone() {
 #[test]
 fn a_command_shows_the_go_program_that_is_waited_for() {
     let Some(go) = toolchain(NEWEST) else { return };
-    let [parent, child] = ["parent", "deaf"].map(|program| build_server(&go, NEWEST, &STRIPPED, program));
+    let [parent, child] = ["parent", "unhandled"].map(|program| build_server(&go, NEWEST, &STRIPPED, program));
     for (how, shown) in [("wait", 2), ("pipe", 2), ("beside", 1)] {
         let mut command = Command::new(&parent);
         command.arg(&child).arg("30").env("HOW", how).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
@@ -898,8 +898,8 @@ fn a_look_that_is_refused_is_followed_by_the_signals() {
     let Some(go) = toolchain(NEWEST) else { return };
     // Its file can be executed and not be read: such a process is not dumpable.
     let scratch = support::Scratch::new();
-    let hidden = scratch.path("deaf");
-    fs::copy(build_server(&go, NEWEST, &STRIPPED, "deaf"), &hidden).unwrap();
+    let hidden = scratch.path("unhandled");
+    fs::copy(build_server(&go, NEWEST, &STRIPPED, "unhandled"), &hidden).unwrap();
     fs::set_permissions(&hidden, PermissionsExt::from_mode(0o711)).unwrap();
     fs::set_permissions(hidden.parent().unwrap(), PermissionsExt::from_mode(0o755)).unwrap();
     let options = ["--user", "65532:65532", "--", hidden.to_str().unwrap(), "30"];

@@ -45,7 +45,7 @@ fn before(a: &Finding, b: &Finding) -> bool {
 /// A sentence: there is no such directory.
 pub(crate) fn root(directory: Option<&Path>, question: &image::Question<'_>) -> Result<Report, String> {
     if let Some(directory) = directory.filter(|directory| !directory.is_dir()) {
-        return Err(format!("--rootfs {}: no directory", directory.display()));
+        return Err(format!("--rootfs {}: no such directory", directory.display()));
     }
     let groups = nix::unistd::getgroups().unwrap_or_default();
     let own = image::Subject {

@@ -160,7 +160,7 @@ impl Recipe {
     fn new(path: &Path, name: String, text: String, context: Option<&Path>, wanted: Wanted) -> Result<Recipe, String> {
         let (root, why, rival) = match context {
             Some(context) if !context.is_dir() => {
-                return Err(format!("--context {}: no directory", context.display()));
+                return Err(format!("--context {}: no such directory", context.display()));
             }
             Some(context) => (context.to_owned(), "--context", None),
             None => context_of(path, &text),
@@ -216,10 +216,13 @@ impl Recipe {
 
 /// A text on the disk or from standard input.
 fn text_of(path: &Path, name: &str) -> Result<String, String> {
-    let wrong = |error: &dyn std::fmt::Display| format!("--dockerfile {name}: {error}");
-    let bytes = read(path).map_err(|error| wrong(&error))?;
-    if bytes.len() > LARGEST || bytes.contains(&0) {
-        return Err(wrong(&"too large, or not a text: no Dockerfile"));
+    let wrong = |error: &str| format!("--dockerfile {name}: {error}");
+    let bytes = read(path).map_err(|error| wrong(&file::described(&error)))?;
+    if bytes.len() > LARGEST {
+        return Err(wrong("it is larger than 1 MiB, and no Dockerfile"));
+    }
+    if bytes.contains(&0) {
+        return Err(wrong("it is not a text file, and no Dockerfile"));
     }
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }

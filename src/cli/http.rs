@@ -64,13 +64,13 @@ impl HttpWords {
     pub fn probe(mut self, target: Target) -> Result<Probe, String> {
         let is_http = matches!(target, Target::Http(_));
         if self.is_of_http() && !is_http {
-            return Err("method, status and body are of http targets only".to_owned());
+            return Err("a method, a status and a body are valid only with an http target".to_owned());
         }
         if self.has_fields() && !is_http && !matches!(target, Target::Grpc(_)) {
-            return Err("header and user-agent are of http and grpc targets only".to_owned());
+            return Err("header fields and a user agent are valid only with an http or grpc target".to_owned());
         }
         if self.tls.is_given() && !target.is_tls() {
-            return Err("tls-… are of https and grpcs targets only".to_owned());
+            return Err("options for TLS are valid only with an https or grpcs target".to_owned());
         }
         if target.is_tls() && !cfg!(feature = "tls") {
             return Err(NO_TLS.to_owned());
@@ -78,7 +78,7 @@ impl HttpWords {
         let identity = match (self.tls.cert.take(), self.tls.key.take()) {
             (Some(certificate), Some(key)) => Some((certificate, key)),
             (None, None) => None,
-            _ => return Err("tls-cert and tls-key belong together".to_owned()),
+            _ => return Err("a client certificate and its key are needed together (tls-cert, tls-key)".to_owned()),
         };
         if let Some(agent) = self.user_agent {
             if self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(AGENT)) {

@@ -87,12 +87,14 @@ fn take_apart(command: &'static Command, arguments: &[CString]) -> Result<Result
     use lexopt::Arg;
     let mut parser = lexopt::Parser::from_args(arguments.iter().map(|word| OsStr::from_bytes(word.as_bytes())));
     let mut given = Given::default();
-    while let Some(argument) = parser.next().map_err(|error| error.to_string())? {
+    while let Some(argument) = parser.next().map_err(|error| needless(&error))? {
         let found = match argument {
             Arg::Short('h') | Arg::Long("help") => return Ok(Err(Answer::Help(command))),
             Arg::Short('V') | Arg::Long("version") if command.starts_program => return Ok(Err(Answer::Version)),
             Arg::Short('l') | Arg::Long("license") if command.starts_program => return Ok(Err(Answer::License)),
-            Arg::Short(letter) => command.find("", Some(letter)).ok_or_else(|| unknown(command, &format!("-{letter}"))),
+            Arg::Short(letter) => command.find("", Some(letter)).ok_or_else(|| {
+                unknown(command, &single_dashed(command, arguments).unwrap_or_else(|| format!("-{letter}")))
+            }),
             Arg::Long(name) => command.find(name, None).ok_or_else(|| unknown(command, &format!("--{name}"))),
             Arg::Value(word) => {
                 given.rest.extend(CString::new(word.into_vec()).ok());
@@ -117,25 +119,48 @@ fn take_apart(command: &'static Command, arguments: &[CString]) -> Result<Result
     Ok(Ok(given))
 }
 
+/// `-stop-timeout`: a long option with one dash, as Go's flag package takes it. To us these are many letters.
+fn single_dashed(command: &Command, arguments: &[CString]) -> Option<String> {
+    let words = arguments.iter().filter_map(|word| word.to_str().ok()).take_while(|word| *word != "--");
+    let dashed = words.filter(|word| word.starts_with('-') && !word.starts_with("--"));
+    let names = dashed.map(|word| word.split('=').next().unwrap_or(word));
+    let is_meant = |word: &&str| word.len() > 3 && command.options().any(|option| is_near(&word[1..], option.name));
+    names.filter(is_meant).map(str::to_owned).next()
+}
+
+/// The parser's error, in our words: `--quiet=yes`.
+fn needless(error: &lexopt::Error) -> String {
+    match error {
+        lexopt::Error::UnexpectedValue { option, value } => {
+            format!("{option} takes no value, but was given '{}'", value.display())
+        }
+        other => other.to_string(),
+    }
+}
+
 /// What a user may have meant is the nearest name, if it is near.
 fn unknown(command: &Command, word: &str) -> String {
     let wanted = word.trim_start_matches('-');
-    let nearest = command.options().map(|option| (distance(wanted, option.name), option.name)).min();
+    let words: &[&str] = if command.starts_program { &["help", "version", "license"] } else { &["help"] };
+    let names = command.options().map(|option| option.name).chain(words.iter().copied());
+    let nearest = names.map(|name| (distance(wanted, name), name)).min();
     let hint = match nearest {
         Some((near, name)) if near <= 2 && wanted.len() > 2 => format!("; did you mean --{name}?"),
         _ => String::new(),
     };
+    // Those of run are listed by goward --help.
+    let of = if command.described_elsewhere.is_empty() { String::new() } else { format!("{} ", command.name) };
     match (command.starts_program, hint.is_empty()) {
         (false, _) => format!("there is no option {word}{hint}"),
-        (true, false) => format!("there is no option {word}{hint} (goward --help lists them all)"),
+        (true, false) => format!("there is no option {word}{hint} (goward {of}--help lists them all)"),
         (true, true) => {
-            format!("there is no option {word} (goward --help lists them all; a program's own options go after --)")
+            format!("there is no option {word} (goward {of}--help lists them all; a program's own options go after --)")
         }
     }
 }
 
 /// Two typing errors at most.
-pub(super) fn is_near(a: &str, b: &str) -> bool {
+pub fn is_near(a: &str, b: &str) -> bool {
     a.len().abs_diff(b.len()) <= 2 && distance(a, b) <= 2
 }
 

@@ -22,14 +22,15 @@ pub mod stop;
 use crate::cli::display::help_width;
 use crate::cli::environment::Environment;
 use crate::cli::help::{self, Command};
-use crate::cli::{Answer, Env};
+use crate::cli::{Answer, Env, parser};
 #[cfg(feature = "rehearse")]
 use crate::config::Rehearsal;
-use crate::config::{Probing, Settings};
+use crate::config::{Personality, Probing, Settings};
 use crate::personality::{self, Personified, Printed};
+use crate::spawn::explain;
 use crate::sys::mask::Mask;
 use crate::{exit, init, log};
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -193,7 +194,7 @@ fn help_of(operands: &[CString]) -> Answer {
     let found = match operands {
         [] => Some(&run::COMMAND),
         [name] => all().find(|command| command.name.as_bytes() == name.as_bytes()),
-        _ => return HELP.refuse(&["help takes one command at a time".to_owned()]),
+        _ => return listed("help takes one command at a time"),
     };
     match (found, operands) {
         // The words that only print something are explained where they are listed.
@@ -204,10 +205,15 @@ fn help_of(operands: &[CString]) -> Answer {
             match word.as_ref() {
                 "-h" | "--help" => Answer::Help(&run::COMMAND),
                 word if is_left_out(word.as_bytes()) => left_out(word.as_bytes()),
-                _ => HELP.refuse(&[format!("there is no command '{word}'")]),
+                _ => listed(&format!("there is no command '{word}'")),
             }
         }
     }
+}
+
+/// What is wrong with the use of a word that has no help page of its own.
+fn listed(error: &str) -> Answer {
+    Answer::Refused(format!("goward: {error} (goward help lists the commands)\n"))
 }
 
 /// Answers `goward version`.
@@ -215,7 +221,7 @@ fn version(operands: &[CString]) -> Answer {
     match operands {
         [] => Answer::Version,
         [word] if matches!(word.as_bytes(), b"-h" | b"--help") => Answer::Help(&run::COMMAND),
-        [..] => VERSION.refuse(&["version takes no arguments".to_owned()]),
+        [..] => listed("version takes no arguments"),
     }
 }
 
@@ -236,10 +242,24 @@ fn left_out(word: &[u8]) -> Answer {
     ))
 }
 
+/// The command that was meant, where there is no program of that name.
+fn meant(program: &CStr) -> Option<&'static str> {
+    let word = program.to_str().ok().filter(|word| word.len() > 2 && explain::find(word).is_none())?;
+    all().map(|command| command.name).find(|name| parser::is_near(&word.to_ascii_lowercase(), name))
+}
+
 /// Does it, to the exit code. `inherited` is the signal mask goward was started with; all signals are blocked by now.
 pub fn perform(invocation: Invocation, inherited: Mask) -> u8 {
     match invocation {
-        Invocation::Run(settings) => run::run(*settings, inherited),
+        Invocation::Run(settings) => {
+            let is_own = matches!(settings.personality, Personality::Goward { .. });
+            let program = settings.argv.first().filter(|_| is_own).cloned();
+            let code = run::run(*settings, inherited);
+            if let Some(name) = program.filter(|_| code == exit::NOT_FOUND).and_then(|program| meant(&program)) {
+                log::say_raw(&format!("goward: did you mean the command {name}? (goward help lists the commands)\n"));
+            }
+            code
+        }
         #[cfg(feature = "rehearse")]
         Invocation::Rehearse(rehearsal) => rehearse::run(*rehearsal, inherited),
         Invocation::Probe(settings) => probe::run(&settings, inherited),

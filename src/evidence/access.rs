@@ -87,7 +87,7 @@ impl Access {
     }
 
     /// What is to be said of the usual stop signals, though nobody may have sent one.
-    pub fn deafness(&self) -> Vec<String> {
+    pub fn kept_signals(&self) -> Vec<String> {
         let told = |signal: &str| {
             let what = match self.keeps(Some(signal))? {
                 Kept::Ignored => "is ignored",

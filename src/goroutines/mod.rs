@@ -219,9 +219,9 @@ pub enum Cause {
     /// A system call, or a file or connection that does not answer.
     Blocked,
     /// The stop signal was never listened to.
-    Deaf,
+    Unhandled,
     /// The signal was listened to, and the server goes on serving: nothing began to shut down.
-    Unheeded,
+    StillServing,
     /// main was done before Shutdown returned.
     MainGone,
     /// It computes: a goroutine runs.

@@ -152,7 +152,7 @@ impl Wait {
             Wait::Send => Cause::Send,
             Wait::Select | Wait::Sleep => Cause::Loop,
             Wait::Running => Cause::Busy,
-            Wait::Accept => Cause::Unheeded,
+            Wait::Accept => Cause::StillServing,
             Wait::Printer | Wait::Other => Cause::Unknown,
             Wait::Child
             | Wait::Output

@@ -94,14 +94,10 @@ impl Init {
             let result = received.sent.unwrap_or_else(|| self.perform(Action::Send(out)));
             return self.passed_on(&received, out, result);
         }
-        let before = self.supervisor.was_stop_requested();
         self.say(Note::Received(&received, self.supervisor.rewritten(received.signal)));
         let event = if self.forwarding.by_key { Event::Key } else { Event::Signal };
-        self.happened_after(event(received.signal), received.sent);
+        self.requested(event(received.signal), received.sent, received.signal, || personality::from(&received));
         self.after_signal();
-        if !before && self.supervisor.was_stop_requested() {
-            self.stop_begins(received.signal, personality::from(&received));
-        }
     }
 
     /// This signal, or an order that is as good, has begun the stop.

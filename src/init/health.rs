@@ -200,7 +200,7 @@ impl Init {
 
     /// A probe has come to this. The supervisor knows, or is told next.
     fn probed(&mut self, purpose: Purpose, outcome: Outcome) {
-        let counts = self.supervisor.failures(purpose) > 0;
+        let counts = self.supervisor.last_failure_counts(purpose);
         self.say(Note::Probed { purpose, outcome: &outcome, counts });
         self.health.probing(purpose).last = Some((clock::now(), outcome));
     }
@@ -213,7 +213,7 @@ impl Init {
         // The log has the failure that decides first, and then what was decided.
         let actions = self.supervisor.handle(clock::now(), Event::Probed(purpose, well));
         self.probed(purpose, outcome);
-        self.carry_out(&actions, None);
+        self.carry_out(actions.iter(), None);
         let after = self.supervisor.verdict_for(purpose);
         if before != after && after == Some(Verdict::Healthy) {
             self.say(Note::Well(purpose));

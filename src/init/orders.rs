@@ -63,7 +63,6 @@ impl Init {
             return Err("the server is being started".to_owned());
         }
         let from = who(peer);
-        let before = self.supervisor.was_stop_requested();
         let (event, signal) = match instruction {
             Instruction::Signal(signal) => {
                 if !self.supervisor.hears_of(signal) {
@@ -94,10 +93,7 @@ impl Init {
                 from: &from,
             });
         }
-        self.happened(event);
-        if !before && self.supervisor.was_stop_requested() {
-            self.stop_begins(signal, from);
-        }
+        self.requested(event, None, signal, || from);
         if instruction == Instruction::Order(Order::Restart) && self.supervisor.rung().is_some() {
             last_resort::stop_began(clock::now());
         }

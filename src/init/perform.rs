@@ -5,7 +5,7 @@ use super::trouble::why_refused;
 use super::{Init, last_resort, leftovers};
 use crate::log;
 use crate::signal::Signal;
-use crate::supervisor::{Action, Actions, Event, Time};
+use crate::supervisor::{Action, Event, Time};
 use crate::sys::{clock, process, terminal};
 use nix::errno::Errno;
 use std::time::Duration;
@@ -32,18 +32,34 @@ impl Retry {
 impl Init {
     /// Tells the supervisor, and does what it wants.
     pub(super) fn happened(&mut self, event: Event) {
-        self.happened_after(event, None);
+        let actions = self.supervisor.handle(clock::now(), event);
+        self.carry_out(actions.iter(), None);
     }
 
-    /// The same, where the signal that comes first has been sent already, and this is what the kernel said.
-    pub(super) fn happened_after(&mut self, event: Event, sent: Option<nix::Result<()>>) {
+    /// The same for a signal, or an order that is as good: it may begin the stop. `sent`: the signal that comes first has been sent
+    /// already, and this is what the kernel said.
+    pub(super) fn requested(
+        &mut self,
+        event: Event,
+        sent: Option<nix::Result<()>>,
+        signal: Signal,
+        from: impl FnOnce() -> String,
+    ) {
+        let before = self.supervisor.was_stop_requested();
         let actions = self.supervisor.handle(clock::now(), event);
-        self.carry_out(&actions, sent);
+        if before || !self.supervisor.was_stop_requested() {
+            return self.carry_out(actions.iter(), sent);
+        }
+        // Where the stop has no time at all, all of it is due at once; that it was requested is said first.
+        let is_first = |action: &Action| matches!(action, Action::Send(_));
+        self.carry_out(actions.iter().take_while(is_first), sent);
+        self.stop_begins(signal, from());
+        self.carry_out(actions.iter().skip_while(is_first), None);
     }
 
     /// What the supervisor has decided, in its order.
-    pub(super) fn carry_out(&mut self, actions: &Actions, mut sent: Option<nix::Result<()>>) {
-        for action in actions.iter() {
+    pub(super) fn carry_out(&mut self, actions: impl Iterator<Item = Action>, mut sent: Option<nix::Result<()>>) {
+        for action in actions {
             match (action, sent.take()) {
                 (Action::Send(_), Some(result)) => self.performed(action, 0, result),
                 _ => self.attempt(action, 0),

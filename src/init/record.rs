@@ -265,7 +265,7 @@ impl<'a> Record<'a> {
             Cause::Deadline if self.server_killed => write!(f, "killed at the deadline{place}"),
             Cause::Deadline if self.kill_refused => write!(f, "ended too late{place}"),
             Cause::Deadline => write!(f, "missed the deadline{place}"),
-            Cause::Interrupted if self.server_killed => write!(f, "killed after a second stop signal{place}"),
+            Cause::Interrupted if self.server_killed => write!(f, "killed after repeated stop signals{place}"),
             Cause::Interrupted => write!(f, "interrupted by a second stop signal{place}"),
             Cause::OutOfMemory => f.write_str("killed by the OOM killer"),
             Cause::Finished => f.write_str("finished"),
@@ -283,7 +283,7 @@ impl<'a> Record<'a> {
                 match why {
                     StopReason::Unhealthy => write!(f, "{end} as unhealthy"),
                     StopReason::Watchdog => write!(f, "{end} by the watchdog"),
-                    StopReason::StartTimeout => write!(f, "{end}: not ready in time"),
+                    StopReason::StartTimeout => write!(f, "{end} as not ready in time"),
                     StopReason::HookTimeout => write!(f, "{hook} took too long and was {end}"),
                 }
             }
@@ -334,7 +334,7 @@ impl<'a> Record<'a> {
             Cause::Signalled if self.forwarded => Ok(()),
             Cause::Signalled if self.stopped_later => f.write_str(", before a stop was requested"),
             Cause::Signalled => f.write_str(", no stop was requested"),
-            Cause::Unwell(_) => write!(f, ", {took} later"),
+            Cause::Unwell(_) => write!(f, ", {took} after that"),
             Cause::Before => f.write_str("; the server was not started"),
             Cause::OutOfMemory | Cause::Finished | Cause::Failed => Ok(()),
         })
@@ -495,7 +495,7 @@ mod tests {
             }
             Cause::Interrupted => {
                 let mut all = stopped(cause, killed, ms(5_901), ms(901));
-                all.asked = Some((Signal::INT, "the kernel (a key, a hang-up)"));
+                all.asked = Some((Signal::INT, "the terminal (Ctrl-C)"));
                 all.server_killed = true;
                 all.milestones.interrupted = Some(ms(5_600));
                 all.milestones.dumped = Some(ms(5_600));

@@ -342,7 +342,8 @@ mod with_tls {
     }
 
     fn read(option: &str, path: &Path) -> Result<String, String> {
-        let bytes = file::read_small(path, 1 << 20).map_err(|error| format!("{option} {}: {error}", path.display()))?;
+        let bytes = file::read_small(path, 1 << 20)
+            .map_err(|error| format!("{option} {}: {}", path.display(), file::described(&error)))?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 }

@@ -26,6 +26,7 @@ use crate::exit;
 use crate::signal::Signal;
 use crate::supervisor::Time;
 use crate::sys::clock;
+use crate::sys::file::described;
 use crate::sys::mask::Mask;
 use crate::sys::sockets::{Sockets, State, Tcp};
 use crate::sys::terminal;
@@ -97,7 +98,7 @@ impl<'a> Output<'a> {
 }
 
 fn cannot(option: &str, path: &Path, error: &std::io::Error) -> String {
-    format!("{option} {}: {error}", path.display())
+    format!("{option} {}: {}", path.display(), described(error))
 }
 
 /// The command. `inherited` is the mask for the server; all signals are blocked by now.

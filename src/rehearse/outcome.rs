@@ -204,7 +204,8 @@ impl Run {
         } else if end.cause == "deadline" {
             let timeout = plan.settings.policy.ladder.map(|ladder| ladder.timeout()).unwrap_or_default();
             let after = if end.kill_ms.is_none() { " after its goroutine dump" } else { "" };
-            faults.push(format!("it did not stop in time (--stop-timeout {timeout:?}): it {}{after}", end.server));
+            let timeout = if timeout.is_zero() { "0".to_owned() } else { format!("{timeout:?}") };
+            faults.push(format!("it did not stop in time (--stop-timeout {timeout}): it {}{after}", end.server));
         } else if end.code != plan.expect {
             faults.push(format!("it {}, not with {}{}", end.server, plan.expect, reraised(end.code, plan)));
         }
@@ -521,7 +522,7 @@ fn reraised(code: u8, plan: &Rehearsal) -> String {
         return String::new();
     }
     format!(
-        ": it does not handle {}; or it does, and raises it again when it is done: then say --expect {code}",
+        ": it does not handle {}; or it does, and raises it again when it is done: then use --expect {code}",
         signal(plan)
     )
 }

@@ -82,6 +82,8 @@ pub(super) struct Health {
     pub(super) verdict: Verdict,
     /// Failures in a row that count.
     pub(super) streak: u32,
+    /// The last probe was a failure that counts.
+    pub(super) counted: bool,
     /// Successes in a row.
     successes: u32,
     /// The first success, and the last moment before a failure was seen.
@@ -104,6 +106,7 @@ impl Health {
             schedule,
             verdict: Verdict::Starting,
             streak: 0,
+            counted: false,
             successes: 0,
             well: None,
             started: now + schedule.start_period,
@@ -156,6 +159,7 @@ impl Health {
         let since = probing.since;
         self.pass_over(probing.lost_by(now, self.schedule.timeout));
         let before = self.verdict;
+        self.counted = !well && (self.well.is_some() || since >= self.counts_from);
         if well {
             self.streak = 0;
             self.successes = self.successes.saturating_add(1);
@@ -171,7 +175,7 @@ impl Health {
             {
                 *last = now;
             }
-            if self.well.is_some() || since >= self.counts_from {
+            if self.counted {
                 self.counts_from = since + self.schedule.interval;
                 self.streak = self.streak.saturating_add(1);
                 if self.streak >= self.schedule.retries {

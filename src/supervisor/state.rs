@@ -135,6 +135,11 @@ impl Supervisor {
         self.probes(purpose).map_or(0, |probes| probes.streak)
     }
 
+    /// Whether the last probe was a failure that counts: while the server starts most do not.
+    pub fn last_failure_counts(&self, purpose: Purpose) -> bool {
+        self.probes(purpose).is_some_and(|probes| probes.counted)
+    }
+
     fn probes(&self, purpose: Purpose) -> Option<&Health> {
         match purpose {
             Purpose::Health => self.health.as_ref(),

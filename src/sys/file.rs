@@ -113,6 +113,11 @@ pub fn reason(error: &io::Error) -> &'static str {
     }
 }
 
+/// An error in the words of the C library, without its number.
+pub fn described(error: &io::Error) -> String {
+    error.raw_os_error().map_or_else(|| error.to_string(), |errno| Errno::from_raw(errno).desc().to_owned())
+}
+
 /// Opens a file, with O_CLOEXEC; none is made.
 ///
 /// # Errors

@@ -20,7 +20,7 @@ fn the_first_ctrl_c_stops_the_second_dumps_the_third_kills() {
         run.running.write(CTRL_C);
         run.line("int");
         run.line("stop requested: ");
-        run.line("the kernel (a key, a hang-up)");
+        run.line("the terminal (Ctrl-C)");
         run.line("press Ctrl-C again for a goroutine dump (SIGQUIT), a third time to kill the server");
         // Once: not by the terminal and by goward too.
         let twice = happens_within(Duration::from_millis(150), || run.running.stdout().matches("int\r\n").count() > 1);
@@ -33,7 +33,7 @@ fn the_first_ctrl_c_stops_the_second_dumps_the_third_kills() {
         let end = run.end();
         assert!(end.code == 137 && end.since(from) < Duration::from_secs(1), "{end:?}");
         // Impatience, and no deadline.
-        assert!(end.out.contains("killed after a second stop signal: exit 137, "), "{end:?}");
+        assert!(end.out.contains("killed after repeated stop signals: exit 137, "), "{end:?}");
         assert!(!end.out.contains("deadline") && !end.out.contains("time is up"), "{end:?}");
     }
 }
@@ -63,7 +63,7 @@ fn what_the_next_ctrl_c_does_is_told_as_it_is() {
             run.running.write(CTRL_C);
         }
         let end = run.end();
-        assert!(end.code == 137 && end.out.contains("killed after a second stop signal: exit 137"), "{end:?}");
+        assert!(end.code == 137 && end.out.contains("killed after repeated stop signals: exit 137"), "{end:?}");
     }
     // Not by a signal that was no key.
     let run = Plan::new("").stage("--terminal").fixture("stop-slowly 0 3");

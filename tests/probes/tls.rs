@@ -254,7 +254,7 @@ fn a_client_certificate_is_shown() {
     by("mutual", "client.key", "client.key", 1, "--tls-cert: there is no certificate in it");
     by("mutual", "client.pem", "none", 1, "--tls-key ");
     let alone = probe(&["--tls-cert=/a", &servers.url("mutual", "/")]);
-    assert!(alone.code == Some(125) && alone.stderr.contains("belong together"), "{alone:?}");
+    assert!(alone.code == Some(125) && alone.stderr.contains("are needed together"), "{alone:?}");
 }
 
 #[test]

@@ -160,7 +160,7 @@ fn a_server_that_raises_its_signal_again_is_told_what_to_expect() {
     let rehearsal = Rehearsal::of(&reraises);
     let seen = rehearsal.run(&["--load", "/slow"]);
     assert_eq!(seen.code, 1, "{seen:?}");
-    assert!(seen.outcome.stdout.contains("then say --expect 143"), "{seen:?}");
+    assert!(seen.outcome.stdout.contains("then use --expect 143"), "{seen:?}");
     assert_eq!(rehearsal.run(&["--load", "/slow", "--expect", "143"]).code, 0);
 }
 

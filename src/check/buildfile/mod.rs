@@ -47,7 +47,7 @@ pub(crate) fn read(text: &str, env: &str) -> Result<BuildFile, String> {
         return Err("it is no compose file (it has apiVersion:, as those of Kubernetes have): give goward check the Dockerfile of its image".to_owned());
     }
     let file = if text.trim_start().starts_with('{') {
-        Value::read(text).ok_or_else(|| "it begins with {, and is no JSON".to_owned())?
+        Value::read(text).ok_or_else(|| "it begins with {, but is not valid JSON".to_owned())?
     } else {
         yaml::read(text)?
     };
@@ -234,7 +234,7 @@ mod tests {
             let found = read(file, "").unwrap();
             assert!(found.notes.join("\n").contains(said), "{file}: {:?}", found.notes);
         }
-        assert!(read("{", "").unwrap_err().contains("no JSON"));
+        assert!(read("{", "").unwrap_err().contains("not valid JSON"));
         assert!(read("version: '3'\n", "").unwrap_err().contains("neither services"));
     }
 

@@ -55,9 +55,9 @@ pub(super) fn directory(
         None => Subject::default(),
     };
     if question.user.is_none() && subject.is_root() && question.program.is_some() {
-        let mend = "USER 65532:65532 before it, or goward check --user 65532:65532 if that is who the server will be";
+        let mend = "USER 65532:65532 before it, or goward check --user 65532:65532 if the server runs as that user";
         let evidence = match root {
-            Some(_) => "no --user was given, so it is root who is asked for",
+            Some(_) => "no --user was given, so the check is for root",
             None => "goward check runs as root, and no --user was given",
         };
         findings.push(Finding::new(&table::RUNS_AS_ROOT, Place::path("/etc/passwd"), evidence, mend));

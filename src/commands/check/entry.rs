@@ -7,6 +7,7 @@ use crate::check::recipe::{Recipe, Recipes};
 use crate::check::{self, Finding, Format, Report, Style, fix, image, show, table};
 use crate::exit;
 use crate::log;
+use crate::sys::file::described;
 use crate::sys::mask::Mask;
 use crate::sys::{clock, terminal};
 use nix::fcntl::OFlag;
@@ -86,11 +87,11 @@ fn config(settings: &Settings) -> Result<Config, String> {
         None if default.is_file() => default,
         None => return Ok(Config::default()),
     };
-    let wrong = |error: &dyn std::fmt::Display| format!("--config {}: {error}", path.display());
+    let wrong = |error: String| format!("--config {}: {error}", path.display());
     let mut text = String::new();
-    let file = File::open(path).map_err(|error| wrong(&error))?;
-    file.take(1 << 20).read_to_string(&mut text).map_err(|error| wrong(&error))?;
-    Config::read(&text).map_err(|error| wrong(&error))
+    let file = File::open(path).map_err(|error| wrong(described(&error)))?;
+    file.take(1 << 20).read_to_string(&mut text).map_err(|error| wrong(described(&error)))?;
+    Config::read(&text).map_err(wrong)
 }
 
 /// Prints or writes what is certain to be right.
@@ -117,7 +118,7 @@ fn mend(mut recipes: Vec<Recipe>, to: Fix, settings: &Settings, config: &Config)
             }
             Fix::Write => {
                 if let Err(error) = std::fs::write(&recipe.name, &text) {
-                    return refuse(&format!("{}: {error}", recipe.name));
+                    return refuse(&format!("{}: {}", recipe.name, described(&error)));
                 }
                 out.push_str(&format!("{name}: {} fixed\n", ids.join(", ")));
             }
@@ -139,7 +140,8 @@ fn image(settings: &Settings, archive: &Path, program: Option<&str>) -> Result<R
     let mut progress = Progress::new(settings);
     let name = archive.display().to_string();
     // Layers are read where they are: what comes through a pipe needs a file first, without a name.
-    let spooled = (name == "-").then(spooled).transpose().map_err(|error| format!("--image -: {error}"))?;
+    let spooled =
+        (name == "-").then(spooled).transpose().map_err(|error| format!("--image -: {}", described(&error)))?;
     let path = spooled
         .as_ref()
         .map_or_else(|| archive.to_owned(), |file| format!("/proc/self/fd/{}", file.as_raw_fd()).into());
@@ -182,7 +184,9 @@ fn refuse(error: &str) -> u8 {
 fn print(text: &str, code: u8) -> u8 {
     match std::io::stdout().write_all(text.as_bytes()) {
         // Whoever read has seen enough.
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => refuse(&format!("standard output: {error}")),
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            refuse(&format!("standard output: {}", described(&error)))
+        }
         Ok(()) | Err(_) => code,
     }
 }

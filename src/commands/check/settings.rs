@@ -123,9 +123,11 @@ fn subject(words: CheckWords, operands: Vec<String>) -> Result<Subject, String> 
         (Some(archive), None) => Ok(Subject::Image { archive, program }),
         (None, Some(directory)) => Ok(Subject::Root { directory: Some(directory), program }),
         (None, None) if program.is_some() => Ok(Subject::Root { directory: None, program }),
-        (None, None) => Err("what is to be checked? goward check Dockerfile, --image FILE.tar, --rootfs DIR, \
+        (None, None) => {
+            Err("no file, image or directory was given: goward check Dockerfile, --image FILE.tar, --rootfs DIR, \
                              or a program of the image this runs in"
-            .to_owned()),
+                .to_owned())
+        }
         (Some(_), Some(_)) => Err("--dockerfile, --image and --rootfs: one at a time".to_owned()),
     }
 }
@@ -147,7 +149,7 @@ fn dockerfiles(words: CheckWords, named: Vec<PathBuf>, other: bool) -> Result<Su
         return Err("--user and --writable are for an image; a Dockerfile says itself who the server is".to_owned());
     }
     if words.write && !words.fix {
-        return Err("--write goes with --fix".to_owned());
+        return Err("--write is valid only with --fix".to_owned());
     }
     let mut files = words.dockerfile;
     for path in named {
@@ -212,7 +214,7 @@ mod tests {
     #[test]
     fn what_is_wrong_is_said() {
         for (line, said) in [
-            ("", "what is to be checked"),
+            ("", "no file, image or directory was given"),
             ("--dockerfle x", "no option --dockerfle"),
             ("-x", "no option -x"),
             ("/a /b", "one program at a time"),
@@ -223,7 +225,7 @@ mod tests {
             ("Dockerfile /server", "one at a time"),
             ("Dockerfile --image x.tar --rootfs /", "one at a time"),
             ("--target a /server", "for a Dockerfile"),
-            ("Dockerfile --write", "goes with --fix"),
+            ("Dockerfile --write", "valid only with --fix"),
             ("Dockerfile --build-arg X", "has no ="),
             ("- -", "read once"),
             ("--writable data /server", "not an absolute path"),

@@ -120,7 +120,7 @@ fn look(access: &Access, mut tree: ProcessTree, asked: Option<Asked>, settings: 
     match &asked {
         _ if settings.again != Again::Never => {}
         Some(asked) => say(&asked.told(access.pid)),
-        None => access.deafness().iter().for_each(|note| say(note)),
+        None => access.kept_signals().iter().for_each(|note| say(note)),
     }
     match settings.again {
         Again::Never if settings.form == Form::Raw => access.look(|program| raw(program, settings)),

@@ -5,6 +5,7 @@ use crate::exit;
 use crate::goroutines::logs::{Dump, Foreign, LogReader};
 use crate::goroutines::{Cause, Kind, Program, Style, Summary, compare, diagnose, json, table};
 use crate::log;
+use crate::sys::file::described;
 use crate::sys::mask::Mask;
 use crate::sys::terminal::is_terminal;
 use std::fs::File;
@@ -39,7 +40,7 @@ pub fn run(settings: &Settings, inherited: Mask) -> u8 {
         if error.kind() == io::ErrorKind::BrokenPipe {
             return 0;
         }
-        log::say_raw(&format!("goward: standard output: {error}\n"));
+        log::say_raw(&format!("goward: standard output: {}\n", described(&error)));
         return exit::GOWARD_FAILED;
     }
     code
@@ -62,7 +63,7 @@ fn one(file: &Option<PathBuf>, shower: &mut Shower<'_>) -> u8 {
     shower.end_of_file();
     match read {
         Err((error, _)) => {
-            log::say_raw(&format!("goward: {name}: {error}\n"));
+            log::say_raw(&format!("goward: {name}: {}\n", described(&error)));
             exit::GOWARD_FAILED
         }
         Ok(_) if shower.shown > before || shower.failed.is_some() => 0,
@@ -151,7 +152,9 @@ impl Shower<'_> {
             text.push_str(if self.shown > 0 { "\n" } else { "" });
             text.push_str(&self.name.as_ref().map_or(String::new(), |name| format!("{name}:\n")));
             text.push_str(&table(&summary, &findings, &self.style));
-            text.push_str(&left.map_or(String::new(), |left| format!("   {left} of them fit\n")));
+            text.push_str(&left.map_or(String::new(), |left| {
+                if left == 0 { "   none of them fits\n".to_owned() } else { format!("   {left} of them fit\n") }
+            }));
         }
         self.shown += 1;
         self.write(&text);

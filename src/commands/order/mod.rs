@@ -9,7 +9,7 @@ pub use settings::{Settings, parse, parse_signal};
 
 use crate::cli::help::Command;
 
-/// What `stop`, `restart` and `reload` say of themselves alike; each adds its name, summary, about and usage.
+/// What `stop`, `restart` and `reload` say of themselves alike; each adds its name, summary, about, usage and options.
 pub const WAITING_COMMAND: Command = Command {
     name: "",
     operands: "",
@@ -18,7 +18,7 @@ pub const WAITING_COMMAND: Command = Command {
     usage: &[],
     operand_kinds: None,
     before_options: &[],
-    tables: &[&options::WAITING],
+    tables: &[],
     described_elsewhere: &[],
     refused: &[],
     notes: &[

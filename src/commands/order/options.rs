@@ -15,29 +15,42 @@ pub struct OrderWords {
 
 const GROUP: &str = "Options";
 
-/// Of those that may be waited for.
-pub const WAITING: Options<OrderWords> = Options {
+/// Those of `goward stop`.
+pub const STOP: Options<OrderWords> = Options {
     variables: false,
-    all: &[
-        Opt {
-            name: "wait",
-            short: Some('w'),
-            take: Take::Switch(|words| words.wait = true),
-            default: None,
-            help: "wait until it is done. stop: goward has ended (a docker exec ends with it, with code 129); restart: the server has been started again and is ready; reload: the server has said so (with --notify)",
-            group: GROUP,
-        },
-        Opt {
-            name: "timeout",
-            short: Some('t'),
-            take: Take::Value("TIME", set!(timeout, positive)),
-            default: Some("60s"),
-            help: "how long --wait waits",
-            group: GROUP,
-        },
-        PID,
-        QUIET,
-    ],
+    all: &[wait("wait until goward has ended (a docker exec ends with it, with code 129)"), TIMEOUT, PID, QUIET],
+};
+
+/// Those of `goward restart`.
+pub const RESTART: Options<OrderWords> = Options {
+    variables: false,
+    all: &[wait("wait until the server has been started again and is ready"), TIMEOUT, PID, QUIET],
+};
+
+/// Those of `goward reload`.
+pub const RELOAD: Options<OrderWords> = Options {
+    variables: false,
+    all: &[wait("wait until the server says that it has reloaded (with --notify)"), TIMEOUT, PID, QUIET],
+};
+
+const fn wait(help: &'static str) -> Opt<OrderWords> {
+    Opt {
+        name: "wait",
+        short: Some('w'),
+        take: Take::Switch(|words| words.wait = true),
+        default: None,
+        help,
+        group: GROUP,
+    }
+}
+
+const TIMEOUT: Opt<OrderWords> = Opt {
+    name: "timeout",
+    short: Some('t'),
+    take: Take::Value("TIME", set!(timeout, positive)),
+    default: Some("60s"),
+    help: "how long --wait waits",
+    group: GROUP,
 };
 
 /// Of those that are done at once.

@@ -1,10 +1,11 @@
 //! From the command line of `goward stop`, `restart`, `reload` and `signal` to the settings that they have in common.
 
-use super::options::{AT_ONCE, OrderWords, WAITING};
+use super::options::{AT_ONCE, OrderWords};
 use crate::cli::Answer;
 use crate::cli::environment::Environment;
 use crate::cli::help::Command;
 use crate::cli::parser::{self, Given};
+use crate::cli::table::Options;
 use crate::init::orders::Instruction;
 use crate::signal::Signal;
 use crate::supervisor::Order;
@@ -31,13 +32,18 @@ const WAITING_TIME: Duration = Duration::from_secs(60);
 ///
 /// # Errors
 /// What there is to say instead, here and below.
-pub fn parse(command: &'static Command, order: Order, arguments: &[CString]) -> Result<Settings, Answer> {
+pub fn parse(
+    command: &'static Command,
+    options: &Options<OrderWords>,
+    order: Order,
+    arguments: &[CString],
+) -> Result<Settings, Answer> {
     let given = parser::read(command, arguments)?;
     let instruction = match given.rest.as_slice() {
         [] => Ok(Instruction::Order(order)),
         [_, ..] => Err(format!("{} takes options only", command.name)),
     };
-    understand(command, &given, instruction)
+    understand(command, options, &given, instruction)
 }
 
 /// Reads that of one that takes a signal.
@@ -54,17 +60,17 @@ pub fn parse_signal(command: &'static Command, arguments: &[CString]) -> Result<
         [] => Err("a signal is needed, like HUP".to_owned()),
         [_, _, ..] => Err("one signal at a time".to_owned()),
     };
-    understand(command, &given, instruction)
+    understand(command, &AT_ONCE, &given, instruction)
 }
 
 fn understand(
     command: &'static Command,
+    options: &Options<OrderWords>,
     given: &Given,
     instruction: Result<Instruction, String>,
 ) -> Result<Settings, Answer> {
     let (mut words, mut errors) = (OrderWords::default(), Vec::new());
-    let table = if command.options().any(|option| option.name == "wait") { &WAITING } else { &AT_ONCE };
-    parser::apply(table, given, &Environment::EMPTY, &mut words, &mut errors);
+    parser::apply(options, given, &Environment::EMPTY, &mut words, &mut errors);
     if words.timeout.is_some() && !words.wait {
         errors.push("--timeout is valid only with --wait".to_owned());
     }

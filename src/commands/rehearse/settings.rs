@@ -21,10 +21,17 @@ pub fn parse(arguments: &[CString], environment: &Environment<'_>) -> Result<Reh
     parser::apply(&OPTIONS, &given, &Environment::EMPTY, &mut words, &mut errors);
     if given.has("dump") {
         errors.push(
-            "--dump is not for a rehearsal, which reads the goroutines itself, and takes SIGQUIT's dump".to_owned(),
+            "--dump cannot be used in a rehearsal, which reads the goroutines itself, and sends SIGQUIT at the deadline".to_owned(),
         );
     }
-    let mut settings = run::settings(&COMMAND, given.without(&OPTIONS), environment, errors)?;
+    // An image sets them for its init. Those of options that a rehearsal refuses, or has of its own, change nothing here.
+    let is_useless = |name: &&String| {
+        let is_of_init = |option: &str| COMMAND.refused.contains(&option) || option.starts_with("ready");
+        COMMAND.options().any(|option| is_of_init(option.name) && option.is_variable(name))
+    };
+    let ours: Vec<String> = environment.ours.iter().filter(|name| !is_useless(name)).cloned().collect();
+    let environment = Environment { ours: &ours, ..*environment };
+    let mut settings = run::settings(&COMMAND, given.without(&OPTIONS), &environment, errors)?;
     let ready = words.ready.take().unwrap_or(Ready::Port);
     let errors = conflicts(&words, &ready, &settings);
     if !errors.is_empty() {
@@ -101,7 +108,7 @@ fn conflicts(words: &RehearseWords, ready: &Ready, settings: &Settings) -> Vec<S
         errors.push(format!("{option} is valid only with --load"));
     }
     if let Dump::Live { file: Some(_) } | Dump::Raw { file: Some(_) } = settings.dump {
-        errors.push("--dump-file is not for a rehearsal, whose report has the dump's summary".to_owned());
+        errors.push("--dump-file cannot be used in a rehearsal, whose report has the dump's summary".to_owned());
     }
     if settings.starts_more() || settings.policy.probes() || settings.policy.notify {
         errors.push(
@@ -213,6 +220,39 @@ mod tests {
         ] {
             assert!(bad(line).contains("cannot be used in a rehearsal"), "{line}");
         }
+    }
+
+    #[test]
+    fn what_an_image_sets_for_its_init_changes_nothing() {
+        let rehearse = |variables: &[(&str, &str)]| {
+            let ours: Vec<String> = variables.iter().map(|(name, _)| (*name).to_owned()).collect();
+            let env =
+                |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
+            parse(&testing::words("srv"), &Environment { env: &env, ours: &ours })
+        };
+        for variables in [
+            [("GOWARD_HEALTH", "tcp://localhost:1"), ("GOWARD_HEALTH_INTERVAL", "1s")],
+            [("GOWARD_READY", "http://localhost:1/"), ("GOWARD_READY_RETRIES", "2")],
+            [("GOWARD_NOTIFY", "1"), ("GOWARD_WATCHDOG", "2s")],
+            [("GOWARD_DUMP", "raw"), ("GOWARD_DUMP_FILE", "/tmp/x")],
+            [("GOWARD_RESTART", "always"), ("GOWARD_BEFORE", "true")],
+        ] {
+            let rehearsal = testing::accepted(&format!("{variables:?}"), rehearse(&variables));
+            assert!(!rehearsal.settings.policy.probes() && !rehearsal.settings.starts_more(), "{variables:?}");
+        }
+        // Near misses: what a rehearsal has a use for counts, and is judged.
+        let rehearsal = testing::accepted("drain", rehearse(&[("GOWARD_STOP_TIMEOUT", "4s"), ("GOWARD_DRAIN", "1s")]));
+        assert!(rehearsal.settings.policy.ladder.is_some_and(|ladder| ladder.timeout() == Duration::from_secs(4)));
+    }
+
+    #[test]
+    fn a_variable_that_counts_is_judged() {
+        let ours = ["GOWARD_STOP_TIMEOUT".to_owned()];
+        let env = |_: &str| Some("soon".to_owned());
+        assert!(matches!(
+            parse(&testing::words("srv"), &Environment { env: &env, ours: &ours }),
+            Err(Answer::Refused(_))
+        ));
     }
 
     /// But --ready and --ready-timeout: a rehearsal waits for what an init would keep asking.

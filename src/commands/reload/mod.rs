@@ -14,6 +14,7 @@ pub const COMMAND: Command = Command {
         "goward reload: sends SIGHUP, or the --reload-signal, to the server of this container. SIGHUP ends a Go server that does not catch it.",
     ],
     usage: &[("reload [OPTIONS]", "")],
+    tables: &[&order::options::RELOAD],
     ..order::WAITING_COMMAND
 };
 
@@ -22,5 +23,5 @@ pub const COMMAND: Command = Command {
 /// # Errors
 /// What there is to say instead.
 pub fn parse(arguments: &[CString]) -> Result<Settings, Answer> {
-    order::parse(&COMMAND, Order::Reload, arguments)
+    order::parse(&COMMAND, &order::options::RELOAD, Order::Reload, arguments)
 }

@@ -14,6 +14,7 @@ pub const COMMAND: Command = Command {
         "goward restart: stops the server of this container and starts it again, whatever --restart says. The container keeps running; --drain and --stop-timeout apply as in a stop.",
     ],
     usage: &[("restart [OPTIONS]", "")],
+    tables: &[&order::options::RESTART],
     ..order::WAITING_COMMAND
 };
 
@@ -22,5 +23,5 @@ pub const COMMAND: Command = Command {
 /// # Errors
 /// What there is to say instead.
 pub fn parse(arguments: &[CString]) -> Result<Settings, Answer> {
-    order::parse(&COMMAND, Order::Restart, arguments)
+    order::parse(&COMMAND, &order::options::RESTART, Order::Restart, arguments)
 }

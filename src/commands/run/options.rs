@@ -106,7 +106,7 @@ pub const OPTIONS: Options<RunWords> = Options {
             short: None,
             take: Take::Value("TIME", set!(stop_timeout, parse_duration)),
             default: Some("that of the platform: 30s on Kubernetes, ECS and Heroku, 5s on Fly.io and Nomad, else 10s"),
-            help: "how long the orchestrator waits: docker stop -t, terminationGracePeriodSeconds; goward finishes before that",
+            help: "how long the orchestrator waits: docker stop -t, terminationGracePeriodSeconds; goward finishes before that; 0: SIGKILL at once",
             group: STOP,
         },
         Opt {
@@ -173,7 +173,7 @@ pub const OPTIONS: Options<RunWords> = Options {
             short: None,
             take: Take::List("FROM:TO", add!(rewrite, values::rewrite)),
             default: None,
-            help: "forward a signal as another, like TERM:INT or RTMIN+3:TERM; 0 drops it, like HUP:0",
+            help: "forward a signal as another, like TERM:INT or RTMIN+3:TERM; 0 drops it, like HUP:0, and it begins no stop",
             group: SIGNALS,
         },
         Opt {

@@ -142,7 +142,6 @@ fn groups(named: Vec<String>) -> Result<Groups, String> {
     }
 }
 
-/// The third step: the settings, with a default for all that was not said.
 /// What is probed, and how.
 fn probe_of(option: &str, mut words: ProbeWords, tls: &TlsWords, errors: &mut Vec<String>) -> Option<Probe> {
     if words.speaks_tls() {
@@ -155,6 +154,7 @@ fn probe_of(option: &str, mut words: ProbeWords, tls: &TlsWords, errors: &mut Ve
     })
 }
 
+/// The third step: the settings, with a default for all that was not said.
 fn fill_in(
     mut words: RunWords,
     argv: Vec<CString>,
@@ -166,6 +166,7 @@ fn fill_in(
         Some(timeout) => (timeout, Source::Option),
         None => platform::default_timeout(env),
     };
+    let notes = who.note.into_iter().chain(dropped(&words)).collect();
     let policy = policy(&mut words, timeout).map_err(|error| {
         let why = stop_timeout_source.reason().map_or(String::new(), |why| format!(" ({timeout:?} is {why})"));
         errors.push(format!("{error}{why}"));
@@ -208,8 +209,17 @@ fn fill_in(
         go_env: words.go_env,
         stop_timeout_source,
         termination_log: termination_log_of(words.termination_log),
-        notes: who.note.into_iter().collect(),
+        notes,
     })
+}
+
+/// A stop signal that goward is told to drop: it begins no stop. An INT that nobody asked for may be dropped in silence.
+fn dropped(words: &RunWords) -> Option<String> {
+    let is_dropped =
+        |signal: &Signal| words.rewrite.iter().rev().find(|(from, _)| from == signal)?.1.is_none().then_some(*signal);
+    let named = words.stop_on.as_deref().unwrap_or(&[Signal::TERM]);
+    let signal = named.iter().find_map(is_dropped)?;
+    Some(format!("{signal} begins no stop: --rewrite {signal}:0 drops it"))
 }
 
 /// Kubernetes' termination log, where it is a container's entrypoint that cannot start: as far as the options that were

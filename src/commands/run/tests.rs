@@ -276,7 +276,7 @@ fn combinations_that_make_no_sense() {
     assert!(bad("--health tcp://localhost:1 --health-body x srv", &[]).contains("http targets only"));
     assert!(bad("--health-tls-ca /a --health http://localhost:1/ srv", &[]).contains("only with an https or grpcs"));
     assert!(bad("--health-tls-ca a --health https://localhost:1/ srv", &[]).contains("not an absolute path"));
-    assert!(bad("--health-tls-cert /a --health https://localhost:1/ srv", &[]).contains("belong together"));
+    assert!(bad("--health-tls-cert /a --health https://localhost:1/ srv", &[]).contains("are needed together"));
     assert!(bad("--ready-interval 5s --health tcp://localhost:1 srv", &[]).contains("only with --ready"));
     assert!(bad("--ready tcp://localhost:1 --ready-body x srv", &[]).contains("--ready: method, status and body"));
     assert!(bad("--on-unhealthy stop --ready tcp://localhost:1 srv", &[]).contains("only with --health,"));

@@ -14,6 +14,7 @@ pub const COMMAND: Command = Command {
         "goward stop: stops this container, as docker stop does: after --drain the server gets the stop signal, and has --stop-timeout to end.",
     ],
     usage: &[("stop [OPTIONS]", "")],
+    tables: &[&order::options::STOP],
     ..order::WAITING_COMMAND
 };
 
@@ -22,5 +23,5 @@ pub const COMMAND: Command = Command {
 /// # Errors
 /// What there is to say instead.
 pub fn parse(arguments: &[CString]) -> Result<Settings, Answer> {
-    order::parse(&COMMAND, Order::Stop, arguments)
+    order::parse(&COMMAND, &order::options::STOP, Order::Stop, arguments)
 }

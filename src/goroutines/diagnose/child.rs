@@ -23,7 +23,7 @@ impl Evidence<'_> {
     /// Adds the children that are waited for, whose readers are not at fault, and what is not known of a signal that the parent was sent.
     pub(super) fn tell_of_processes(&self, found: &mut Found<'_>, signal: Option<&str>) {
         match (found.cause, signal.filter(|_| self.is_relayed)) {
-            (Cause::Deaf | Cause::Unheeded, Some(signal)) => {
+            (Cause::Unhandled | Cause::StillServing, Some(signal)) => {
                 found.text.push_str(" Its parent may not have passed ");
                 found.text.push_str(signal);
                 found.text.push_str(" on.");

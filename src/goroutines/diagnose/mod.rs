@@ -225,8 +225,8 @@ impl<'a> Evidence<'a> {
     }
 
     fn hang(&self, signal: Option<&str>) -> Vec<Found<'a>> {
-        if let Some(deaf) = signal.and_then(|signal| self.deaf(signal)) {
-            return vec![deaf];
+        if let Some(unhandled) = signal.and_then(|signal| self.unhandled(signal)) {
+            return vec![unhandled];
         }
         let wait = self.main.map(|main| main.wait);
         let joins = matches!(wait, Some(Wait::Receive | Wait::Select | Wait::Never));
@@ -264,13 +264,13 @@ impl<'a> Evidence<'a> {
             found.extend(self.of_main().filter(|found| wait == Some(Wait::Group) && stuck(found)));
             return found;
         }
-        let unheeded = signal.filter(|_| !serving.is_empty()).map(|signal| self.goes_on(main, signal, &serving));
-        let unheeded = unheeded.unwrap_or_default();
+        let still_serving = signal.filter(|_| !serving.is_empty()).map(|signal| self.goes_on(main, signal, &serving));
+        let still_serving = still_serving.unwrap_or_default();
         if self.summary.kind == Kind::Fatal {
             found.extend(self.of_main());
         } else if main.wait == Wait::Accept || joins && !serving.is_empty() {
-            let unknown = signal.is_some() && unheeded.iter().all(|found| found.cause == Cause::Unheeded);
-            found.extend(unheeded);
+            let unknown = signal.is_some() && still_serving.iter().all(|found| found.cause == Cause::StillServing);
+            found.extend(still_serving);
             found.extend(self.of_main().filter(|found| unknown && found.nodes.len() > 1));
         } else if main.wait == Wait::Group && !serving.is_empty() {
             // It waits for the server too if that was started by WaitGroup.Go, or if there is nothing else.
@@ -278,7 +278,7 @@ impl<'a> Evidence<'a> {
             let waits_for_it = members.is_empty() || serving.iter().any(|node| node.is_member_of(main));
             found.extend(self.of_main().filter(|_| !members.is_empty()));
             if waits_for_it {
-                found.extend(unheeded);
+                found.extend(still_serving);
             }
         } else if signal.is_none() && joins && self.is_anyone_in("os/signal.signal_recv") {
             // To wait for the signal is what main is there for, as long as nobody sent one.

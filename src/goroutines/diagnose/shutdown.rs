@@ -14,25 +14,25 @@ const STOP_OF_GRPC: &str = "google.golang.org/grpc.(*Server).GracefulStop";
 
 impl<'a> Evidence<'a> {
     /// Nobody listens to signals at all, or those who do were not told of this one.
-    pub(super) fn deaf(&self, signal: &str) -> Option<Found<'a>> {
+    pub(super) fn unhandled(&self, signal: &str) -> Option<Found<'a>> {
         let main = self.main.filter(|_| self.stopper.is_none() && self.is_asked())?;
         let harmless = WITHOUT_EFFECT.contains(&signal);
         let listens = !self.is_whole() || self.is_anyone_in("os/signal.signal_recv");
         // Who listened may have heard it, and ignore what comes after; then it no longer waits for it.
         let waits = matches!(main.wait, Wait::Receive | Wait::Select | Wait::Never | Wait::Accept);
-        let mut heard = "was not heard";
+        let mut effect = "had no effect";
         let why = if self.kept == Some(Kept::Blocked) {
             "it was sent and waits, for the program was started with it blocked"
         } else if self.kept == Some(Kept::Ignored) && (waits || !listens) {
-            heard = if listens { "may not have been heard" } else { heard };
+            effect = if listens { "may have had no effect" } else { effect };
             match signal {
                 "SIGHUP" | "SIGINT" => "the program ignores it, by signal.Ignore or because who started it did",
                 _ => "the program ignores it, by signal.Ignore",
             }
         } else if !listens {
             match harmless {
-                true => "the program listens to no signal, and by default this one does nothing to a Go program",
-                false => "the program listens to no signal, so this one was ignored or never came",
+                true => "the program has no handler for signals, and by default this one does nothing to a Go program",
+                false => "the program has no handler for signals, so this one was ignored or never came",
             }
         } else if harmless && self.is_anyone_in("os/signal.NotifyContext.func1") {
             "signal.NotifyContext still waits, for another one"
@@ -40,16 +40,22 @@ impl<'a> Evidence<'a> {
             return None;
         };
         Some(Found {
-            cause: Cause::Deaf,
-            text: format!("{signal} {heard}: {why}. {main}."),
+            cause: Cause::Unhandled,
+            text: format!("{signal} {effect}: {why}. {main}."),
             place: main.place(),
-            advice: "List the signal in signal.NotifyContext or signal.Notify, or have goward send one that is (--stop-signal).",
+            advice: "List the signal in signal.NotifyContext or signal.Notify, or choose one that is listed there with --stop-signal.",
             nodes: vec![main],
         })
     }
 
     /// Nothing is known to have begun. `stopping` may be the stop, or what waits for the signal.
-    fn unheeded(&self, main: Node<'a>, signal: &str, serving: &[Node<'a>], stopping: Option<Node<'a>>) -> Found<'a> {
+    fn still_serving(
+        &self,
+        main: Node<'a>,
+        signal: &str,
+        serving: &[Node<'a>],
+        stopping: Option<Node<'a>>,
+    ) -> Found<'a> {
         let mut nodes = vec![main];
         nodes.extend(serving.iter().filter(|node| node.index != main.index));
         let server = nodes.get(1).and_then(|node| node.group.own().or(node.group.creator.as_ref()));
@@ -62,7 +68,7 @@ impl<'a> Evidence<'a> {
         let begun = stopping.map_or(String::new(), |node| format!(" The stop may have begun: {}.", describe(&node)));
         nodes.extend(stopping);
         Found {
-            cause: Cause::Unheeded,
+            cause: Cause::StillServing,
             text: format!(
                 "The program lives on after {signal} and still accepts connections{server}; nothing is in Shutdown. {main}.{unread}{begun}"
             ),
@@ -83,7 +89,7 @@ impl<'a> Evidence<'a> {
                 }
                 found
             }
-            other => vec![self.unheeded(main, signal, serving, other.map(|(stopping, _)| stopping))],
+            other => vec![self.still_serving(main, signal, serving, other.map(|(stopping, _)| stopping))],
         }
     }
 
@@ -186,7 +192,7 @@ impl<'a> Evidence<'a> {
         let minutes = self.all.iter().filter(may_receive).map(|node| node.minutes.0).min()?;
         let listens = self.is_whole() && self.is_anyone_in("os/signal.signal_recv");
         (listens && minutes > 1 && self.could_receive(main)).then(|| Found {
-            cause: Cause::Deaf,
+            cause: Cause::Unhandled,
             text: format!(
                 "{signal} may not have been received: the program listens to signals, but where it could be received nothing has moved for {minutes} minutes, unless it was sent before that. {main}."
             ),

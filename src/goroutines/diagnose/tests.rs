@@ -214,7 +214,7 @@ fn a_signal_that_came_after_all_had_begun_to_wait() {
     let said = |groups: Vec<Group>, signal: &Program| {
         let found = diagnose(&summary(groups), signal);
         assert!(matches!(found[0].cause, Cause::WaitGroup | Cause::Loop), "{}", found[0].evidence);
-        found.into_iter().find(|finding| finding.cause == Cause::Deaf).map(|finding| finding.evidence)
+        found.into_iter().find(|finding| finding.cause == Cause::Unhandled).map(|finding| finding.evidence)
     };
     let late = said(groups(12, vec![]), &after("SIGTERM")).unwrap();
     assert!(late.starts_with("SIGTERM may not have been received: "), "{late}");
@@ -337,22 +337,22 @@ fn a_signal_that_the_kernel_keeps_back() {
     };
     let ignored = Some(Kept::Ignored);
     let sleeps = || main("sleep", "time.Sleep");
-    let never = "SIGTERM was not heard: the program ignores it, by signal.Ignore";
-    assert_eq!(said(vec![sleeps()], "SIGTERM", ignored), (Cause::Deaf, never.to_owned()));
+    let never = "SIGTERM had no effect: the program ignores it, by signal.Ignore";
+    assert_eq!(said(vec![sleeps()], "SIGTERM", ignored), (Cause::Unhandled, never.to_owned()));
     let (_, inherited) = said(vec![sleeps()], "SIGINT", ignored);
     assert_eq!(
         inherited,
-        "SIGINT was not heard: the program ignores it, by signal.Ignore or because who started it did"
+        "SIGINT had no effect: the program ignores it, by signal.Ignore or because who started it did"
     );
     let (cause, may) = said(vec![main("chan receive", ""), listener()], "SIGTERM", ignored);
     assert_eq!(
         (cause, &*may),
-        (Cause::Deaf, "SIGTERM may not have been heard: the program ignores it, by signal.Ignore")
+        (Cause::Unhandled, "SIGTERM may have had no effect: the program ignores it, by signal.Ignore")
     );
     // It is past waiting for a signal: it heard the first, and ignores the rest.
     assert_eq!(said(vec![sleeps(), listener()], "SIGTERM", ignored).0, Cause::Loop);
-    let blocked = "SIGTERM was not heard: it was sent and waits, for the program was started with it blocked";
-    assert_eq!(said(vec![sleeps()], "SIGTERM", Some(Kept::Blocked)), (Cause::Deaf, blocked.to_owned()));
+    let blocked = "SIGTERM had no effect: it was sent and waits, for the program was started with it blocked";
+    assert_eq!(said(vec![sleeps()], "SIGTERM", Some(Kept::Blocked)), (Cause::Unhandled, blocked.to_owned()));
     // One that is in Shutdown heard something.
     let stops = main("select", "net/http.(*Server).Shutdown");
     assert_eq!(said(vec![stops], "SIGTERM", ignored).0, Cause::Handlers);
@@ -367,7 +367,7 @@ fn what_is_missing_in_a_cut_dump_says_nothing() {
     for (cut, ungrouped) in [(true, 0), (false, 7)] {
         let dump = Summary { cut, ungrouped, ..summary(vec![waiting()]) };
         let findings = diagnose(&dump, &after("SIGTERM"));
-        assert_eq!(findings[0].cause, Cause::WaitGroup, "not deaf: the listener may be in what is missing");
+        assert_eq!(findings[0].cause, Cause::WaitGroup, "not unhandled: the listener may be in what is missing");
         assert!(!findings[0].evidence.contains("Done was missed"));
         let gone = Summary { cut, ungrouped, ..summary(vec![group(7, "select", "main.work:5", "main.main:9")]) };
         assert_eq!(diagnose(&gone, &after("SIGTERM"))[0].cause, Cause::Unknown);
@@ -725,8 +725,8 @@ fn what_main_itself_is_stuck_in_comes_before_a_shutdown_elsewhere() {
 #[test]
 fn a_signal_nobody_listens_to_is_named_only_if_one_was_sent() {
     let main = || group(1, "IO wait", "internal/poll.(*FD).Accept:618 net/http.Serve:1 main.main:16", "");
-    assert_eq!(first(vec![main()]).cause, Cause::Deaf);
-    assert_eq!(first(vec![main(), listener()]).cause, Cause::Unheeded);
+    assert_eq!(first(vec![main()]).cause, Cause::Unhandled);
+    assert_eq!(first(vec![main(), listener()]).cause, Cause::StillServing);
     let asked = diagnose(&summary(vec![main(), listener()]), &Program::default());
     assert_eq!(asked[0].cause, Cause::Unknown);
 }
@@ -969,13 +969,13 @@ fn a_listener_that_the_stop_has_not_closed() {
     // A function that waits for the signal, or for what somebody else stops, has not begun anything.
     for waits in ["main.stopOnSignal:50 main.main.func1:33", "main.(*stopper).wait:50", "main.(*app).Stopped:50"] {
         let finding = first(stopping(waits));
-        assert_eq!((finding.cause, line(&finding)), (Cause::Unheeded, Some(40)), "{waits}");
+        assert_eq!((finding.cause, line(&finding)), (Cause::StillServing, Some(40)), "{waits}");
     }
     // Nor has who stops a library's timer, or whoever handles a request.
     let mut groups = stopping("time.(*Timer).Stop main.(*app).work:50");
-    assert_eq!(first(groups.clone()).cause, Cause::Unheeded);
+    assert_eq!(first(groups.clone()).cause, Cause::StillServing);
     groups[3] = handler(8, "chan receive", "main.(*app).Stop:50 main.(*app).restart:51");
-    assert_eq!(first(groups).cause, Cause::Unheeded);
+    assert_eq!(first(groups).cause, Cause::StillServing);
     // Nobody sent a signal: it serves, and may be stopping by itself.
     assert_ne!(asked(stopping("main.(*app).Stop:50 main.main.func1:33")).cause, Cause::Loop);
     // What the stop itself is held up by comes first.
@@ -994,7 +994,7 @@ fn a_function_that_is_called_shutdown_may_wait_for_the_signal() {
     let may = |groups: Vec<Group>| {
         let told = diagnose(&summary(groups), &Program { is_relayed: true, ..after("SIGTERM") });
         let finding = &told[0];
-        assert_eq!((finding.cause, line(finding)), (Cause::Unheeded, Some(40)), "{told:#?}");
+        assert_eq!((finding.cause, line(finding)), (Cause::StillServing, Some(40)), "{told:#?}");
         assert!(finding.evidence.contains(" The stop may have begun: main."), "{}", finding.evidence);
         assert!(finding.evidence.ends_with(" Its parent may not have passed SIGTERM on."), "{}", finding.evidence);
         assert!(told.iter().all(|finding| !finding.evidence.contains("The stop has begun")), "{told:#?}");

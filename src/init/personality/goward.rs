@@ -27,7 +27,7 @@ pub(super) fn say(detailed: bool, note: Note<'_>) {
         Note::StopTimeout(supervisor, source) => stop_timeout(supervisor, source),
         Note::StopBegins { signal, from, supervisor, refused } => {
             stop_begins(detailed, signal, from, supervisor, refused);
-            tell_keys(signal, from, supervisor);
+            tell_keys(from, supervisor);
         }
         Note::Told { what, signal, from } => {
             let signal = from_fn(|f| signal.map_or(Ok(()), |signal| write!(f, " {signal}")));
@@ -149,9 +149,9 @@ fn stop_begins(detailed: bool, signal: Signal, from: &str, supervisor: &Supervis
 }
 
 /// After the first Ctrl-C that reaches goward: what the next ones do. Once the server has taken the terminal they are the server's.
-fn tell_keys(signal: Signal, from: &str, supervisor: &Supervisor) {
+fn tell_keys(from: &str, supervisor: &Supervisor) {
     let policy = supervisor.policy();
-    if !policy.interactive || signal != Signal::INT || from != KERNEL || !supervisor.accepts_signals() {
+    if !policy.interactive || from != CTRL_C || !supervisor.accepts_signals() {
         return;
     }
     let who = name(supervisor.stage());
@@ -193,7 +193,10 @@ fn killed_all(supervisor: &Supervisor) {
         // A dump that was cut may end in the middle of a line.
         crate::log::newline();
     }
-    warn!(target: TARGET, "{why}sending SIGKILL to {}", name(supervisor.stage()));
+    match how_late(supervisor, supervisor.milestones.killed) {
+        Some(late) => warn!(target: TARGET, "{late}: sending SIGKILL"),
+        None => warn!(target: TARGET, "{why}sending SIGKILL to {}", name(supervisor.stage())),
+    }
 }
 
 fn did(action: Action, supervisor: &Supervisor) {
@@ -310,8 +313,8 @@ pub(in crate::init) fn limit(time: Time) -> impl Display {
     from_fn(move |f| if time.is_zero() { f.write_str("0s") } else { write!(f, "{time:?}") })
 }
 
-/// What a key at the terminal looks like, and whatever else the kernel sends by itself.
-const KERNEL: &str = "the kernel (a key, a hang-up)";
+/// What Ctrl-C at the terminal looks like.
+const CTRL_C: &str = "the terminal (Ctrl-C)";
 
 /// [`from`] without the uid, for people.
 pub(in crate::init) fn whence(from: &str) -> &str {
@@ -321,7 +324,12 @@ pub(in crate::init) fn whence(from: &str) -> &str {
 /// Who sent a signal, as far as can be known: `pid 17 (sh), uid 0`.
 pub(in crate::init) fn from(received: &Received) -> String {
     match received.sender {
-        Sender::Kernel => KERNEL.to_owned(),
+        Sender::Kernel => match received.signal {
+            Signal::INT => CTRL_C.to_owned(),
+            Signal::QUIT => "the terminal (Ctrl-\\)".to_owned(),
+            Signal::HUP => "the terminal (a hang-up)".to_owned(),
+            _ => "the kernel".to_owned(),
+        },
         Sender::Descriptor => "a descriptor".to_owned(),
         Sender::Unknown => "an unknown sender".to_owned(),
         Sender::Queued { pid, uid } => format!("a process that says it is pid {pid}, uid {uid} (sigqueue)"),

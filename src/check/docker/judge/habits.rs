@@ -14,9 +14,7 @@ pub(super) fn judge(case: &mut Case<'_>, stage: &Stage<'_>) {
     for step in &stage.steps {
         old_env(case, step);
         plain_add(case, step);
-        for command in &step.commands {
-            any_version(case, stage, step, command);
-        }
+        any_versions(case, stage, step);
         piped(case, step);
     }
 }
@@ -103,37 +101,50 @@ fn plain_add(case: &mut Case<'_>, step: &Step<'_>) {
 }
 
 /// `go install tool@latest`, `go run tool@main`, `go get module@upgrade`; and `go get module` where that installs what is newest.
-fn any_version(case: &mut Case<'_>, stage: &Stage<'_>, step: &Step<'_>, command: &Command) {
+/// One instruction may install a dozen tools: that is one finding, for the first of them.
+fn any_versions(case: &mut Case<'_>, stage: &Stage<'_>, step: &Step<'_>) {
+    let mut found = step.commands.iter().filter_map(|command| any_version(stage, command));
+    let Some((word, mut evidence, mend)) = found.next() else { return };
+    match found.count() {
+        0 => {}
+        1 => evidence.push_str(", and so does one more here"),
+        others => evidence.push_str(&format!(", and so do {others} more here")),
+    }
+    case.findings.push(Finding::new(
+        &table::ANY_VERSION,
+        Place::line(step.instruction.line).marked(word),
+        evidence,
+        mend,
+    ));
+}
+
+/// What is installed, what is said of it, and what to write instead.
+fn any_version<'a>(stage: &Stage<'_>, command: &'a Command) -> Option<(&'a str, String, String)> {
     let verb = command.words.get(1).map(String::as_str).unwrap_or_default();
     if command.name() != "go" || !matches!(verb, "install" | "run" | "get") {
-        return;
+        return None;
     }
-    let moving = |word: &&String| {
+    let moving = |word: &str| {
         word.rsplit_once('@').is_some_and(|(path, version)| {
             // golang.org/dl/go1.26.1 names the version, whatever the version of what fetches it.
             !path.starts_with("golang.org/dl/")
                 && matches!(version, "latest" | "upgrade" | "main" | "master" | "HEAD" | "head" | "dev" | "develop")
         })
     };
-    if let Some(word) = command.words.iter().skip(2).find(|word| verb == "get" && ends_without_module(stage, word)) {
-        let place = Place::line(step.instruction.line).marked(word);
+    let mut words = command.words.iter().skip(2).map(String::as_str);
+    if let Some(word) = words.clone().find(|word| verb == "get" && ends_without_module(stage, word)) {
         let evidence =
             format!("go get {word} ends the build: since Go 1.18 it only changes a go.mod, and none is here");
         let path = word.split('@').next().unwrap_or_default();
-        let mend = format!("go install {path}@v1.2.3");
-        case.findings.push(Finding::new(&table::ANY_VERSION, place, evidence, mend));
-        return;
+        return Some((word, evidence, format!("go install {path}@v1.2.3")));
     }
-    let without = |word: &&String| verb == "get" && gets_newest(stage, word);
-    if let Some(word) = command.words.iter().skip(2).find(|word| moving(word) || without(word)) {
-        let place = Place::line(step.instruction.line).marked(word);
-        let evidence = format!("go {verb} {word} takes what is newest on the day of the build");
-        let mend = match word.rsplit_once('@') {
-            Some((path, _)) => format!("go {verb} {path}@v1.2.3"),
-            None => format!("a newer Go, and go install {word}@v1.2.3"),
-        };
-        case.findings.push(Finding::new(&table::ANY_VERSION, place, evidence, mend));
-    }
+    let word = words.find(|word| moving(word) || verb == "get" && gets_newest(stage, word))?;
+    let evidence = format!("go {verb} {word} takes what is newest on the day of the build");
+    let mend = match word.rsplit_once('@') {
+        Some((path, _)) => format!("go {verb} {path}@v1.2.3"),
+        None => format!("a newer Go, and go install {word}@v1.2.3"),
+    };
+    Some((word, evidence, mend))
 }
 
 /// A package of another module, by its path.

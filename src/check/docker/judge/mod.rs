@@ -27,7 +27,7 @@ use super::Context;
 use super::base::Shell;
 use super::parse::Dockerfile;
 use super::script::Command;
-use super::stage::{Form, Stage, Stages, Started, State};
+use super::stage::{Form, From, Stage, Stages, Started, State};
 use super::words::Value;
 use crate::check::finding::{Finding, Place, Severity};
 use crate::check::launch::{self, Launch};
@@ -111,14 +111,29 @@ pub(super) fn judge(
 fn refused(case: &mut Case<'_>) {
     // A file that is no Dockerfile at all has one in every line.
     let (file, stages) = (case.file, case.stages);
+    let template = stages.stages.iter().find_map(filled_in);
     for (line, problem) in file.problems.iter().chain(&stages.problems).take(20) {
-        case.say(&table::NOT_A_DOCKERFILE, *line, problem.clone(), "compare the line with the Dockerfile reference");
+        let mend = "compare the line with the Dockerfile reference";
+        let finding = |evidence| Finding::new(&table::NOT_A_DOCKERFILE, Place::line(*line), evidence, mend);
+        case.findings.push(match template {
+            None => finding(problem.clone()),
+            Some(image) => finding(format!("{problem}, unless a script fills it in as it must do with FROM {image}"))
+                .at(Severity::Note),
+        });
     }
     for (line, doubtful) in stages.doubtful.iter().take(20) {
         let mend = "another name, or a / at the end";
         let finding = Finding::new(&table::NOT_A_DOCKERFILE, Place::line(*line), doubtful.clone(), mend);
         case.findings.push(finding.at(Severity::Warning));
     }
+}
+
+/// An image in capitals, which no image has in its name: the file is a template that something else fills in before the build.
+fn filled_in<'a>(stage: &'a Stage<'_>) -> Option<&'a str> {
+    let From::Image(image) = &stage.from else { return None };
+    let is_placeholder = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
+    let begins = image.text.starts_with(|c: char| c.is_ascii_uppercase());
+    (begins && image.names.is_empty() && image.text.chars().all(is_placeholder)).then_some(&image.text)
 }
 
 /// A stage that several are made of is looked at for each.

@@ -1,4 +1,4 @@
-// Command unheeded_unread: it asks for the signal, and nobody reads the channel.
+// Command still_serving_unread: it asks for the signal, and nobody reads the channel.
 package main
 
 import (
@@ -19,7 +19,7 @@ func main() {
 	}
 	server := &http.Server{}
 	log.Println("ready")
-	err = server.Serve(listener) // goward: Unheeded
+	err = server.Serve(listener) // goward: StillServing
 	log.Println(err)
 	<-signals
 	server.Close()

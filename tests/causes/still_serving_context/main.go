@@ -1,4 +1,4 @@
-// Command unheeded_context: the context of the signal goes to a worker, which leaves. Nobody tells the server.
+// Command still_serving_context: the context of the signal goes to a worker, which leaves. Nobody tells the server.
 package main
 
 import (
@@ -26,5 +26,5 @@ func main() {
 	failed := make(chan error, 1)
 	go func() { failed <- http.Serve(listener, nil) }()
 	log.Println("ready")
-	log.Fatal(<-failed) // goward: Unheeded
+	log.Fatal(<-failed) // goward: StillServing
 }

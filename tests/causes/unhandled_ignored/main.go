@@ -1,4 +1,4 @@
-// Command deaf_ignored: it ignores the signal by which it is stopped, as the kernel tells.
+// Command unhandled_ignored: it ignores the signal by which it is stopped, as the kernel tells.
 package main
 
 import (
@@ -16,5 +16,5 @@ func main() {
 		log.Fatal(err)
 	}
 	log.Println("ready")
-	log.Fatal(http.Serve(listener, nil)) // goward: Deaf
+	log.Fatal(http.Serve(listener, nil)) // goward: Unhandled
 }

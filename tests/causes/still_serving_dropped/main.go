@@ -1,4 +1,4 @@
-// Command unheeded_dropped: the signal comes while it sets up, and its channel has no room to keep it.
+// Command still_serving_dropped: the signal comes while it sets up, and its channel has no room to keep it.
 package main
 
 import (
@@ -38,6 +38,6 @@ func main() {
 	}
 	setUp()
 	go s.server.Serve(listener)
-	<-s.stop // goward: Unheeded
+	<-s.stop // goward: StillServing
 	s.server.Shutdown(context.Background())
 }

@@ -1,4 +1,4 @@
-// Command deaf: a server that is stopped by SIGUSR1, of which it knows nothing.
+// Command unhandled: a server that is stopped by SIGUSR1, of which it knows nothing.
 package main
 
 import (
@@ -13,5 +13,5 @@ func main() {
 		log.Fatal(err)
 	}
 	log.Println("ready")
-	log.Fatal(http.Serve(listener, nil)) // goward: Deaf after SIGUSR1
+	log.Fatal(http.Serve(listener, nil)) // goward: Unhandled after SIGUSR1
 }

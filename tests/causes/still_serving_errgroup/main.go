@@ -1,4 +1,4 @@
-// Command unheeded_errgroup: of a worker and a server that main waits for, only the worker was given the context.
+// Command still_serving_errgroup: of a worker and a server that main waits for, only the worker was given the context.
 package main
 
 import (
@@ -26,5 +26,5 @@ func main() {
 		return nil
 	})
 	log.Println("ready")
-	log.Fatal(group.Wait()) // goward: Unheeded
+	log.Fatal(group.Wait()) // goward: StillServing
 }

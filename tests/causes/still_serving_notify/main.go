@@ -1,4 +1,4 @@
-// Command unheeded_notify: the signal is logged, and that is all. Slow handlers have nothing to do with it.
+// Command still_serving_notify: the signal is logged, and that is all. Slow handlers have nothing to do with it.
 package main
 
 import (
@@ -34,5 +34,5 @@ func main() {
 		request.Get(listener.Addr(), "/slow")
 	}
 	log.Println("ready")
-	log.Fatal(http.Serve(listener, nil)) // goward: Unheeded
+	log.Fatal(http.Serve(listener, nil)) // goward: StillServing
 }

@@ -1,4 +1,4 @@
-// Command deaf_other: it listens, but not to SIGUSR1, by which it is stopped.
+// Command unhandled_other: it listens, but not to SIGUSR1, by which it is stopped.
 package main
 
 import (
@@ -20,6 +20,6 @@ func main() {
 	server := &http.Server{}
 	go server.Serve(listener)
 	log.Println("ready")
-	<-ctx.Done() // goward: Deaf after SIGUSR1
+	<-ctx.Done() // goward: Unhandled after SIGUSR1
 	server.Shutdown(context.Background())
 }
