@@ -1,4 +1,5 @@
-//! Checked settings: what exists here makes sense. The command lines are turned into these by `commands` and `personality`.
+//! Checked settings: what exists here makes sense. The command lines are turned into these by `commands` and `personality`. How a
+//! duration is read (`10`, `1m30s`) is here too: [`parse_duration`].
 
 use crate::platform::Source;
 use crate::privilege::Privileges;

@@ -181,6 +181,7 @@ pub fn status(text: &str) -> Result<RangeInclusive<u16>, String> {
     let (from, to) = text.split_once('-').unwrap_or((text, text));
     match (number(from), number(to)) {
         (Some(from), Some(to)) if from <= to => Ok(from..=to),
+        (Some(_), Some(_)) => Err(format!("'{text}' is a range from high to low")),
         _ => Err(format!("'{text}' is not a status: 200, or 200-299")),
     }
 }

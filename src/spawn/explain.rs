@@ -1,5 +1,5 @@
 //! Why a program could not be started, in one sentence. For the exec the kernel says ENOENT for a missing program, a missing
-//! loader and a missing interpreter alike; the file's own header tells them apart (`exec`).
+//! loader and a missing interpreter alike; the file's own header tells them apart: the sentences about what is in the file are in `exec.rs`.
 //!
 //! Files are opened for that, and whatever made the exec hang may hang here too: once the server runs, only a helper process
 //! may ask why an exec has failed.
@@ -121,6 +121,7 @@ fn not_in_path(program: &str, errno: Errno) -> (u8, String) {
     }
     let closed =
         if closed.is_empty() { String::new() } else { format!("; uid {uid} may not enter {}", closed.join(", ")) };
+    let path = if path.is_empty() { "PATH is empty" } else { &path };
     let several = if is_command_line(program) { ": a program and its arguments are separate words" } else { "" };
     (code, format!("{program}: {why} ({path}){closed}{several}"))
 }

@@ -22,6 +22,9 @@ fn quoted(words: &str) -> String {
     format!("\"{}\"", text(words).replace('"', "\\(dq"))
 }
 
+/// What the note about the exit codes begins with.
+const EXIT: &str = "Exit code: ";
+
 pub(crate) fn page() -> String {
     let mut page = format!(
         ".\\\" Generated from the tables in src/commands/*/options.rs by make reference.\n\
@@ -66,8 +69,16 @@ pub(crate) fn page() -> String {
                 }
             }
         }
-        command.notes.iter().for_each(|note| page.push_str(&format!(".PP\n{}\n", text(note))));
+        let notes = command.notes.iter().filter(|note| !note.starts_with(EXIT));
+        notes.for_each(|note| page.push_str(&format!(".PP\n{}\n", text(note))));
     }
+    page.push_str(".SH \"EXIT STATUS\"\n");
+    for command in with_options() {
+        for codes in command.notes.iter().filter_map(|note| note.strip_prefix(EXIT)) {
+            let _ = writeln!(page, ".TP\n.B {}\n{}", quoted(&format!("goward {}", command.name)), text(codes));
+        }
+    }
+    page.push_str(".SH ENVIRONMENT\nThe variable of an option stands below it. A flag replaces its variable.\n");
     page.push_str(".SH \"OTHER COMMANDS\"\n");
     for command in goward::commands::all().filter(|command| command.usage.is_empty()) {
         let words = format!("goward {} {}", command.name, command.operands);

@@ -54,6 +54,10 @@ pub fn run(settings: &Settings, inherited: Mask) -> u8 {
                  it as a Dockerfile, --rootfs / {program} checks this machine"
             ))
         }
+        // Not the whole image is read to say that there is no such program.
+        Subject::Root { directory: None, program: Some(program) } if !program.contains('/') && !is_in_path(program) => {
+            Err(format!("{program}: not found in PATH; for a Dockerfile of that name: goward check -f {program}"))
+        }
         Subject::Root { directory, program } => {
             check::root(directory.as_deref(), &question(settings, program.as_deref()))
         }
@@ -156,6 +160,11 @@ fn image(settings: &Settings, archive: &Path, program: Option<&str>) -> Result<R
         false => format!("--image {name}: {error}"),
     };
     report.map_err(error)
+}
+
+fn is_in_path(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|directory| directory.join(program).is_file())
 }
 
 /// Standard input in a file that ends with this process.

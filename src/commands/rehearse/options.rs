@@ -43,7 +43,7 @@ pub const OPTIONS: Options<RehearseWords> = Options {
             short: None,
             take: Take::Value("TARGET", set!(ready, ready)),
             default: Some("when it listens on a TCP port, which is found"),
-            help: "the server is ready when this answers: http://HOST:PORT/PATH, tcp://HOST:PORT, unix:/PATH; none for a program that is not a server",
+            help: "the server is ready when this answers: http://HOST:PORT/PATH, grpc://HOST:PORT, tcp://HOST:PORT, unix:/PATH; none for a program that is not a server",
             group: REHEARSAL,
         },
         Opt {
@@ -197,7 +197,10 @@ fn load(text: &str) -> Result<Load, String> {
         check_path(text).map_err(|why| format!("'{text}': {why}"))?;
         return Ok(Load::Path(text.to_owned()));
     }
-    let url = Url::parse(text).map_err(|error| format!("{error}; or a path like /slow"))?;
+    if !text.starts_with("http") {
+        return Err(format!("'{text}': a URL begins with http://, a path with /; --load-command takes another client"));
+    }
+    let url = Url::parse(text)?;
     if url.tls || matches!(url.at, Endpoint::Name(..)) {
         return Err(format!("'{text}': {LOCAL}"));
     }

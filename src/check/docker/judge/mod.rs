@@ -113,7 +113,10 @@ fn refused(case: &mut Case<'_>) {
     let (file, stages) = (case.file, case.stages);
     let template = stages.stages.iter().find_map(filled_in);
     for (line, problem) in file.problems.iter().chain(&stages.problems).take(20) {
-        let mend = "compare the line with the Dockerfile reference";
+        let mend = match line {
+            0 => "begin with FROM IMAGE",
+            _ => "compare the line with the Dockerfile reference",
+        };
         let finding = |evidence| Finding::new(&table::NOT_A_DOCKERFILE, Place::line(*line), evidence, mend);
         case.findings.push(match template {
             None => finding(problem.clone()),

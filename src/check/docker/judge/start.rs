@@ -1,4 +1,4 @@
-//! How the server is started: forms, shells, wrappers, inits.
+//! How the server is started: shell form and exec form, lists that are not valid JSON, wrappers, inits.
 
 use super::{Case, command_line, launch_of, packages, shell_of, wrapper};
 use crate::check::docker::base::Shell;
