@@ -283,7 +283,7 @@ impl<'a> Record<'a> {
                 match why {
                     StopReason::Unhealthy => write!(f, "{end} as unhealthy"),
                     StopReason::Watchdog => write!(f, "{end} by the watchdog"),
-                    StopReason::StartTimeout => write!(f, "{end} as not ready in time"),
+                    StopReason::StartTimeout => write!(f, "{end} as not ready"),
                     StopReason::HookTimeout => write!(f, "{hook} took too long and was {end}"),
                 }
             }

@@ -107,7 +107,7 @@ mod tests {
             ("tcp://localhost:1 -- x", "one target"),
             ("--timeout 0 tcp://localhost:1", "too short"),
             ("--status 999 http://localhost/", "not a status"),
-            ("--body x tcp://localhost:1", "http targets only"),
+            ("--body x tcp://localhost:1", "valid only with an http target"),
             ("--bdy x http://localhost/", "no option --bdy"),
         ] {
             match parse_line(line) {

@@ -191,9 +191,9 @@ mod tests {
         let second = Duration::from_secs(1);
         assert_eq!(leaks("--leaks --load / srv"), Leaks { settle: second, then_stop: true });
         assert_eq!(leaks("--leaks --load / --no-stop --settle 2s srv"), Leaks { settle: 2 * second, then_stop: false });
-        assert!(bad("--dump summary --dump-file /x srv").contains("not for a rehearsal"));
+        assert!(bad("--dump summary --dump-file /x srv").contains("cannot be used in a rehearsal"));
         for line in ["--dump summary srv", "--dump live srv", "--dump off srv"] {
-            assert!(bad(line).contains("--dump is not for a rehearsal"), "{line}");
+            assert!(bad(line).contains("--dump cannot be used in a rehearsal"), "{line}");
         }
         let settings = good("srv").settings;
         assert_eq!(settings.dump, Dump::Raw { file: None });

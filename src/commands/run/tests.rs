@@ -273,7 +273,7 @@ fn combinations_that_make_no_sense() {
     assert!(kept.policy.ladder.is_some_and(|ladder| ladder.looks()));
     assert!(bad("--user nobody-there srv", &[]).contains("--user: there is no user"));
     assert!(bad("--health-interval 5s srv", &[]).contains("only with --health"));
-    assert!(bad("--health tcp://localhost:1 --health-body x srv", &[]).contains("http targets only"));
+    assert!(bad("--health tcp://localhost:1 --health-body x srv", &[]).contains("valid only with an http target"));
     assert!(bad("--health-tls-ca /a --health http://localhost:1/ srv", &[]).contains("only with an https or grpcs"));
     assert!(bad("--health-tls-ca a --health https://localhost:1/ srv", &[]).contains("not an absolute path"));
     assert!(bad("--health-tls-cert /a --health https://localhost:1/ srv", &[]).contains("are needed together"));
