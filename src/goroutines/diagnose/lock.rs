@@ -148,7 +148,12 @@ impl<'a> Evidence<'a> {
         let by_address = |methods: bool| waiting.iter().find_map(|waiter| self.twice(waiter, Same::Stale, methods));
         // A function that only hands the object on is less likely to have locked it than another goroutine.
         if let Some(twice) = by_address(true) {
-            return self.taken_twice(found, &many, twice, &waiting);
+            let mut found = self.taken_twice(found, &many, twice, &waiting);
+            if let Some(holder) = self.holding_stop(node, Same::Address) {
+                found.text = format!("{} Or it may be held by {} while it waits.", found.text, at(holder.frame));
+                found.nodes.insert(0, holder.node);
+            }
+            return found;
         }
         if let Some(circle) = self.circle(node) {
             return circle;
@@ -222,11 +227,15 @@ impl<'a> Evidence<'a> {
         }
     }
 
+    /// The frame of goroutine 1, or of who is in Shutdown, that may have locked what another waits for.
+    fn holding_stop(&self, node: Node<'a>, least: Same) -> Option<Holder<'a>> {
+        let stopper = self.stopper.or(self.main).filter(|stopper| !self.is_same_lock(&node, stopper))?;
+        self.holding(stopper, &node, least)
+    }
+
     /// Goroutine 1, or who is in Shutdown, may hold the mutex while it waits for something else.
     fn held_by_the_stop(&self, found: &mut Found<'a>, many: &str, node: Node<'a>, least: Same) -> bool {
-        let stopper = self.stopper.or(self.main).filter(|stopper| !self.is_same_lock(&node, stopper));
-        let holder = stopper.and_then(|stopper| self.holding(stopper, &node, least));
-        let Some(holder) = holder else { return false };
+        let Some(holder) = self.holding_stop(node, least) else { return false };
         found.text = format!("{many}It may be held by {} while it waits.", at(holder.frame));
         found.place = Some(holder.frame);
         found.advice = "Hold no mutex during Shutdown or Wait that a handler or worker needs.";

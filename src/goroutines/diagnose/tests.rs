@@ -1146,6 +1146,17 @@ fn a_mutex_that_goroutine_1_may_hold() {
     let held = said(REGISTRY, None);
     assert_eq!((held.cause, line(&held)), (Cause::Mutex, Some(480)), "{held:?}");
     assert!(held.evidence.contains("It may be held by main.(*registry).count (main.go:480) while it waits."));
+    // The method that called the one that waits has the same object too.
+    let main = sampled(group(1, "chan receive", "main.(*registry).count:480 main.main:30", ""), 0, &[[REGISTRY, 0]]);
+    let stack = format!("{LOCK} main.(*registry).worker.func1:467 main.(*registry).worker:466");
+    let locks = group(7, "sync.Mutex.Lock", &stack, "main.main:9");
+    let locks = sampled(locks, 1, &[[REGISTRY + 4, 0], [0, 0], [0, 0], [REGISTRY, 0]]);
+    let server = group(5, "IO wait", "internal/poll.(*FD).Accept main.serve:9", "main.main:8");
+    let either = asked(vec![main, locks, server, listener()]).evidence;
+    assert!(
+        either
+            .contains("if it has the mutex already, it waits for itself. Or it may be held by main.(*registry).count")
+    );
     // Near misses: another object; somebody works, and may hold it for a moment.
     assert_eq!(said(0xc000_9000, None).cause, Cause::Unknown);
     assert_eq!(said(REGISTRY, Some(group(8, "runnable", "main.work:3", "main.main:7"))).cause, Cause::Unknown);
