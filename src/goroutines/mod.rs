@@ -168,7 +168,8 @@ pub struct Summary {
     pub system: u64,
     /// What matters for a hang first.
     pub groups: Vec<Group>,
-    /// What stands between the reason and the goroutines: further panics, the tests that ran. The first lines of it.
+    /// What stands between the reason and the goroutines: further panics, the tests that ran. The first lines of it. Of a signal
+    /// that may stand for a fault, the line with its sigcode.
     pub notes: Vec<String>,
     /// Goroutines in groups that were not kept, for there is a bound on how many are.
     pub ungrouped: u64,

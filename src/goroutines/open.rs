@@ -311,6 +311,7 @@ impl OpenDump {
                 self.stage = if self.stage == Position::Reason { Position::Prelude } else { Position::NextThread };
             }
             Line::Pc => {
+                self.keep_code(text);
                 self.confirmed_by_pc = true;
                 self.stage = Position::Prelude;
                 self.confirm(out);
@@ -352,6 +353,14 @@ impl OpenDump {
                 self.stage = Position::NextThread;
                 self.repeating = true;
             }
+        }
+    }
+
+    /// Keeps the line with the PC of a signal that may stand for a fault: its sigcode says whether somebody sent it.
+    fn keep_code(&mut self, text: &[u8]) {
+        let asked = [&b""[..], b"SIGQUIT: quit", b"SIGABRT: abort"].contains(&&*self.reason);
+        if !asked && self.stage == Position::Prelude && self.notes.is_empty() {
+            self.notes.push(String::from_utf8_lossy(text).into_owned());
         }
     }
 

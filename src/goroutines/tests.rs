@@ -689,3 +689,14 @@ fn names_and_labels_of_any_length_are_kept_as_far_as_they_help() {
 }
 
 const HEADER: &str = "SIGQUIT: quit\nPC=0x1 m=0 sigcode=0\n\ngoroutine 1 [select] {LABELS}:\n";
+
+#[test]
+fn the_sigcode_of_what_may_be_a_fault_is_kept() {
+    let notes = |reason: &str, pc: &str| {
+        let text = format!("{reason}\n{pc}\n\ngoroutine 1 [running]:\nmain.main()\n\t/m.go:1 +0x1\n");
+        whole(text.as_bytes()).summaries.remove(0).notes
+    };
+    let pc = "PC=0x48bc01 m=0 sigcode=0 addr=0x79a2";
+    assert_eq!(notes("SIGSEGV: segmentation violation", pc), [pc]);
+    assert_eq!(notes("SIGQUIT: quit", pc), Vec::<String>::new());
+}

@@ -1,7 +1,7 @@
 //! From one that waits to whom it waits for.
 
 use super::node::{Indices, Names, Node, is_handler, outer, receiver};
-use super::words::{describe, list};
+use super::words::{count, describe, list};
 use super::{Evidence, Found, is_address};
 use crate::goroutines::order;
 use crate::goroutines::wait::Wait;
@@ -13,13 +13,25 @@ const LINKS: usize = 8;
 /// What ties goroutines to the one that waits.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Tie {
-    /// WaitGroup.Go started them: it waits for all of them.
+    /// WaitGroup.Go started them: it waits for all of them, if it is the same WaitGroup.
     Member,
     /// Who waits started them, or its kin.
     Started,
     /// They run methods of the type whose method waits, perhaps of the same object.
     Kin,
     None,
+}
+
+impl Tie {
+    /// Only the counter tells that all of these are of this WaitGroup, and not of another one.
+    fn words(self, is_all: bool) -> &'static str {
+        match self {
+            Tie::Member if is_all => "It waits for",
+            Tie::Started => "Started by the same code, and still there:",
+            Tie::Member | Tie::Kin => "It may wait for",
+            Tie::None => "Of the program's own, still there:",
+        }
+    }
 }
 
 impl<'a> Evidence<'a> {
@@ -52,19 +64,14 @@ impl<'a> Evidence<'a> {
             Wait::Other => return self.busy_in_bubble(node).unwrap_or(found),
             _ => return found,
         };
-        let counter = node.counter().filter(|_| node.wait == Wait::Group);
-        let counter = counter.map_or(String::new(), |counter| format!("Its counter is {counter}. "));
+        let number = node.counter().filter(|_| node.wait == Wait::Group);
+        let counter = number.map_or(String::new(), |counter| format!("Its counter is {counter}. "));
         let Some(&first) = next.first() else {
             self.nobody_left(node, &counter, &mut found);
             return found;
         };
-        let whose = match tie {
-            Tie::Member => "It waits for",
-            Tie::Started => "Started by the same code, and still there:",
-            Tie::Kin => "It may wait for",
-            Tie::None => "Of the program's own, still there:",
-        };
-        found.text = format!("{counter}{whose} {}.", list(&next));
+        let is_all = number.map(u64::from) == Some(count(&next));
+        found.text = format!("{counter}{} {}.", tie.words(is_all), list(&next));
         found.nodes.extend(&next);
         // Which of several kinds it waits for is certain only if it waits for all.
         let one = next.iter().all(|node| node.place() == first.place());
@@ -86,7 +93,9 @@ impl<'a> Evidence<'a> {
             }
             likely
         };
-        let Some(chosen) = chosen.filter(|_| links > 0) else { return found };
+        // What to change in a library is not for the program to say.
+        let is_own = |node: &Node<'a>| node.own.is_some() || node.frames.is_empty();
+        let Some(chosen) = chosen.filter(|chosen| links > 0 && is_own(chosen)) else { return found };
         next.iter().for_each(|node| seen.add(node.index));
         let mut path = path;
         path.add(chosen.index);
@@ -104,7 +113,14 @@ impl<'a> Evidence<'a> {
 
     /// Whom it could wait for is not in the dump.
     fn nobody_left(&self, node: Node<'a>, counter: &str, found: &mut Found<'a>) {
-        if node.wait == Wait::Group && self.is_whole() {
+        let others = if node.wait == Wait::Group { self.foreign(node) } else { Vec::new() };
+        if !others.is_empty() {
+            found.text = format!(
+                "{counter}Nothing of the program's own is left that it could wait for. It may wait for {}.",
+                list(&others)
+            );
+            found.nodes.extend(others);
+        } else if node.wait == Wait::Group && self.is_whole() {
             found.text =
                 format!("{counter}Nothing is left that it could wait for: a Done was missed, or Add counted too many.");
             found.advice =
@@ -112,10 +128,35 @@ impl<'a> Evidence<'a> {
         } else if node.wait == Wait::Receive
             && node.creator.is_none()
             && self.is_whole()
-            && !self.all.iter().any(|other| self.has_started(&node, other))
+            && !self.has_started_any(&node)
         {
             found.text = "Nothing that it started is left to send to it.".to_owned();
         }
+    }
+
+    /// Whether anything is left that it has started, or may have: what the standard library starts for itself does not count.
+    fn has_started_any(&self, node: &Node<'a>) -> bool {
+        let is_of_program = |other: &Node<'a>| {
+            let by_own = other.started_by().starts_with("main.");
+            by_own || other.own.is_some() || other.frames.is_empty() || other.is_of_library()
+        };
+        let mut others = self.all.iter().filter(|other| other.wait != Wait::Printer);
+        others.any(|other| self.has_started(node, other) || is_of_program(other) && self.may_have_started(node, other))
+    }
+
+    /// Those that have no frame of the program's own, and for which a WaitGroup may wait: WaitGroup.Go started them, or the one
+    /// that waits did, in a library or by `go server.Serve(l)`.
+    fn foreign(&self, waiter: Node<'a>) -> Vec<Node<'a>> {
+        self.select(&|node| {
+            let by_own = node.started_by().starts_with("main.") || self.has_started(&waiter, node);
+            let is_left = node.own.is_none()
+                && !node.frames.is_empty()
+                && node.creator.is_some()
+                && node.wait != Wait::Printer
+                && !is_handler(node);
+            let started = self.may_have_started(&waiter, node) && (by_own || node.is_of_library());
+            is_left && (node.is_member_of(waiter) || started)
+        })
     }
 
     /// In a test or a small program, the only kind that does not just wait for work: those that receive, or are in a select,
@@ -145,16 +186,22 @@ impl<'a> Evidence<'a> {
     /// function that waits, by a method of its type, by the same of its caller, and so on.
     fn members_of(&self, waiter: Node<'a>, seen: &Indices) -> (Vec<Node<'a>>, Tie) {
         let workers = self.workers(seen);
-        let members: Vec<_> = workers.iter().copied().filter(|node| node.is_member_of(waiter)).collect();
+        let mut all = workers.clone();
+        all.extend(self.foreign(waiter).into_iter().filter(|node| node.wait != Wait::Accept && !seen.has(node.index)));
+        let members: Vec<_> = all.iter().copied().filter(|node| node.is_member_of(waiter)).collect();
         if !members.is_empty() {
             return (members, Tie::Member);
         }
-        let functions = Names::of(workers.iter().map(|node| outer(node.started_by())));
-        let types = Names::of(workers.iter().filter_map(|node| receiver(node.started_by())));
+        let functions = Names::of(all.iter().map(|node| outer(node.started_by())));
+        let types = Names::of(all.iter().filter_map(|node| receiver(node.started_by())));
         for frame in waiter.own_frames() {
             let (function, kind) = (outer(&frame.function), receiver(&frame.function));
             let started = |by: &dyn Fn(&str) -> bool| -> (Vec<Node<'a>>, Tie) {
-                (workers.iter().copied().filter(|node| by(node.started_by())).collect(), Tie::Started)
+                let same: Vec<Node<'a>> = all.iter().copied().filter(|node| by(node.started_by())).collect();
+                // Where the counter is known to be more, it waits for what it started elsewhere, too.
+                let is_short = waiter.counter().is_some_and(|counter| u64::from(counter) > count(&same));
+                let by_it = |node: &Node<'a>| is_short && node.parents().any(|parent| waiter.ids.contains(&parent));
+                (all.iter().copied().filter(|node| by(node.started_by()) || by_it(node)).collect(), Tie::Started)
             };
             if functions.have(function) {
                 return started(&|by| outer(by) == function);

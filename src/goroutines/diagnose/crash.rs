@@ -12,13 +12,21 @@ impl<'a> Evidence<'a> {
         self.summary.kind == Kind::Panic && self.summary.reason.starts_with("panic: test timed out after ")
     }
 
+    /// Whether somebody sent the signal that the dump begins with, as with `kill -SEGV`: then it stands for no fault. The kernel
+    /// marks its own with a sigcode above 0.
+    fn is_sent(&self) -> bool {
+        let code = |note: &String| note.strip_prefix("PC=")?.split_once(" sigcode=").map(|(_, code)| code.to_owned());
+        let code = self.summary.notes.iter().find_map(code).unwrap_or_default();
+        code.starts_with('-') || code.split(' ').next() == Some("0")
+    }
+
     /// A panic or a fatal error is its own reason; only a deadlock is a hang.
     pub(super) fn crash(&self) -> Option<Found<'a>> {
         let reason = &self.summary.reason;
         let crashed = match self.summary.kind {
             Kind::Panic => !self.is_time_out(),
             Kind::Fatal => !reason.contains("deadlock"),
-            Kind::Signal => !["", "SIGQUIT: quit", "SIGABRT: abort"].contains(&&**reason),
+            Kind::Signal => !["", "SIGQUIT: quit", "SIGABRT: abort"].contains(&&**reason) && !self.is_sent(),
             Kind::Unknown => self.all.iter().any(|node| node.state == "running" && node.panicked.is_some()),
             _ => false,
         };

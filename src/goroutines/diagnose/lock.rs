@@ -14,6 +14,9 @@ const LARGEST: usize = 16;
 /// No object is larger, of those that have a mutex beside their first fields.
 const OBJECT: u64 = 4096;
 
+const TWICE: &str =
+    "A Go mutex cannot be taken twice, not even for reading: let the inner function expect that it is held.";
+
 /// What one goroutine waits for.
 #[derive(Clone, Copy)]
 struct Wanted {
@@ -65,7 +68,8 @@ impl<'a> Evidence<'a> {
                 continue;
             }
             let knot = self.lock(node);
-            if !self.is_small() && self.may_pass(&node, &knot) {
+            let passes = self.may_pass(&node, &knot) || number == 1 && self.may_be_brief(&knot);
+            if !self.is_small() && passes {
                 continue;
             }
             if number > 1
@@ -114,6 +118,15 @@ impl<'a> Evidence<'a> {
         brief && !of_itself && working
     }
 
+    /// Whether one goroutine waits, for a mutex that goroutine 1 or who is in Shutdown may hold, while another one works: that need not
+    /// be the one that holds it.
+    fn may_be_brief(&self, knot: &Found<'a>) -> bool {
+        let stopper = self.stopper.or(self.main).map(|node| node.index);
+        let of_stopper = knot.nodes.first().map(|node| node.index) == stopper;
+        let brief = knot.nodes.iter().all(|node| node.minutes.1 == 0);
+        of_stopper && brief && self.all.iter().any(Self::works)
+    }
+
     /// Whether one that may hold a mutex goes on by itself, as far as it is seen: what runs may just have left the program's own code.
     fn works(node: &Node<'a>) -> bool {
         node.wait == Wait::Running || node.own.is_some() && (node.wait == Wait::Sleep || node.is_at_work())
@@ -135,7 +148,12 @@ impl<'a> Evidence<'a> {
         let by_address = |methods: bool| waiting.iter().find_map(|waiter| self.twice(waiter, Same::Stale, methods));
         // A function that only hands the object on is less likely to have locked it than another goroutine.
         if let Some(twice) = by_address(true) {
-            return self.taken_twice(found, &many, twice, &waiting);
+            let mut found = self.taken_twice(found, &many, twice, &waiting);
+            if let Some(holder) = self.holding_stop(node, Same::Address) {
+                found.text = format!("{} Or it may be held by {} while it waits.", found.text, at(holder.frame));
+                found.nodes.insert(0, holder.node);
+            }
+            return found;
         }
         if let Some(circle) = self.circle(node) {
             return circle;
@@ -149,6 +167,10 @@ impl<'a> Evidence<'a> {
         }
         if let Some(twice) = by_address(false) {
             return self.taken_twice(found, &many, twice, &waiting);
+        }
+        // An address says more than a type.
+        if self.held_by_the_stop(&mut found, &many, node, Same::Stale) {
+            return found;
         }
         let known = waiting.iter().any(|waiter| self.twice(waiter, Same::Type, true).is_some());
         if !known && self.held_by_the_only_one(&mut found, &many, &waiting) {
@@ -170,25 +192,29 @@ impl<'a> Evidence<'a> {
         taker: &'a Frame,
         waiting: &[Node<'a>],
     ) {
-        let stopper = self.stopper.or(self.main);
         if let Some(others) = self.crossed(taker) {
             found.cause = Cause::LockOrder;
             found.text = format!(
                 "{others} goroutines wait at this line for different mutexes: if one holds the other's, none goes on."
             );
             found.advice = "Always take several mutexes in the same order, for example by an id.";
-        } else if let Some(holder) = stopper.and_then(|stopper| self.holding(stopper, &node, Same::Type)) {
-            found.text = format!("{many}It may be held by {} while it waits.", at(holder.frame));
-            found.place = Some(holder.frame);
-            found.advice = "Hold no mutex during Shutdown or Wait that a handler or worker needs.";
-        } else if let Some(frame) = waiting.iter().find_map(above) {
-            found.text = format!(
-                "{many}Further up the same stack is {}: if that holds the mutex, it waits for itself.",
-                at(frame)
-            );
+        } else if self.held_by_the_stop(found, many, node, Same::Type) {
+            // It says so.
+        } else if let Some((waiter, frame)) = waiting.iter().find_map(|waiter| Some((waiter, above(waiter)?))) {
+            let who = format!("{many}Further up the same stack is {}", at(frame));
+            let writer = waiting.iter().find(|other| is_reader(waiter) && !is_reader(other));
+            found.text = match writer {
+                Some(writer) => {
+                    format!(
+                        "{who}: if that reads already, it waits for the writer that waits for it: {}.",
+                        describe(writer)
+                    )
+                }
+                None => format!("{who}: if that holds the mutex, it waits for itself."),
+            };
             found.place = Some(frame);
-            found.advice = "A Go mutex cannot be taken twice, not even for reading: let the inner function expect that it is held.";
-        } else if node.state == "sync.RWMutex.Lock" {
+            found.advice = TWICE;
+        } else if waiting.iter().any(|other| other.state == "sync.RWMutex.Lock") {
             found.text = format!(
                 "{many}Nobody else in the dump is seen to hold it: a return path may lack its Unlock or RUnlock, or the writer itself reads already."
             );
@@ -199,6 +225,24 @@ impl<'a> Evidence<'a> {
         } else {
             found.text = format!("{many}Nobody in the dump is seen to hold it: a return path may lack its Unlock.");
         }
+    }
+
+    /// The frame of goroutine 1, or of who is in Shutdown, that may have locked what another waits for.
+    fn holding_stop(&self, node: Node<'a>, least: Same) -> Option<Holder<'a>> {
+        let stopper = self.stopper.or(self.main).filter(|stopper| !self.is_same_lock(&node, stopper))?;
+        self.holding(stopper, &node, least)
+    }
+
+    /// Goroutine 1, or who is in Shutdown, may hold the mutex while it waits for something else.
+    fn held_by_the_stop(&self, found: &mut Found<'a>, many: &str, node: Node<'a>, least: Same) -> bool {
+        let Some(holder) = self.holding_stop(node, least) else { return false };
+        found.text = format!("{many}It may be held by {} while it waits.", at(holder.frame));
+        found.place = Some(holder.frame);
+        found.advice = "Hold no mutex during Shutdown or Wait that a handler or worker needs.";
+        if holder.same > Same::Type {
+            found.nodes.insert(0, holder.node);
+        }
+        true
     }
 
     /// What is known of the mutex that one waits for, if that is more than that it waits.
@@ -305,10 +349,8 @@ impl<'a> Evidence<'a> {
     /// Somebody locks what a frame further up its own stack has locked.
     fn taken_twice(&self, mut found: Found<'a>, many: &str, twice: Holder<'a>, waiting: &[Node<'a>]) -> Found<'a> {
         let inner = twice.node.taker().map_or("Lock", |(_, taker)| last(&taker.function));
-        let readers =
-            |node: &&Node<'a>| node.state.starts_with("sync.RWMutex.R") || node.is_in("sync.(*RWMutex).RLock");
-        let reader = readers(&&twice.node);
-        let writer = waiting.iter().find(|node| reader && !readers(node));
+        let reader = is_reader(&twice.node);
+        let writer = waiting.iter().find(|node| reader && !is_reader(node));
         let same = match (twice.same, Self::outermost(&twice)) {
             (Same::Address, None) => "both have the same object, so ".to_owned(),
             (Same::Address, Some(caller)) => format!("both have the same object, as has {}, so ", at(caller)),
@@ -327,8 +369,7 @@ impl<'a> Evidence<'a> {
         };
         found.text = format!("{many}{text}");
         found.place = Some(twice.frame);
-        found.advice =
-            "A Go mutex cannot be taken twice, not even for reading: let the inner function expect that it is held.";
+        found.advice = TWICE;
         if !found.nodes.is_empty() && twice.node.index != found.nodes.first().map_or(usize::MAX, |node| node.index) {
             found.nodes.insert(0, twice.node);
         }
@@ -388,7 +429,7 @@ impl<'a> Evidence<'a> {
     }
 
     fn is_same_lock(&self, one: &Node<'a>, other: &Node<'a>) -> bool {
-        one.index == other.index || share(one, other)
+        one.index == other.index || other.wait == Wait::Lock && share(one, other)
     }
 
     /// The frame of `other` that may have locked what `node` waits for.

@@ -191,7 +191,10 @@ impl<'a> Evidence<'a> {
         {
             return true;
         }
-        // Who has called Shutdown, or a test, is to end.
+        // Nothing ends a wait for a nil channel. Who has called Shutdown, or a test, is to end.
+        if found.nodes.last().is_some_and(|node| node.wait == Wait::NilChannel) {
+            return false;
+        }
         if !looked || self.is_small() || self.stopper.is_some() || !found.nodes.iter().all(brief) {
             return false;
         }
@@ -228,47 +231,61 @@ impl<'a> Evidence<'a> {
         if let Some(unhandled) = signal.and_then(|signal| self.unhandled(signal)) {
             return vec![unhandled];
         }
-        let wait = self.main.map(|main| main.wait);
-        let joins = matches!(wait, Some(Wait::Receive | Wait::Select | Wait::Never));
-        let mut found = Vec::new();
-        if let Some(stopper) = self.stopper {
-            if stopper.wait == Wait::Lock {
-                // It is held up before it waits for anybody.
-                return vec![self.lock(stopper).after(&stopper.to_string())];
-            }
-            if is_handler(stopper.group) {
-                return vec![self.stopped_by_a_handler(stopper)];
-            }
-            // If main waits for something that the end of Shutdown cannot give it, that comes first.
-            let waits_for_it = joins || matches!(wait, None | Some(Wait::Accept | Wait::Group));
-            if !waits_for_it && self.main.is_some_and(|main| main.index != stopper.index) {
-                found.extend(self.of_main());
-            }
-            self.handlers(stopper, &mut found);
-            return found;
+        match (self.stopper, self.main) {
+            (Some(stopper), _) => self.shutdown(stopper),
+            (None, Some(main)) => self.without_shutdown(main, signal),
+            (None, None) => self.main_gone().into_iter().collect(),
         }
-        let Some(main) = self.main else {
-            found.extend(self.main_gone());
-            return found;
-        };
+    }
+
+    /// Somebody is in Shutdown.
+    fn shutdown(&self, stopper: Node<'a>) -> Vec<Found<'a>> {
+        if stopper.wait == Wait::Lock {
+            // It is held up before it waits for anybody.
+            return vec![self.lock(stopper).after(&stopper.to_string())];
+        }
+        if is_handler(stopper.group) {
+            return vec![self.stopped_by_a_handler(stopper)];
+        }
+        // If main waits for something that the end of Shutdown cannot give it, that comes first.
+        let other = self.main.filter(|main| main.index != stopper.index && !may_wait_for_server(main.wait));
+        let mut found: Vec<Found<'a>> = other.and_then(|_| self.of_main()).into_iter().collect();
+        self.handlers(stopper, &mut found);
+        found
+    }
+
+    /// Nobody is in Shutdown: what main waits for, and whether it serves.
+    fn without_shutdown(&self, main: Node<'a>, signal: Option<&str>) -> Vec<Found<'a>> {
         let accepting = self.select(&|node| node.wait == Wait::Accept);
+        let is_fatal = self.summary.kind == Kind::Fatal;
+        if signal.is_none() && may_wait_for_server(main.wait) && !accepting.is_empty() && !is_fatal {
+            return self.unasked(main);
+        }
         // The program's own call of Serve tells more than a library's.
         let own: Vec<Node<'a>> = accepting.iter().copied().filter(|node| node.own.is_some()).collect();
-        let serving = if own.is_empty() && joins { accepting.clone() } else { own };
-        let waits = joins || matches!(wait, Some(Wait::Accept | Wait::Group));
-        if signal.is_none() && waits && !accepting.is_empty() && self.summary.kind != Kind::Fatal {
-            // It serves, and nobody has asked it to stop. Who sends and is not received is held up all the same.
-            let stuck = |found: &Found<'a>| {
-                matches!(found.cause, Cause::Send | Cause::Mutex | Cause::LockOrder | Cause::Once | Cause::Cond)
-            };
-            found.extend(self.of_main().filter(|found| wait == Some(Wait::Group) && stuck(found)));
-            return found;
-        }
-        let still_serving = signal.filter(|_| !serving.is_empty()).map(|signal| self.goes_on(main, signal, &serving));
+        let serving = if own.is_empty() && joins(main.wait) { accepting } else { own };
+        let mut found = match is_fatal {
+            true => self.of_main().into_iter().collect(),
+            false => self.of_main_and_server(main, signal, &serving),
+        };
+        found.extend(signal.and_then(|signal| self.not_received(main, signal)));
+        found
+    }
+
+    /// It serves, and nobody has asked it to stop. Who sends and is not received is held up all the same.
+    fn unasked(&self, main: Node<'a>) -> Vec<Found<'a>> {
+        let stuck = |found: &Found<'a>| {
+            matches!(found.cause, Cause::Send | Cause::Mutex | Cause::LockOrder | Cause::Once | Cause::Cond)
+        };
+        self.of_main().filter(|found| main.wait == Wait::Group && stuck(found)).into_iter().collect()
+    }
+
+    /// What holds up main, or the server that main waits for.
+    fn of_main_and_server(&self, main: Node<'a>, signal: Option<&str>, serving: &[Node<'a>]) -> Vec<Found<'a>> {
+        let still_serving = signal.filter(|_| !serving.is_empty()).map(|signal| self.goes_on(main, signal, serving));
         let still_serving = still_serving.unwrap_or_default();
-        if self.summary.kind == Kind::Fatal {
-            found.extend(self.of_main());
-        } else if main.wait == Wait::Accept || joins && !serving.is_empty() {
+        let mut found = Vec::new();
+        if main.wait == Wait::Accept || joins(main.wait) && !serving.is_empty() {
             let unknown = signal.is_some() && still_serving.iter().all(|found| found.cause == Cause::StillServing);
             found.extend(still_serving);
             found.extend(self.of_main().filter(|found| unknown && found.nodes.len() > 1));
@@ -280,12 +297,11 @@ impl<'a> Evidence<'a> {
             if waits_for_it {
                 found.extend(still_serving);
             }
-        } else if signal.is_none() && joins && self.is_anyone_in("os/signal.signal_recv") {
+        } else if signal.is_none() && joins(main.wait) && self.is_anyone_in("os/signal.signal_recv") {
             // To wait for the signal is what main is there for, as long as nobody sent one.
         } else {
             found.extend(self.of_main_after(main, signal));
         }
-        found.extend(signal.and_then(|signal| self.not_received(main, signal)));
         found
     }
 
@@ -309,6 +325,16 @@ impl<'a> Evidence<'a> {
             nodes,
         }
     }
+}
+
+/// Whether one that waits so may wait for a channel that a stop closes, or for the signal itself.
+fn joins(wait: Wait) -> bool {
+    matches!(wait, Wait::Receive | Wait::Select | Wait::Never)
+}
+
+/// Whether one that waits so may go on when its server ends.
+fn may_wait_for_server(wait: Wait) -> bool {
+    joins(wait) || matches!(wait, Wait::Accept | Wait::Group)
 }
 
 impl Found<'_> {

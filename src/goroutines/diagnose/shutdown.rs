@@ -154,9 +154,8 @@ impl<'a> Evidence<'a> {
     /// Whether any goroutine is there that may receive a signal, or may have.
     fn could_receive(&self, main: Node<'a>) -> bool {
         let serves = matches!(main.wait, Wait::Accept | Wait::Never);
-        let mut others = self.all.iter().filter(|node| node.index != main.index && node.own.is_some());
-        let is_other = |node: &Node<'a>| !matches!(node.wait, Wait::Accept | Wait::Printer) && !is_handler(node);
-        !serves || !self.is_whole() || self.is_anyone_in("os/signal.NotifyContext.func1") || others.any(is_other)
+        let mut others = self.all.iter().filter(|node| node.index != main.index);
+        !serves || !self.is_whole() || self.is_anyone_in("os/signal.NotifyContext.func1") || others.any(may_receive)
     }
 
     /// What main does, if that is a select in which it may have waited for the signal.
@@ -185,11 +184,8 @@ impl<'a> Evidence<'a> {
 
     /// A signal that came after every goroutine had begun to wait was received by none of them.
     pub(super) fn not_received(&self, main: Node<'a>, signal: &str) -> Option<Found<'a>> {
-        let may_receive = |node: &&Node<'a>| {
-            node.is_main()
-                || node.own.is_some() && !matches!(node.wait, Wait::Accept | Wait::Printer) && !is_handler(node)
-        };
-        let minutes = self.all.iter().filter(may_receive).map(|node| node.minutes.0).min()?;
+        let could = self.all.iter().filter(|node| node.is_main() || may_receive(node));
+        let minutes = could.map(|node| node.minutes.0).min()?;
         let listens = self.is_whole() && self.is_anyone_in("os/signal.signal_recv");
         (listens && minutes > 1 && self.could_receive(main)).then(|| Found {
             cause: Cause::Unhandled,
@@ -202,21 +198,28 @@ impl<'a> Evidence<'a> {
         })
     }
 
-    /// Only runtime.Goexit ends goroutine 1 and lets the process live.
+    /// Only runtime.Goexit ends goroutine 1 and lets the process live. In a text its lines may have been lost as well.
     pub(super) fn main_gone(&self) -> Option<Found<'a>> {
         let left = self.select(&|node| node.own.is_some());
         let started = |by_main: bool| {
             let mut by = left.iter().filter(|node| (outer(node.started_by()) == "main.main") == by_main);
             by.next()?.group.creator.as_ref()
         };
+        let (why, advice) = match self.summary.kind {
+            Kind::Live => (
+                "Goroutine 1 is gone (runtime.Goexit in main), so nothing ends the process",
+                "Let main return, or call os.Exit: a process without goroutine 1 lives until its last goroutine ends.",
+            ),
+            _ => (
+                "Goroutine 1 is not in the dump: it may have ended by runtime.Goexit in main, so that nothing ends the process, or its lines were lost",
+                "If main calls runtime.Goexit: let it return, or call os.Exit. Otherwise take a dump with goroutine 1 in it.",
+            ),
+        };
         (!self.all.is_empty() && self.is_whole() && self.summary.kind != Kind::Unknown).then(|| Found {
             cause: Cause::MainGone,
-            text: format!(
-                "Goroutine 1 is gone (runtime.Goexit in main), so nothing ends the process. Still there: {}.",
-                list(&left)
-            ),
+            text: format!("{why}. Still there: {}.", list(&left)),
             place: started(true).or(started(false)),
-            advice: "Let main return, or call os.Exit: a process without goroutine 1 lives until its last goroutine ends.",
+            advice,
             nodes: left.clone(),
         })
     }
@@ -251,16 +254,22 @@ impl<'a> Evidence<'a> {
         );
 
         let mut nodes = vec![stopper];
-        // Shutdown does not wait for what was hijacked.
-        let handlers = self.select(&|node| is_handler(node) && node.wait != Wait::Hijacked);
+        // Shutdown does not wait for what was hijacked, nor for what another server has started.
+        let waited_for =
+            |node: &Node<'a>| is_handler(node) && !self.is_hijacked(node) && self.of_other_servers(node) != Some(true);
+        let handlers = self.select(&waited_for);
         let mut handlers = order::by(handlers, |node| [order::most(node.count), 0, 0]);
         let all = count(&handlers);
         let Some(&first) = handlers.first() else {
             found.push(self.connections(&who, call, nodes));
             return;
         };
-        let many = if all == 1 { "a handler".to_owned() } else { format!("{all} handlers") };
-        let locked = self.select(&|node| is_handler(node) && node.wait == Wait::Lock);
+        let many = match all {
+            1 => "a handler".to_owned(),
+            all if handlers.iter().any(|node| self.of_other_servers(node).is_some()) => format!("up to {all} handlers"),
+            all => format!("{all} handlers"),
+        };
+        let locked: Vec<Node<'a>> = handlers.iter().copied().filter(|node| node.wait == Wait::Lock).collect();
         let Some(&locked) = locked.first().filter(|_| count(&locked) * 2 >= all) else {
             let end = self.follow(first);
             nodes.extend(&handlers);
@@ -271,8 +280,8 @@ impl<'a> Evidence<'a> {
         };
         // The mutex is a matter of its own. First comes the handler that may hold it.
         let lock = self.lock(locked);
-        if let Some(at) = handlers.iter().position(|node| Some(node.index) == lock.nodes.first().map(|node| node.index))
-        {
+        let position = |node: &Node<'a>| handlers.iter().position(|handler| handler.index == node.index);
+        if let Some(at) = lock.nodes.iter().find_map(position) {
             handlers.get_mut(..=at).unwrap_or_default().rotate_right(1);
         }
         nodes.extend(&handlers);
@@ -281,13 +290,48 @@ impl<'a> Evidence<'a> {
         found.push(lock.after(&locked.to_string()));
     }
 
+    /// Whether the connection of a handler was hijacked: it reads from that itself, or one that it has started does. net/http itself
+    /// reads from a connection that was not hijacked while its handler runs.
+    fn is_hijacked(&self, handler: &Node<'a>) -> bool {
+        let is_known = |node: &Node<'a>| node.count <= node.samples.len() as u64;
+        let is_child = |node: &Node<'a>| {
+            let of_it = node.parents().any(|parent| handler.ids.contains(&parent));
+            let creates = || handler.frames.iter().any(|frame| outer(&frame.function) == outer(node.started_by()));
+            // Of many the numbers of a few are known.
+            of_it || !(is_known(node) && is_known(handler)) && creates()
+        };
+        let mut readers = self.all.iter().filter(|node| node.wait == Wait::Hijacked && !is_handler(node));
+        let watched = |node: &Node<'a>| node.is_in("net/http.(*connReader).backgroundRead") && is_child(node);
+        handler.wait == Wait::Hijacked || readers.any(is_child) && !self.all.iter().any(watched)
+    }
+
+    /// Whether these handlers were started by a server that still accepts connections. Shutdown begins with closing the listeners,
+    /// so that is another one. None if none of them was, false if some were.
+    fn of_other_servers(&self, handlers: &Node<'a>) -> Option<bool> {
+        let known = handlers.samples.iter().filter(|sample| sample.parent.is_some()).count();
+        let others = handlers.parents().filter(|parent| self.accepts(*parent)).count();
+        (others > 0).then_some(others == known)
+    }
+
+    /// Whether a goroutine waits for connections, or serves one that such a goroutine has accepted: that is where HTTP/2 starts handlers.
+    fn accepts(&self, id: u64) -> bool {
+        let find = |id: u64| self.all.iter().find(|node| node.ids.contains(&id));
+        let waits = |node: &Node<'a>| node.wait == Wait::Accept && node.state == "IO wait";
+        let parent = |node: &Node<'a>| node.samples.iter().find(|sample| sample.id == id)?.parent;
+        find(id).is_some_and(|node| {
+            let server = || find(parent(node).filter(|_| node.is_in("net/http.(*conn).serve"))?);
+            waits(node) || server().is_some_and(waits)
+        })
+    }
+
     /// Shutdown waits, but not for a handler.
     fn connections(&self, who: &str, call: Option<&'a Frame>, mut nodes: Vec<Node<'a>>) -> Found<'a> {
         let begun = ["net/http.(*conn).readRequest", "crypto/tls.(*Conn).HandshakeContext"];
         let silent =
             self.select(&|node| node.is_in("net/http.(*conn).serve") && begun.iter().any(|name| node.is_in(name)));
         let unread = self.select(&|node| node.is_in("net/http.(*response).finishRequest") && node.wait == Wait::Body);
-        let hijacked = self.select(&|node| is_handler(node) && node.wait == Wait::Hijacked);
+        let hijacked = self.select(&|node| is_handler(node) && self.is_hijacked(node));
+        let of_others = self.select(&|node| is_handler(node) && !self.is_hijacked(node));
         let deadline = match nodes.first().is_some_and(|node| node.is_in(STOP_OF_GRPC)) {
             true => DEADLINE_OF_GRPC,
             false => DEADLINE,
@@ -300,7 +344,16 @@ impl<'a> Evidence<'a> {
                 ),
                 Wait::Body.advice(),
             ),
-            (0, []) => ("waits, but no goroutine in the dump is in a handler".to_owned(), deadline),
+            (0, []) if of_others.is_empty() => {
+                ("waits, but no goroutine in the dump is in a handler".to_owned(), deadline)
+            }
+            (0, []) => (
+                format!(
+                    "waits, though not for the handlers of a server that still accepts connections: {}",
+                    list(&of_others)
+                ),
+                deadline,
+            ),
             (0, _) => (format!("waits, though not for the hijacked connections: {}", list(&hijacked)), deadline),
             (many, _) => (
                 format!("waits for connections that sent no whole request yet ({many}): net/http gives them 5 s"),
@@ -310,8 +363,16 @@ impl<'a> Evidence<'a> {
         nodes.extend(unread);
         nodes.extend(silent);
         nodes.extend(hijacked);
+        nodes.extend(of_others);
         Found { cause: Cause::Handlers, text: format!("{who} and {what}."), place: call, advice, nodes }
     }
+}
+
+/// Whether one other than main may receive a signal, or may have. A library's goroutine that waits for the network does not.
+fn may_receive(node: &Node<'_>) -> bool {
+    let is_own = node.own.is_some() && !matches!(node.wait, Wait::Accept | Wait::Printer);
+    let relays = node.is_of_library() && matches!(node.wait, Wait::Receive | Wait::Select | Wait::Running);
+    !is_handler(node) && (is_own || relays)
 }
 
 /// Whether a function stops something, by its name.

@@ -134,6 +134,13 @@ impl<'a> Evidence<'a> {
         node.index != other.index && of_parent && in_it
     }
 
+    /// Whether one may have started the other, in a function that it may have left: where a number tells, that decides.
+    pub(super) fn may_have_started(&self, node: &Node<'a>, other: &Node<'a>) -> bool {
+        let mut parents = other.parents().peekable();
+        let by_it = parents.peek().is_none() || parents.any(|parent| node.ids.contains(&parent));
+        node.index != other.index && other.group.creator.is_some() && by_it
+    }
+
     /// Whether the function that started it is on no stack any more, or the goroutine that did has gone.
     fn is_orphan(&self, node: &Node<'a>) -> bool {
         let parents: Vec<u64> = node.parents().collect();

@@ -879,6 +879,299 @@ fn a_mutex_is_not_the_rwmutex_of_the_same_object() {
     assert!(!lock::share(&mutex, &reader) && !lock::share(&mutex, &writer));
 }
 
+/// From a text lines may have been lost; who read the memory has all of it.
+#[test]
+fn goroutine_1_may_be_gone_or_lost() {
+    let said = |kind: Kind| {
+        let dump = Summary { kind, ..summary(vec![group(7, "select", "main.work:5", "main.main:9"), listener()]) };
+        let found = diagnose(&dump, &Program::default()).remove(0);
+        assert_eq!((found.cause, line(&found)), (Cause::MainGone, Some(9)), "{}", found.evidence);
+        found.evidence
+    };
+    let text = said(Kind::Signal);
+    assert!(text.contains("it may have ended by runtime.Goexit in main") && text.contains("or its lines were lost"));
+    assert!(!text.contains("is gone"), "{text}");
+    assert!(said(Kind::Live).starts_with("Goroutine 1 is gone (runtime.Goexit in main)"));
+}
+
+/// `kill -SEGV` of a server that hangs is no crash: the kernel marks its own faults with a sigcode above 0.
+#[test]
+fn a_fault_that_somebody_sent() {
+    let said = |note: &str| {
+        let main = group(1, "select", SHUTDOWN, "");
+        let reason = "SIGSEGV: segmentation violation".to_owned();
+        let notes = vec![note.to_owned()];
+        let dump = Summary { reason, notes, ..summary(vec![main, handler(7, "chan receive", "main.slow:9")]) };
+        diagnose(&dump, &Program::default()).remove(0).cause
+    };
+    for code in ["0 addr=0x79a2", "0", "-6", "-1"] {
+        assert_eq!(said(&format!("PC=0x48bf01 m=0 sigcode={code}")), Cause::Handlers, "{code}");
+    }
+    for code in ["1 addr=0x0", "2 addr=0x7", "128"] {
+        assert_eq!(said(&format!("PC=0x48bf01 m=0 sigcode={code}")), Cause::Crash, "{code}");
+    }
+    assert_eq!(said(""), Cause::Crash);
+}
+
+fn started_by(parent: u64, group: Group) -> Group {
+    sampled(group, parent, &[])
+}
+
+const CONSUMER: &str = "github.com/acme/kafka.(*Consumer).Run:88";
+
+/// A library's goroutine may be what a WaitGroup waits for.
+#[test]
+fn a_wait_group_and_the_goroutines_of_libraries() {
+    let said = |other: Group| asked(vec![group(1, "sync.WaitGroup.Wait", WAIT, ""), other, listener()]);
+    let run = format!("{CONSUMER} sync.(*WaitGroup).Go.func1:239");
+    let member = said(started_by(1, group(7, "select", &run, "sync.(*WaitGroup).Go:237")));
+    let expected = "It may wait for kafka.(*Consumer).Run (x.go:88), in a select.";
+    assert!(member.evidence.contains(expected), "{}", member.evidence);
+    // What the program can change is where it waits.
+    assert_eq!((member.cause, line(&member)), (Cause::WaitGroup, Some(30)));
+    let started = said(started_by(1, group(7, "select", CONSUMER, "main.main:20")));
+    assert!(started.evidence.contains("Started by the same code, and still there: kafka."), "{}", started.evidence);
+    let elsewhere = |parent: u64| {
+        let creator = "github.com/acme/kafka.(*Consumer).Start:60";
+        said(started_by(parent, group(7, "select", CONSUMER, creator))).evidence
+    };
+    assert!(
+        elsewhere(1).contains("Nothing of the program's own is left that it could wait for. It may wait for kafka.")
+    );
+    let serves = "internal/poll.(*FD).Accept net/http.(*Server).Serve:9";
+    let serves = said(started_by(1, group(7, "IO wait", serves, "golang.org/x/sync/errgroup.(*Group).Go:75")));
+    assert!(!serves.evidence.contains("Done was missed"), "{}", serves.evidence);
+    // Near misses: another goroutine has started it; the standard library did.
+    assert!(elsewhere(5).contains("a Done was missed"), "{}", elsewhere(5));
+    let pool = group(7, "select", "database/sql.(*DB).connectionOpener:1261", "database/sql.OpenDB:833");
+    assert!(said(started_by(1, pool)).evidence.contains("a Done was missed"));
+}
+
+/// Whatever goroutine 1 has started may send to it, wherever it did that.
+#[test]
+fn nothing_is_left_to_send_only_if_nothing_is_there() {
+    let said = |other: Option<Group>| {
+        let main = group(1, "chan receive", "main.main:50 runtime.main:302", "");
+        let groups = [main, listener()].into_iter().chain(other).collect();
+        first(groups).evidence
+    };
+    let nothing = "Nothing that it started is left to send to it.";
+    assert!(said(None).contains(nothing));
+    let library = || group(7, "IO wait", CONSUMER, "github.com/acme/kafka.(*Consumer).Start:60");
+    let own = || group(7, "sync.Mutex.Lock", &format!("{LOCK} main.flush:9"), "main.startFlusher:30");
+    assert!(!said(Some(started_by(1, library()))).contains(nothing));
+    assert!(!said(Some(started_by(1, own()))).contains(nothing));
+    // Who started it was not printed before Go 1.21.
+    assert!(!said(Some(own())).contains(nothing));
+    // Near misses: somebody else did.
+    assert!(said(Some(started_by(5, library()))).contains(nothing));
+    assert!(said(Some(started_by(5, own()))).contains(nothing));
+}
+
+/// WaitGroup.Go does not say of which WaitGroup; its counter may.
+#[test]
+fn members_may_be_of_another_wait_group() {
+    let said = |kind: Kind, counter: Option<u32>| {
+        let known = counter.map(|counter| (0xc000_4018, Object::WaitGroup { counter })).into_iter().collect();
+        let main = Group { known, ..group(1, "sync.WaitGroup.Wait", WAIT, "") };
+        let polls = Group { count: 2, ..group(7, "chan receive", "main.poll:33", "sync.(*WaitGroup).Go:237") };
+        let dump = Summary { kind, ..summary(vec![main, polls, listener()]) };
+        diagnose(&dump, &after("SIGTERM")).remove(0).evidence
+    };
+    assert!(said(Kind::Signal, None).contains("It may wait for 2 in main.poll"));
+    assert!(said(Kind::Live, Some(1)).contains("Its counter is 1. It may wait for 2 in main.poll"));
+    assert!(said(Kind::Live, Some(2)).contains("Its counter is 2. It waits for 2 in main.poll"));
+}
+
+/// The counter tells that more is waited for than what the same function has started.
+#[test]
+fn a_counter_that_is_more_than_the_nearest() {
+    let said = |counter: u32| {
+        let known = vec![(0xc000_4018, Object::WaitGroup { counter })];
+        let main = Group { known, ..group(1, "sync.WaitGroup.Wait", WAIT, "") };
+        let source = started_by(1, group(7, "chan send", "main.main.func1:52", "main.main:48"));
+        let stage = Group { count: 2, ..started_by(1, group(8, "chan send", "main.stage.func1:37", "main.stage:33")) };
+        let dump = Summary { kind: Kind::Live, ..summary(vec![main, source, stage, listener()]) };
+        diagnose(&dump, &after("SIGTERM")).remove(0).evidence
+    };
+    assert!(said(3).contains("still there: 2 in main.stage.func1 (main.go:37)"), "{}", said(3));
+    assert!(said(3).contains("main.main.func1 (main.go:52)"), "{}", said(3));
+    // Near miss: the nearest are enough.
+    assert!(!said(1).contains("main.stage"), "{}", said(1));
+}
+
+/// A library may receive the signal for the program.
+#[test]
+fn a_library_that_relays_signals() {
+    let said = |other: Group| {
+        let main = group(1, "IO wait", "internal/poll.(*FD).Accept:618 net/http.Serve:1 main.main:16", "");
+        let found = first(vec![main, listener(), other]);
+        assert_eq!(found.cause, Cause::StillServing, "{}", found.evidence);
+        found.evidence.contains("No goroutine is there that could receive the signal")
+    };
+    let creator = "go.uber.org/fx.(*signalReceivers).Start:120";
+    assert!(!said(group(7, "select", "go.uber.org/fx.(*signalReceivers).relayer:81", creator)));
+    assert!(!said(group(7, "chan receive", "go.uber.org/fx.(*signalReceivers).relayer:81", creator)));
+    // Near misses: it waits for the network; it is the standard library's.
+    assert!(said(group(7, "IO wait", "net.(*conn).Read:1 go.uber.org/fx.(*x).read:81", creator)));
+    assert!(said(group(7, "select", "database/sql.(*DB).connectionOpener:1261", "database/sql.OpenDB:833")));
+}
+
+/// Shutdown closes the listeners first: who still accepts is of another server, and so are its handlers.
+#[test]
+fn handlers_of_another_server() {
+    let said = |parents: &[u64], accepts: &str| {
+        let main = group(1, "select", SHUTDOWN, "");
+        let stack = "internal/poll.(*FD).Accept net/http.(*Server).Serve:9";
+        let serves = group(19, accepts, if accepts == "IO wait" { stack } else { "main.serve:5" }, "main.main:22");
+        let loads = started_by(18, handler(30, "chan receive", "main.load:12"));
+        let mut watches = handler(31, "select", "main.watch:21");
+        let sample = |parent: &u64| Sample { id: 31, parent: Some(*parent), arguments: vec![] };
+        watches.samples = parents.iter().map(sample).collect();
+        watches.count = parents.len() as u64;
+        first(vec![main, serves, loads, watches, listener()]).evidence
+    };
+    let other = said(&[19, 19], "IO wait");
+    assert!(other.contains("waits for a handler: main.load (main.go:12)") && !other.contains("main.watch"), "{other}");
+    // The same function may serve both.
+    let mixed = said(&[18, 19], "IO wait");
+    assert!(mixed.contains("waits for up to 3 handlers: 2 in main.watch"), "{mixed}");
+    // Near misses: that server does not accept any more; it has gone.
+    assert!(said(&[19, 19], "chan receive").contains("waits for 3 handlers"));
+    assert!(said(&[17, 17], "IO wait").contains("waits for 3 handlers"));
+    // Nothing else is there.
+    let serves = group(19, "IO wait", "internal/poll.(*FD).Accept net/http.(*Server).Serve:9", "main.main:22");
+    let alone = started_by(19, handler(31, "select", "main.watch:21"));
+    let alone = first(vec![group(1, "select", SHUTDOWN, ""), serves, alone, listener()]).evidence;
+    assert!(alone.contains("not for the handlers of a server that still accepts connections: main.watch"), "{alone}");
+}
+
+/// A handler that writes to a connection from which a goroutine of its own reads has hijacked it.
+#[test]
+fn a_handler_whose_child_reads_from_the_connection() {
+    let said = |parent: u64, more: Option<Group>| {
+        let reads = "net.(*conn).Read github.com/gorilla/websocket.(*Conn).ReadMessage main.(*Client).readPump:50";
+        let reads = started_by(parent, group(40, "IO wait", reads, "main.serveWs:100"));
+        let writes = handler(31, "select", "main.(*Client).writePump:77 main.serveWs:101");
+        let groups = vec![group(1, "select", SHUTDOWN, ""), handler(30, "chan receive", "main.load:12"), writes, reads];
+        first(groups.into_iter().chain(more).collect()).evidence
+    };
+    let hijacked = said(31, None);
+    assert!(hijacked.contains("waits for a handler: main.load (main.go:12)"), "{hijacked}");
+    assert!(!hijacked.contains("writePump"), "{hijacked}");
+    // Near misses: somebody else has started the reader; net/http still reads from that connection, so that the reader has another one.
+    assert!(said(30, None).contains("main.(*Client).writePump"), "{}", said(30, None));
+    let background = "net/http.(*connReader).backgroundRead:679";
+    let background = started_by(31, group(41, "IO wait", background, "net/http.(*connReader).startBackgroundRead:670"));
+    assert!(said(31, Some(background)).contains("waits for 2 handlers"));
+}
+
+/// A read lock that is taken again waits for the writer that waits for it, also where only the type tells whose it is.
+#[test]
+fn a_read_lock_that_is_taken_twice() {
+    let said = |state: &str, call: &str| {
+        let stack = format!("{call} main.(*conf).get:124 main.main.func2:145 main.(*conf).each:132 main.main:5");
+        let writes = group(7, "sync.RWMutex.Lock", "sync.(*RWMutex).Lock main.(*conf).set:136", "main.main:9");
+        first(vec![group(1, state, &stack, ""), writes, listener()])
+    };
+    let reads = said("sync.RWMutex.RLock", "sync.(*RWMutex).RLock");
+    let writer = "if that reads already, it waits for the writer that waits for it: main.(*conf).set (main.go:136)";
+    assert!(reads.evidence.contains(writer), "{}", reads.evidence);
+    assert_eq!(line(&reads), Some(132));
+    let writes = said("sync.RWMutex.Lock", "sync.(*RWMutex).Lock");
+    assert!(writes.evidence.contains("if that holds the mutex, it waits for itself"), "{}", writes.evidence);
+}
+
+/// Of several that wait to write, one waits for those that read: nobody need have forgotten to unlock.
+#[test]
+fn a_writer_that_waits_for_readers_is_seen_beside_another_one() {
+    let said = |state: &str, calls: &str| {
+        let first_writer = format!("{LOCK} sync.(*RWMutex).Lock main.(*tbl).upgrade:12 main.main:5");
+        let second = group(7, state, &format!("{calls} main.(*tbl).upgrade:12"), "main.main:9");
+        first(vec![group(1, "sync.Mutex.Lock", &first_writer, ""), second, listener()]).evidence
+    };
+    let upgrade = said("sync.RWMutex.Lock", "sync.(*RWMutex).Lock");
+    assert!(upgrade.contains("or the writer itself reads already"), "{upgrade}");
+    let both = said("sync.Mutex.Lock", &format!("{LOCK} sync.(*RWMutex).Lock"));
+    assert!(!both.contains("reads already"), "{both}");
+}
+
+/// A nil channel is waited for in vain, whoever works meanwhile.
+#[test]
+fn a_nil_channel_is_no_matter_of_a_moment() {
+    let look = |state: &str| {
+        let main = group(1, state, "main.(*svc).Close:553 main.main:30 runtime.main:302", "");
+        let server = group(5, "IO wait", "internal/poll.(*FD).Accept main.serve:9", "main.main:8");
+        let works = started_by(1, group(6, "syscall", "os.(*File).Sync main.work:3", "main.main:7"));
+        let dump = Summary { kind: Kind::Live, ..summary(vec![main, server, works, listener()]) };
+        diagnose(&dump, &Program::default()).remove(0)
+    };
+    let found = look("chan receive (nil chan)");
+    assert_eq!((found.cause, line(&found)), (Cause::Receive, Some(553)), "{}", found.evidence);
+    assert_eq!(look("chan send").cause, Cause::Unknown);
+}
+
+/// Who waits for goroutines, and has the object whose mutex they want, may hold it.
+#[test]
+fn a_stop_that_holds_what_its_workers_want() {
+    const MANAGER: u64 = 0xc000_2000;
+    let said = |object: u64| {
+        let stop = "sync.(*WaitGroup).Wait:206 main.(*mgr).Stop:586 main.main:30";
+        let stop = sampled(group(1, "sync.WaitGroup.Wait", stop, ""), 0, &[[0, 0], [object, 0], [0, 0]]);
+        let loops = format!("{LOCK} main.(*mgr).flush:578 main.(*mgr).loop:575");
+        let arguments = [[MANAGER + 4, 0], [0, 0], [MANAGER, 0], [0, 0]];
+        let loops = sampled(group(7, "sync.Mutex.Lock", &loops, "main.main:20"), 1, &arguments);
+        first(vec![stop, loops, listener()])
+    };
+    let held = said(MANAGER);
+    assert!(held.evidence.contains("It may be held by main.(*mgr).Stop (main.go:586) while it waits."), "{held:?}");
+    assert_eq!((held.cause, line(&held)), (Cause::Mutex, Some(586)));
+    // Near miss: another object.
+    let other = said(0xc000_9000);
+    assert!(other.evidence.contains("main.(*mgr).loop (main.go:575) calls"), "{other:?}");
+}
+
+/// In a program that serves, goroutine 1 may hold what a single one waits for.
+#[test]
+fn a_mutex_that_goroutine_1_may_hold() {
+    const REGISTRY: u64 = 0xc000_2000;
+    let said = |object: u64, more: Option<Group>| {
+        let main = sampled(group(1, "chan receive", "main.(*registry).count:480 main.main:30", ""), 0, &[[object, 0]]);
+        let arguments = [[REGISTRY + 4, 0], [0, 0], [0, 0]];
+        let locks = group(7, "sync.Mutex.Lock", &format!("{LOCK} main.(*registry).worker.func1:467"), "main.main:9");
+        let server = group(5, "IO wait", "internal/poll.(*FD).Accept main.serve:9", "main.main:8");
+        let groups = [main, sampled(locks, 1, &arguments), server, listener()].into_iter().chain(more).collect();
+        asked(groups)
+    };
+    let held = said(REGISTRY, None);
+    assert_eq!((held.cause, line(&held)), (Cause::Mutex, Some(480)), "{held:?}");
+    assert!(held.evidence.contains("It may be held by main.(*registry).count (main.go:480) while it waits."));
+    // The method that called the one that waits has the same object too.
+    let main = sampled(group(1, "chan receive", "main.(*registry).count:480 main.main:30", ""), 0, &[[REGISTRY, 0]]);
+    let stack = format!("{LOCK} main.(*registry).worker.func1:467 main.(*registry).worker:466");
+    let locks = group(7, "sync.Mutex.Lock", &stack, "main.main:9");
+    let locks = sampled(locks, 1, &[[REGISTRY + 4, 0], [0, 0], [0, 0], [REGISTRY, 0]]);
+    let server = group(5, "IO wait", "internal/poll.(*FD).Accept main.serve:9", "main.main:8");
+    let either = asked(vec![main, locks, server, listener()]).evidence;
+    assert!(
+        either
+            .contains("if it has the mutex already, it waits for itself. Or it may be held by main.(*registry).count")
+    );
+    // Near misses: another object; somebody works, and may hold it for a moment.
+    assert_eq!(said(0xc000_9000, None).cause, Cause::Unknown);
+    assert_eq!(said(REGISTRY, Some(group(8, "runnable", "main.work:3", "main.main:7"))).cause, Cause::Unknown);
+}
+
+/// Whether somebody reads from an io.Pipe is not known.
+#[test]
+fn of_a_pipe_only_its_own_end_is_known() {
+    let main = group(1, "select", "io.(*pipe).write:84 io.(*PipeWriter).Write:161 main.produce:14 main.main:5", "");
+    let found = first(vec![main, listener()]);
+    assert_eq!((found.cause, line(&found)), (Cause::Send, Some(14)), "{}", found.evidence);
+    assert!(found.evidence.contains("writing to an io.Pipe (io.(*PipeWriter).Write)"), "{}", found.evidence);
+    assert!(!found.evidence.contains("nobody"), "{}", found.evidence);
+}
+
 /// All that a stack may be made of, as far as this module cares.
 fn any_group() -> impl Strategy<Value = Group> {
     const STATES: &[&str] = &[
