@@ -100,6 +100,16 @@ impl Block {
         self.open
     }
 
+    /// Whether it has a frame.
+    pub(super) fn has_frames(&self) -> bool {
+        self.frames > 0
+    }
+
+    /// Whether further frames are not kept.
+    pub(super) fn is_full(&self) -> bool {
+        self.frames >= DEEPEST || self.key.len() + self.aside.len() > LONGEST
+    }
+
     /// Forgets the goroutine.
     pub(super) fn close(&mut self) {
         self.open = false;

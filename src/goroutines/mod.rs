@@ -169,14 +169,24 @@ pub struct Summary {
     /// What matters for a hang first.
     pub groups: Vec<Group>,
     /// What stands between the reason and the goroutines: further panics, the tests that ran. The first lines of it. Of a signal
-    /// that may stand for a fault, the line with its sigcode.
+    /// that may stand for a fault, the line with its sigcode. And that it is mixed with another one ([`Summary::is_mixed`]).
     pub notes: Vec<String>,
     /// Goroutines in groups that were not kept, for there is a bound on how many are.
     pub ungrouped: u64,
-    /// The dump ended in its middle.
+    /// It is not whole: it ended in its middle, lines of it are lost, or it is mixed with another one.
     pub cut: bool,
     /// Bytes of the dump itself.
     pub bytes: u64,
+}
+
+/// What [`Summary::notes`] say of a dump in which the number of a goroutine came twice.
+pub(crate) const MIXED: &str = "the lines of several processes or dumps are mixed: a goroutine's number is there twice";
+
+impl Summary {
+    /// Whether its goroutines are of several processes, so that nothing can be told from how many there are, or which.
+    pub fn is_mixed(&self) -> bool {
+        self.notes.iter().any(|note| note == MIXED)
+    }
 }
 
 impl Group {

@@ -1,10 +1,10 @@
 //! A dump while it comes in: which lines are its own, and what they say.
 
 use super::groups::{Block, Groups};
-use super::line::{self, Line};
+use super::line::{self, Header, Line};
 use super::reader::{LONGEST, trim};
 use super::splice::{Expected, Outcome, Shapes, Splice, Whose};
-use super::{Kind, Output, Program, Summary};
+use super::{Kind, MIXED, Output, Program, Summary};
 use std::collections::BTreeMap;
 
 /// What looks like a dump's beginning and is not borne out within so many lines was none.
@@ -16,6 +16,8 @@ const SILENT_UNFINISHED: u32 = 1 << 16;
 const MOST_UNAVAILABLE: usize = 1024;
 /// amd64 prints 21.
 const REGISTERS: u32 = 21;
+/// So many numbers of goroutines are remembered: where processes are mixed, the first ones come twice too.
+const MOST_NUMBERS: usize = 4096;
 
 /// So many lines between the reason and the goroutines are kept, and so much of each.
 const NOTES: usize = 32;
@@ -65,6 +67,20 @@ pub(super) struct OpenDump {
     repeating: bool,
     /// Their numbers and groups.
     unavailable: BTreeMap<u64, usize>,
+    /// The numbers of the goroutines, with how many came before.
+    numbers: BTreeMap<u64, usize>,
+    /// The first of them runs.
+    first_runs: bool,
+    /// One of them came twice: there is more than one process, or dump.
+    mixed: bool,
+    /// Parts of several threads follow each other.
+    threads: bool,
+    /// Every other line is empty.
+    spaced: bool,
+    /// The frames that come have no header before them.
+    headless: bool,
+    /// Lines of it are lost.
+    pub(super) holed: bool,
     blank: bool,
     registers: u32,
     pub(super) complete: bool,
@@ -92,6 +108,13 @@ impl OpenDump {
             counts: false,
             repeating: false,
             unavailable: BTreeMap::new(),
+            numbers: BTreeMap::new(),
+            first_runs: false,
+            mixed: false,
+            threads: false,
+            spaced: false,
+            headless: false,
+            holed: false,
             blank: false,
             registers: 0,
             complete: false,
@@ -174,7 +197,8 @@ impl OpenDump {
                 return Next::Over;
             }
             // Whole, but out of place: no part of it is the runtime's.
-            if parsed.is_some() {
+            if let Some(parsed) = parsed {
+                self.threads |= parsed == Line::Separator;
                 self.others += 1;
                 self.give(Whose::Other, line, out);
                 return Next::Go;
@@ -236,7 +260,7 @@ impl OpenDump {
                 Kind::Panic | Kind::Fatal => begun,
                 // Stacks that a program logs itself have nothing between them but log lines.
                 Kind::Unknown | Kind::Profile | Kind::Live => {
-                    begun && (!self.confirmed || self.blank && header.id != self.block.id)
+                    begun && (!self.confirmed || self.blank && !self.begins_again(header))
                 }
             },
             Line::RuntimeStack => begun && matches!(self.kind, Kind::Fatal | Kind::Panic),
@@ -248,6 +272,13 @@ impl OpenDump {
             Line::Separator => signal && self.stage == Position::Registers,
             Line::Note => begun,
         }
+    }
+
+    /// Whether a goroutine is the first of another dump, where no reason is between the two: only whoever prints a dump runs.
+    fn begins_again(&self, header: &Header<'_>) -> bool {
+        let runs = header.state == b"running";
+        let place = self.numbers.get(&header.id);
+        header.id == self.block.id || place == Some(&0) || runs && (self.first_runs || place.is_some())
     }
 
     /// Lines between a dump's reason and its goroutines, which are words.
@@ -300,7 +331,7 @@ impl OpenDump {
     /// A line of the runtime's that can come now. `bytes` are its own, if they were not given away yet.
     fn take(&mut self, text: &[u8], line: Line<'_>, bytes: &[u8], out: &mut dyn Output) {
         self.others = 0;
-        self.blank = matches!(line, Line::Blank);
+        let is_behind_blank = std::mem::replace(&mut self.blank, matches!(line, Line::Blank));
         self.give(Whose::Runtime, bytes, out);
         match line {
             Line::Blank | Line::Note => {}
@@ -318,12 +349,7 @@ impl OpenDump {
             }
             Line::Header(header) => {
                 self.confirm(out);
-                self.count();
-                self.stage = Position::Goroutines;
-                self.complete = false;
-                self.registers = 0;
-                self.counts = header.id != 0;
-                self.block.begin(&header);
+                self.begin(&header);
             }
             Line::RuntimeStack => {
                 self.confirm(out);
@@ -332,9 +358,15 @@ impl OpenDump {
                 self.counts = false;
                 self.block.begin(&line::NOBODY);
             }
-            Line::Frame { function, arguments } => self.block.frame(function, arguments),
+            Line::Frame { function, arguments } => {
+                self.headless |= is_behind_blank && self.begins_headless();
+                self.block.frame(function, arguments);
+            }
             Line::Created { function, parent } => self.block.created_by(function, parent),
-            Line::Place { at, .. } => self.block.place(at),
+            Line::Place { at, .. } => {
+                self.holed |= self.headless || self.is_alone(text);
+                self.block.place(at);
+            }
             Line::Elided(count) => self.block.elided(count),
             Line::Unavailable => self.block.unavailable = true,
             // Its creator's stack, with GODEBUG=tracebackancestors. The goroutine's own is whole.
@@ -362,6 +394,49 @@ impl OpenDump {
         if !asked && self.stage == Position::Prelude && self.notes.is_empty() {
             self.notes.push(String::from_utf8_lossy(text).into_owned());
         }
+    }
+
+    /// No process has two goroutines of a number; only another thread's part repeats them.
+    fn number(&mut self, header: &Header<'_>) {
+        let (id, count) = (header.id, self.numbers.len());
+        if id == 0 || self.repeating {
+            return;
+        }
+        self.first_runs |= count == 0 && header.state == b"running";
+        if self.numbers.contains_key(&id) {
+            self.mixed |= !self.threads;
+        } else if count < MOST_NUMBERS {
+            self.numbers.insert(id, count);
+        }
+    }
+
+    /// A goroutine's block.
+    fn begin(&mut self, header: &Header<'_>) {
+        self.count();
+        self.stage = Position::Goroutines;
+        self.complete = false;
+        self.registers = 0;
+        self.counts = header.id != 0;
+        self.headless = false;
+        self.number(header);
+        self.block.begin(header);
+    }
+
+    /// Whether a frame behind an empty line is of another goroutine, whose header is lost. It is not where every other line is
+    /// empty.
+    fn begins_headless(&mut self) -> bool {
+        self.spaced |= !self.block.has_frames();
+        if !self.spaced {
+            self.count();
+            self.counts = false;
+            self.block.begin(&line::NOBODY);
+        }
+        !self.spaced
+    }
+
+    /// Whether the function of a place is lost. Frames of C have places of their own, without an offset.
+    fn is_alone(&self, text: &[u8]) -> bool {
+        !self.block.placeless && !self.block.is_full() && text.windows(4).any(|part| part == b" +0x")
     }
 
     /// Counts the block that is open.
@@ -409,6 +484,9 @@ impl OpenDump {
             }
         };
         self.count();
+        if self.mixed {
+            self.notes.push(MIXED.to_owned());
+        }
         let (user, system, ungrouped) = (self.groups.user, self.groups.system, self.groups.ungrouped);
         out.ended(Summary {
             kind: self.kind,
@@ -418,7 +496,7 @@ impl OpenDump {
             notes: self.notes,
             groups: self.groups.finish(program),
             ungrouped,
-            cut,
+            cut: cut || self.holed || self.mixed,
             bytes: self.bytes,
         });
     }

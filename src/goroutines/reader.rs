@@ -38,6 +38,11 @@ impl Reader {
         self.dump.as_ref().is_some_and(OpenDump::is_interrupted)
     }
 
+    /// Lines of the dump that is coming in are lost, as somebody says.
+    pub(super) fn lines_were_lost(&mut self) {
+        self.dump.iter_mut().for_each(|dump| dump.holed = true);
+    }
+
     #[cfg(test)]
     pub(super) fn line_length(&self) -> usize {
         self.line.capacity()

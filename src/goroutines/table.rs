@@ -74,7 +74,9 @@ impl Page<'_> {
         if summary.ungrouped > 0 {
             let _ = write!(line, ", {} of them with too many different stacks to be grouped", summary.ungrouped);
         }
-        if summary.cut {
+        if summary.is_mixed() {
+            line.push_str("; LINES OF SEVERAL PROCESSES OR DUMPS ARE MIXED, a goroutine's number is there twice");
+        } else if summary.cut {
             line.push_str("; THE DUMP WAS CUT, there were more");
         }
         self.line(BOLD, &line);

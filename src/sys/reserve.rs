@@ -41,6 +41,11 @@ static GRAINS: Mutex<Grains<{ SIZE / GRAIN / 64 }>> = Mutex::new(Grains::new());
 /// What is for the first allocations has sufficed so far.
 static SUFFICES: AtomicBool = AtomicBool::new(true);
 
+/// What comes now allocates much: the memory for the first allocations is given out no more.
+pub fn end_first() {
+    SUFFICES.store(false, Relaxed);
+}
+
 /// The C library's allocator with the memory before it and behind it.
 pub struct Reserve {
     exhausted: fn(usize) -> !,

@@ -229,6 +229,10 @@ fn quoted_printable(text: &str) -> String {
 
 /// As mail programs send it, in lines of 76.
 fn base64(text: &str) -> String {
+    base64_in_lines(text, 76)
+}
+
+fn base64_in_lines(text: &str, width: usize) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut encoded = String::new();
     for bytes in text.as_bytes().chunks(3) {
@@ -236,7 +240,7 @@ fn base64(text: &str) -> String {
         for at in 0..4 {
             let digit = char::from(DIGITS[bits >> (18 - 6 * at) & 63]);
             encoded.push(if at > bytes.len() { '=' } else { digit });
-            if encoded.len() % 77 == 76 {
+            if encoded.len() % (width + 1) == width {
                 encoded.push('\n');
             }
         }
@@ -250,6 +254,22 @@ fn mail_in_base64(text: &str) -> String {
         "Content-Type: multipart/mixed; boundary=x\n\n--x\nContent-Transfer-Encoding: base64\nContent-Type: text/plain\n\n{}\n--x\nContent-Type: text/html\n\n<p>It hangs.</p>\n--x--\n",
         base64(text)
     )
+}
+
+/// The lines from the last to the first.
+fn from_the_end(bytes: &[u8]) -> Vec<u8> {
+    let lines = bytes.strip_suffix(b"\n").unwrap_or(bytes).split(|b| *b == b'\n').rev();
+    lines.flat_map(|line| [line, b"\n"].concat()).collect()
+}
+
+/// As docker's json-file has a line that is longer than 16 KiB.
+fn in_pieces(line: &str) -> String {
+    let pieces: Vec<&[u8]> = line.as_bytes().chunks(16 << 10).collect();
+    let text = |at: usize, piece: &[u8]| {
+        String::from_utf8_lossy(piece).into_owned() + if at + 1 == pieces.len() { "\n" } else { "" }
+    };
+    let record = |(at, piece): (usize, &&[u8])| json!({"log": text(at, piece), "stream": "stderr"}).to_string() + "\n";
+    pieces.iter().enumerate().map(record).collect()
 }
 
 /// In a URL but for what is left as it is.
@@ -374,6 +394,7 @@ fn others(dump: &str) -> Vec<(&'static str, Vec<u8>)> {
         ("mail in base64 with CRLF", text(mail_in_base64(&dump.replace('\n', "\r\n")).replace('\n', "\r\n"))),
         ("base64 without a head", text(format!("It hangs:\n\n{}\nWhy?\n", base64(dump)))),
         ("base64 in one line", text(base64(dump).replace('\n', "") + "\n")),
+        ("base64 in lines of 64", text(base64_in_lines(&format!("2026/11/23 05:55:22 the server is told to stop\n{dump}"), 64))),
         ("a URL", text(format!("10.0.0.7 - - \"GET /report?id=7&stack={}&n=1 HTTP/1.1\" 200 -\n", percent(dump, "-_.~")))),
         ("a URL by encodeURI", text(format!("https://example.com/?q={}\n", percent(dump, ";,/?:@&=+$#-_.!~*'()").replace('&', "%26")))),
         ("a form's data", text(format!("id=7&stack={}&n=1\n", percent(dump, "-_. ").replace(' ', "+")))),
@@ -412,6 +433,42 @@ fn others(dump: &str) -> Vec<(&'static str, Vec<u8>)> {
         ("HTML, a table with numbers", each(dump, |at, line| {
             format!("<tr><td class=\"n\">{}</td><td><span>{}</span></td></tr>", at + 1, html(line))
         })),
+        ("the newest first", from_the_end(dump.as_bytes())),
+        ("journalctl -r", from_the_end(&prefixed(dump, "{sys} host web[71]: "))),
+        ("compose, the newest first", from_the_end(&prefixed(dump, "web-1  | {t} "))),
+        ("no empty lines, the newest first", from_the_end(dump.replace("\n\n", "\n").as_bytes())),
+        ("docker's json-file, the newest first", from_the_end(&records(&|at, line| {
+            json!({"log": format!("{line}\n"), "stream": "stderr", "time": time(at)})
+        }))),
+        ("logcli -o jsonl, the newest first", from_the_end(&records(&|at, line| {
+            json!({"labels": {"pod": "web-7"}, "line": line, "timestamp": time(at)})
+        }))),
+        ("Logs Insights, the newest first", text(serde_json::to_string_pretty(&json!({"status": "Complete", "results":
+            list(&|at, line| json!([{"field": "@timestamp", "value": time(at)}, {"field": "@message", "value": line},
+                {"field": "@ptr", "value": format!("Cm{at}")}])).into_iter().rev().collect::<Vec<_>>()})).unwrap())),
+        ("Logs Insights", text(json!({"results": list(&|at, line| json!([{"field": "@ptr", "value": format!("Cm{at}")},
+            {"field": "@message", "value": line}]))}).to_string() + "\n")),
+        ("Logstash with the original", records(&|at, line| {
+            json!({"@timestamp": time(at), "message": line, "event": {"original": format!("{} {line}", time(at))}})
+        })),
+        ("Kibana's _source and fields", text(json!({"hits": list(&|at, line| {
+            json!({"_id": format!("x{at}"), "_source": {"message": line}, "fields": {"message": [line]}})
+        })}).to_string() + "\n")),
+        ("Ansible's stderr and its lines", text(json!({"stderr": dump.trim_end(), "stderr_lines": dump.lines().collect::<Vec<_>>()})
+            .to_string() + "\n")),
+        ("a stack in two fields", text(json!({"error": {"stack": dump}, "message": format!("hung:\n{dump}")}).to_string() + "\n")),
+        ("syslog over TCP, with lengths", each(dump, |at, line| {
+            let message = format!("<40>1 {} host app web.3 - {line}", time(at));
+            format!("{} {message}", message.len())
+        })),
+        ("go test -json behind a time", each(dump, |at, line| {
+            format!("{} {}", time(at), json!({"Action": "output", "Package": "p", "Output": format!("{line}\n")}))
+        })),
+        ("docker's json-file behind a prefix", each(dump, |_, line| format!("web-1  | {}", json!({"log": format!("{line}\n")})))),
+        ("a list of strings in one line", text(json!(dump.lines().collect::<Vec<_>>()).to_string() + "\n")),
+        ("docker's json-file, a line in pieces", text(in_pieces(&json!({"msg": "hung", "stack": dump}).to_string()))),
+        ("CSV of one column", each(&format!("text_payload\n{dump}"), |_, line| csv(line))),
+        ("CSV of one column, all in quotes", each(dump, |_, line| format!("\"{}\"", line.replace('"', "\"\"")))),
         ("AWS events", text(json!({"events": list(&|at, line| json!({"timestamp": 1_763_915_722_000u64 + at as u64, "message": line})),
             "nextForwardToken": "f/1"}).to_string())),
         ("AWS events as text", each(dump, |at, line| format!("EVENTS\t{}\t{line}\t{}", 1_763_915_722_000u64 + at as u64, 1_763_915_723_000u64))),
@@ -511,6 +568,19 @@ fn two_processes_are_never_mixed() {
         }
     }
     assert!(count > 50 && wrong.is_empty(), "{} of {count} are wrong:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// The same from the end, and lines of both.
+#[test]
+fn two_processes_are_never_mixed_in_reverse_order() {
+    let one = read(BY_PROFILE.as_bytes());
+    for (web, cart) in [("{sys} host web[71]: ", "{sys} host web[72]: "), ("web-1  | ", "cart-1 | ")] {
+        let lines = BY_PROFILE.lines().enumerate();
+        let text: String =
+            lines.map(|(at, line)| format!("{}{line}\n{}{line}\n", filled(web, at), filled(cart, at))).collect();
+        let found = read(&from_the_end(text.as_bytes()));
+        assert_eq!((found.dumps, found.goroutines, found.places), (2, 2 * one.goroutines, 2 * one.places), "{web}");
+    }
 }
 
 /// A record of the journal's export, whose message is written with its length.

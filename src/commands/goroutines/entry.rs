@@ -7,6 +7,7 @@ use crate::goroutines::{Cause, Kind, Program, Style, Summary, compare, diagnose,
 use crate::log;
 use crate::sys::file::described;
 use crate::sys::mask::Mask;
+use crate::sys::reserve;
 use crate::sys::terminal::is_terminal;
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -17,6 +18,8 @@ use std::path::PathBuf;
 /// and Ctrl-C ends it.
 pub fn run(settings: &Settings, inherited: Mask) -> u8 {
     let _ = inherited.install();
+    // Many dumps are many allocations.
+    reserve::end_first();
     let mut shower = Shower {
         settings,
         style: Style {
@@ -140,7 +143,8 @@ impl Shower<'_> {
             // One goroutine that logged where it was holds up nothing.
             findings.retain(|finding| finding.cause != Cause::Unknown);
         }
-        if summary.kind == Kind::Profile {
+        // Who waits for whom cannot be told where each may be of another process.
+        if summary.kind == Kind::Profile || summary.is_mixed() {
             findings.clear();
         }
         let left = (!self.settings.filter.is_empty()).then(|| self.settings.filter.apply(&mut summary, &mut findings));

@@ -1,14 +1,18 @@
 //! Where a text comes from: a file, or a string in it. A context has its own streams, and knows how its lines are wrapped.
 
+mod records;
+
 use super::clean::clean;
 use super::fields::{self, Depth, Field};
-use super::layout::{Layout, part_of_line};
+use super::layout::{Bare, Layout, part_of_line};
+use super::lost::says_lost;
 use super::normal::{Sort, find, header_in, normal};
 use super::quoted::{around, closing, in_url, unescaped, without_quotes};
 use super::stream::Stream;
 use super::{Dump, LONGEST};
 use crate::goroutines::Program;
 use crate::goroutines::groups::hash;
+use crate::goroutines::line::decimal;
 use crate::json::Value;
 use std::collections::VecDeque;
 
@@ -17,9 +21,10 @@ const DEEPEST: u8 = 4;
 /// So many processes are followed at once, and so many ways to wrap lines are known.
 const STREAMS: usize = 64;
 const LAYOUTS: usize = 8;
-/// So many lines are remembered until it is known how they are wrapped, and so many bytes.
-const RECENT: usize = 32;
-const RECENT_BYTES: usize = 64 << 10;
+/// So many lines are remembered until it is known how they are wrapped, and so many bytes: in reverse order a whole stack, and the
+/// registers, come before the first header.
+const RECENT: usize = 512;
+const RECENT_BYTES: usize = 256 << 10;
 /// After so many lines a header alone is no dump.
 const WAITING: usize = 8;
 /// A document of JSON is read as a whole.
@@ -49,7 +54,6 @@ enum Open {
     Document {
         text: Vec<u8>,
         depth: Depth,
-        lines: usize,
     },
 }
 
@@ -59,10 +63,14 @@ pub(super) struct Context {
     pub(super) plain: Stream,
     layouts: Vec<Layout>,
     /// Those of other processes, by whose they are; the last used is the last.
-    streams: Vec<(u64, Stream)>,
+    streams: Vec<(u64, Box<Stream>)>,
+    /// What stands before lines of JSON.
+    behind: Vec<Layout>,
     /// Fields of JSON that have text, and the contexts of that.
     paths: Vec<String>,
-    inner: Vec<(u64, Context)>,
+    inner: Vec<(u64, Box<Context>)>,
+    /// Lines that go on in the next record.
+    pieces: Vec<(u64, String)>,
     recent: VecDeque<Vec<u8>>,
     recent_bytes: usize,
     held: Option<Held>,
@@ -79,8 +87,10 @@ impl Context {
             plain: Stream::new(program),
             layouts: Vec::new(),
             streams: Vec::new(),
+            behind: Vec::new(),
             paths: Vec::new(),
             inner: Vec::new(),
+            pieces: Vec::new(),
             recent: VecDeque::new(),
             recent_bytes: 0,
             held: None,
@@ -100,7 +110,7 @@ impl Context {
         match std::mem::replace(&mut self.open, Open::Nothing) {
             Open::Nothing => {}
             Open::Quote(text) => return self.go_on_with_quote(text, line, out),
-            Open::Document { text, depth, lines } => return self.go_on_with_document(text, depth, lines, line, out),
+            Open::Document { text, depth } => return self.go_on_with_document(text, depth, line, out),
         }
         let line = clean(line);
         if let Some((text, stream, partial)) = part_of_line(&line) {
@@ -124,6 +134,7 @@ impl Context {
     }
 
     fn one(&mut self, line: &[u8], out: &mut dyn FnMut(Dump)) {
+        let line = without_length(line);
         if let Some(held) = self.held.take() {
             return self.decide(held, Some(line), out);
         }
@@ -137,8 +148,11 @@ impl Context {
         // These begin as no prefix does.
         let begins = line.starts_with(b"created by ") || line.starts_with(b"\t");
         let surely = matches!(own, Sort::Header { .. }) || own == Sort::Stack && begins;
-        if !surely && self.with_layout(line, out) {
+        if !surely && (self.depth < DEEPEST && self.behind_known(line, out) || self.with_layout(line, out)) {
             return;
+        }
+        if own == Sort::Other && says_lost(line) {
+            self.lines_were_lost();
         }
         // A terminal breaks lines behind the prefix alone.
         if let Some((_, stream)) = self.streams.last_mut().filter(|(_, stream)| stream.goes_on_with(line)) {
@@ -148,6 +162,7 @@ impl Context {
             return;
         }
         match header_in(line).filter(|_| !matches!(own, Sort::Header { .. })) {
+            Some((at, _)) if self.depth < DEEPEST && self.behind_new(line, at, out) => {}
             Some((at, end)) => self.wrapped(line, at, end, out),
             None if self.depth < DEEPEST && self.opens_string(line) => {}
             None => {
@@ -160,7 +175,10 @@ impl Context {
     /// Whether a line begins a string of YAML that goes on in the next ones, with a dump in it whose first header may be
     /// broken.
     fn opens_string(&mut self, line: &[u8]) -> bool {
-        if find(line, b"\\n").is_none() || !BEGINNINGS.iter().any(|part| find(line, part).is_some()) {
+        if find(line, b"\\n").is_none()
+            || fields::begins(line)
+            || !BEGINNINGS.iter().any(|part| find(line, part).is_some())
+        {
             return false;
         }
         let Some(quoted) = around(line, line.len()).filter(|quoted| quoted.close.is_none()) else { return false };
@@ -192,6 +210,22 @@ impl Context {
         inside.finish(out);
     }
 
+    /// A text that was cut: its last line may be a part of one.
+    fn part_of_text(&mut self, text: &[u8], out: &mut dyn FnMut(Dump)) {
+        let end = memchr::memrchr(b'\n', text).unwrap_or(0);
+        let mut inside = Context::new(&self.program, self.depth + 1);
+        text.get(..end).unwrap_or_default().split(|b| *b == b'\n').for_each(|line| inside.line(line, out));
+        inside.lines_were_lost();
+        inside.finish(out);
+    }
+
+    /// Somebody says that lines are lost where the log is now.
+    fn lines_were_lost(&mut self) {
+        self.plain.lines_were_lost();
+        self.streams.iter_mut().for_each(|(_, stream)| stream.lines_were_lost());
+        self.inner.iter_mut().for_each(|(_, context)| context.lines_were_lost());
+    }
+
     // -----------------------------------------------------------------------------------------------------------------
     // Prefixes
 
@@ -201,6 +235,9 @@ impl Context {
         let Some((at, bare)) = found else { return false };
         let key = bare.key ^ hash(&at.to_le_bytes());
         let text = bare.text.into_owned();
+        if says_lost(&text) && normal(&text).1 == Sort::Other {
+            self.lines_were_lost();
+        }
         let stream = self.stream(key, out);
         // The text may be wrapped once more, in the line of the header alone.
         match header_in(&text).filter(|(start, _)| *start > 0 && !matches!(normal(&text).1, Sort::Header { .. })) {
@@ -222,7 +259,7 @@ impl Context {
                 if self.streams.len() >= STREAMS {
                     self.streams.remove(0).1.finish(out);
                 }
-                (key, Stream::new(&self.program))
+                (key, Box::new(Stream::new(&self.program)))
             }
         };
         self.streams.push(entry);
@@ -238,6 +275,10 @@ impl Context {
             let text = unescaped(inside);
             match quoted.close {
                 _ if text.trim_ascii_end().contains(&b'\n') && quoted.close.is_some() => return self.text(&text, out),
+                // In JSON no string goes over a line's end.
+                None if text.trim_ascii_end().contains(&b'\n') && fields::begins(line) => {
+                    return self.part_of_text(&text, out);
+                }
                 None if text.trim_ascii_end().contains(&b'\n') => {
                     self.open = Open::Quote(inside.to_vec());
                     return;
@@ -266,12 +307,12 @@ impl Context {
                 self.held = Some(held);
                 return;
             }
+            // Those of other processes too: in reverse order a stack comes before its header.
             let recent = self.forget();
-            let key = layout.strip(&held.line).map(|bare| bare.key);
             if self.layouts.len() >= LAYOUTS {
                 self.layouts.remove(0);
             }
-            let before = recent.iter().filter(|line| layout.strip(line).is_some_and(|bare| Some(bare.key) == key));
+            let before = recent.iter().filter(|line| layout.strip(line).is_some());
             self.layouts.push(layout.clone());
             for line in before.chain([&held.line]) {
                 self.with_layout(line, out);
@@ -291,116 +332,6 @@ impl Context {
     }
 
     // -----------------------------------------------------------------------------------------------------------------
-    // JSON
-
-    /// Takes a line that is JSON, or begins a document.
-    fn json(&mut self, line: &[u8], out: &mut dyn FnMut(Dump)) -> bool {
-        let line = line.strip_prefix(b"\x1e").unwrap_or(line);
-        let line = line.strip_prefix(b"data: ").unwrap_or(line);
-        if !fields::begins(line) {
-            return false;
-        }
-        let depth = Depth::default().after(line);
-        // Inside a dump it is a line that was interrupted.
-        if depth.depth > 0 && !self.plain.in_dump() {
-            self.open = Open::Document { text: [line, b"\n"].concat(), depth, lines: 1 };
-            return true;
-        }
-        // A line of JSON without a dump costs nothing.
-        if depth.depth > 0 || self.paths.is_empty() && header_in(line).is_none() && find(line, AS_BYTES).is_none() {
-            return false;
-        }
-        self.document(line, out)
-    }
-
-    fn document(&mut self, text: &[u8], out: &mut dyn FnMut(Dump)) -> bool {
-        let Some(value) = std::str::from_utf8(text).ok().and_then(Value::read) else { return false };
-        let before = self.paths.len();
-        fields::records(&value, &mut |fields| self.learn_paths(fields));
-        let mut taken = false;
-        if self.paths.len() > before {
-            // Lines that came before had text in that field too.
-            for line in self.forget() {
-                if let Some(value) = std::str::from_utf8(&line).ok().and_then(Value::read) {
-                    fields::records(&value, &mut |fields| _ = self.record(fields, out));
-                }
-            }
-        }
-        fields::records(&value, &mut |fields| taken |= self.record(fields, out));
-        taken
-    }
-
-    fn learn_paths(&mut self, fields: &[Field<'_>]) {
-        for field in fields {
-            let one_line = !field.text.trim_end().contains('\n') && !field.text.contains("\\n");
-            if one_line && header_in(&clean(field.text.as_bytes())).is_some() && !self.paths.contains(&field.path) {
-                self.paths.push(field.path.clone());
-            }
-        }
-    }
-
-    /// Whether there was text in a record.
-    fn record(&mut self, fields: &[Field<'_>], out: &mut dyn FnMut(Dump)) -> bool {
-        let mut taken = false;
-        for field in fields {
-            let text = field.text.as_bytes();
-            let whole = header_in(text).is_some();
-            if whole && (field.text.trim_end().contains('\n') || field.text.contains("\\n")) {
-                let reason = fields.iter().find(|field| says_why(&field.path)).map(|field| field.text.as_bytes());
-                let lines = [reason.unwrap_or_default(), b"\n", text].concat();
-                self.text(&lines, out);
-                taken = true;
-            } else if self.paths.contains(&field.path) {
-                let key = field.key ^ hash(field.path.as_bytes());
-                let Some(inside) = self.inside(key, out) else { continue };
-                let lines = field.text.strip_suffix('\n').unwrap_or(&field.text);
-                lines.split('\n').for_each(|line| inside.line(line.strip_suffix('\r').unwrap_or(line).as_bytes(), out));
-                taken = true;
-            }
-        }
-        taken
-    }
-
-    /// The context of a record's text.
-    fn inside(&mut self, key: u64, out: &mut dyn FnMut(Dump)) -> Option<&mut Context> {
-        let known = self.inner.iter().position(|(other, _)| *other == key);
-        if known.is_none() {
-            if self.inner.len() >= STREAMS {
-                self.inner.remove(0).1.finish(out);
-            }
-            self.inner.push((key, Context::new(&self.program, self.depth + 1)));
-        }
-        let at = known.unwrap_or(self.inner.len() - 1);
-        self.inner.get_mut(at).map(|(_, context)| context)
-    }
-
-    fn go_on_with_document(
-        &mut self,
-        mut text: Vec<u8>,
-        depth: Depth,
-        lines: usize,
-        line: &[u8],
-        out: &mut dyn FnMut(Dump),
-    ) {
-        let depth = depth.after(line);
-        text.extend_from_slice(line);
-        text.push(b'\n');
-        // In JSON no string goes over a line's end.
-        if depth.depth > 0 && !depth.in_string && text.len() < DOCUMENT {
-            self.open = Open::Document { text, depth, lines: lines + 1 };
-        } else if depth.in_string || !self.document(&text, out) {
-            self.as_lines(&text, out);
-        }
-    }
-
-    /// What looked like JSON, and was none.
-    fn as_lines(&mut self, text: &[u8], out: &mut dyn FnMut(Dump)) {
-        let depth = std::mem::replace(&mut self.depth, DEEPEST);
-        text.strip_suffix(b"\n").unwrap_or(text).split(|b| *b == b'\n').for_each(|line| {
-            self.one(&clean(line), out);
-        });
-        self.depth = depth;
-    }
 
     /// YAML breaks a long string between words, and indents what follows.
     fn go_on_with_quote(&mut self, mut text: Vec<u8>, line: &[u8], out: &mut dyn FnMut(Dump)) {
@@ -433,6 +364,7 @@ impl Context {
             Open::Quote(text) => self.text(&unescaped(&text), out),
             Open::Document { text, .. } => self.as_lines(&text, out),
         }
+        self.end_pieces(out);
         if let Some(held) = self.held.take() {
             self.decide(held, None, out);
         }
@@ -442,9 +374,14 @@ impl Context {
     }
 }
 
-/// A field in which loggers say why they log a stack.
-fn says_why(path: &str) -> bool {
-    matches!(path.rsplit('.').next(), Some("panic" | "error" | "err" | "reason"))
+/// Syslog over TCP may have each line's length before it (RFC 6587): `82 <40>1 …`. It is another one in every line.
+fn without_length(line: &[u8]) -> &[u8] {
+    let message = || {
+        let rest = decimal(line)?.1.strip_prefix(b" ")?;
+        let (priority, after) = decimal(rest.strip_prefix(b"<")?)?;
+        (priority < 192 && after.starts_with(b">")).then_some(rest)
+    };
+    message().unwrap_or(line)
 }
 
 impl Held {

@@ -3,6 +3,7 @@
 
 use crate::goroutines::groups::hash;
 use crate::json::Value;
+use std::collections::BTreeMap;
 
 /// One string of a record.
 pub(super) struct Field<'a> {
@@ -11,6 +12,13 @@ pub(super) struct Field<'a> {
     pub(super) text: std::borrow::Cow<'a, str>,
     /// Whose record it is: container, pod, process.
     pub(super) key: u64,
+}
+
+impl Field<'_> {
+    /// Whether it is more than a line.
+    pub(super) fn is_whole(&self) -> bool {
+        self.text.trim_end().contains('\n') || self.text.contains("\\n")
+    }
 }
 
 /// What names the process, as parts of field names in small letters.
@@ -46,6 +54,7 @@ fn record(value: &Value, inherited: u64, path: &str, each: &mut dyn FnMut(&[Fiel
             let mut fields = Vec::new();
             let mut lists = Vec::new();
             collect(value, path, key, &mut fields, &mut lists);
+            without_copies(&fields, &mut lists);
             if !fields.is_empty() {
                 each(&fields);
             }
@@ -70,13 +79,39 @@ fn collect<'a>(
         match value {
             Value::Text(text) => fields.push(Field { path, text: text.into(), key }),
             Value::Object(_) => collect(value, &path, key, fields, lists),
-            Value::List(list) => match bytes(list) {
-                Some(text) => fields.push(Field { path, text: text.into(), key }),
-                None => lists.push((path, list)),
+            Value::List(list) => match (bytes(list), &list[..]) {
+                (Some(text), _) => fields.push(Field { path, text: text.into(), key }),
+                // Elasticsearch gives each field once more, as a list of its one value.
+                (None, [Value::Text(text)]) => fields.push(Field { path: path + "[]", text: text.into(), key }),
+                _ => lists.push((path, list)),
             },
             Value::Other(_) => {}
         }
     }
+}
+
+/// Leaves out the lists that have the lines of a text beside them, as Ansible has them.
+fn without_copies(fields: &[Field<'_>], lists: &mut Vec<(String, &[Value])>) {
+    let mut texts: BTreeMap<u64, usize> = BTreeMap::new();
+    let whole = fields.iter().map(|field| field.text.trim_end()).filter(|text| text.contains('\n'));
+    texts.extend(whole.map(|text| (hash(text.as_bytes()), 0)));
+    lists.retain(|(_, list)| {
+        let lines: Vec<&str> = if texts.is_empty() { Vec::new() } else { list.iter().map_while(Value::text).collect() };
+        lines.len() < 2 || !texts.contains_key(&hash(lines.join("\n").trim_end().as_bytes()))
+    });
+}
+
+/// A list of names and their values as a record: CloudWatch Logs Insights has those.
+fn pairs(list: &[Value]) -> Option<Value> {
+    let pair = |value: &Value| match value {
+        Value::Object(members) => match &members[..] {
+            [(_, Value::Text(name)), (second, value)] if second == "value" => Some((name.clone(), value.clone())),
+            _ => None,
+        },
+        _ => None,
+    };
+    let members: Vec<(String, Value)> = list.iter().map_while(pair).collect();
+    (!members.is_empty() && members.len() == list.len()).then_some(Value::Object(members))
 }
 
 /// What is in a list. A time and a line (Loki's) are a record too. Exports put the newest first.
@@ -90,6 +125,10 @@ fn items(list: &[Value], key: u64, path: &str, each: &mut dyn FnMut(&[Field<'_>]
             each(&fields);
         }
         Value::Text(text) => each(&[Field { path: path.clone(), text: text.into(), key }]),
+        Value::List(list) => match pairs(list) {
+            Some(named) => record(&named, key, &path, each),
+            None => record(value, key, &path, each),
+        },
         other => record(other, key, &path, each),
     };
     let time = |value: Option<&Value>| value.and_then(time).unwrap_or_default();
@@ -103,7 +142,10 @@ fn items(list: &[Value], key: u64, path: &str, each: &mut dyn FnMut(&[Field<'_>]
 /// When a record was written, for comparing.
 fn time(value: &Value) -> Option<String> {
     match value {
-        Value::List(pair) => pair.first().and_then(Value::text).map(str::to_owned),
+        Value::List(list) => match pairs(list) {
+            Some(named) => time(&named),
+            None => list.first().and_then(Value::text).map(str::to_owned),
+        },
         Value::Object(members) => members.iter().find_map(|(name, value)| {
             let name = name.to_ascii_lowercase();
             let named = name.ends_with("time") || name.ends_with("timestamp") || name == "ts" || name == "date";
@@ -119,7 +161,7 @@ fn time(value: &Value) -> Option<String> {
 }
 
 /// What of a record, without the records in it, names a process.
-fn names(value: &Value, depth: u8) -> u64 {
+pub(super) fn names(value: &Value, depth: u8) -> u64 {
     let Value::Object(members) = value else { return 0 };
     let mut key = 0u64;
     for (name, value) in members {
@@ -152,7 +194,7 @@ pub(super) fn begins(line: &[u8]) -> bool {
     let text = line.trim_ascii();
     match text {
         [b'{', rest @ ..] => matches!(rest.trim_ascii_start(), [] | [b'"' | b'}', ..]),
-        [b'[', rest @ ..] => matches!(rest.trim_ascii_start(), [] | [b'{' | b'[', ..]),
+        [b'[', rest @ ..] => matches!(rest.trim_ascii_start(), [] | [b'{' | b'[' | b'"', ..]),
         _ => false,
     }
 }
@@ -218,6 +260,19 @@ mod tests {
     }
 
     #[test]
+    fn what_is_said_twice_or_in_pairs() {
+        let told = |text: &str| strings(text).into_iter().map(|(_, text)| text).collect::<Vec<_>>();
+        assert_eq!(told(r#"{"err":"a\nb\n","err_lines":["a","b"],"m":["c"]}"#), ["a\nb\n", "c"]);
+        assert_eq!(told(r#"{"err":"a\nb","more":["a","c"]}"#), ["a\nb", "a", "c"], "a near miss");
+        let results = r#"[[{"field":"@timestamp","value":"2"},{"field":"@message","value":"b"}],
+            [{"field":"@timestamp","value":"1"},{"field":"@message","value":"a"}]]"#;
+        let found = strings(results);
+        let messages: Vec<_> =
+            found.iter().filter(|(path, _)| path == "[].@message").map(|(_, text)| &text[..]).collect();
+        assert_eq!(messages, ["a", "b"]);
+    }
+
+    #[test]
     fn whose_record() {
         let keys = keys(
             r#"[{"m":"a","_PID":"1","time":"1"},{"m":"b","_PID":"2","time":"2"},{"m":"c","_PID":"1","time":"3"}]"#,
@@ -229,6 +284,7 @@ mod tests {
     #[test]
     fn documents() {
         assert!(begins(b"{") && begins(b" {\"a\":1}") && begins(b"[") && begins(b"[{\"a\""));
+        assert!(begins(b"[\"a\", \"b\"]"));
         assert!(!begins(b"[info] main") && !begins(b"{a b}") && !begins(b"main {"));
         let depth = Depth::default().after(b"{\"a\": [\"}\\\"\",");
         assert_eq!(depth, Depth { depth: 2, in_string: false });

@@ -1,5 +1,5 @@
 //! Mail that is encoded (RFC 2045): as quoted-printable, where long lines are broken with `=` at their end and `=3D` is one byte, or
-//! in base64.
+//! in base64. Text in base64 may stand by itself too, in lines of any length.
 
 use super::normal::find;
 use crate::encoded::{Base64, decoded};
@@ -20,10 +20,16 @@ enum Encoding {
     Base64(Base64),
 }
 
+/// A word that is as long is none, and so much of it shows whether it is text in base64.
+const LONG: usize = 60;
+const SAMPLE: usize = 80;
+
 /// A part of a mail in progress.
 #[derive(Default)]
 pub(super) struct Mail {
     encoding: Encoding,
+    /// The last line was long and may be base64, but is not the beginning of a text.
+    in_digits: bool,
     /// A line that goes on.
     line: Vec<u8>,
 }
@@ -51,7 +57,8 @@ impl Mail {
         if line.starts_with(b"--") || line.starts_with(b"From ") {
             self.end(each);
         } else if !self.is_encoded() {
-            self.encoding = without_head(line);
+            self.encoding = without_head(line, self.in_digits);
+            self.in_digits = is_long_base64(line.trim_ascii());
         }
         let text = line.trim_ascii();
         match &mut self.encoding {
@@ -108,14 +115,27 @@ impl Mail {
 }
 
 /// What the runtime's own lines tell, where the head of the mail is not there.
-fn without_head(line: &[u8]) -> Encoding {
+fn without_head(line: &[u8], in_digits: bool) -> Encoding {
+    let text = line.trim_ascii();
+    let begins = || IN_BASE64.iter().any(|begin| line.starts_with(begin)) && is_base64(text);
     if line.starts_with(b"PC=3D0x") {
         Encoding::QuotedPrintable
-    } else if IN_BASE64.iter().any(|begin| line.starts_with(begin)) && is_base64(line.trim_ascii_end()) {
+    } else if !in_digits && (begins() || is_long_base64(text) && is_text(text)) {
         Encoding::Base64(Base64::default())
     } else {
         Encoding::Nothing
     }
+}
+
+fn is_long_base64(text: &[u8]) -> bool {
+    text.len() >= LONG && is_base64(text)
+}
+
+/// Whether digits of base64 are text: no other ones are, where there are so many.
+fn is_text(digits: &[u8]) -> bool {
+    let mut base64 = Base64::default();
+    let sample = digits.get(..SAMPLE).unwrap_or(digits);
+    sample.iter().filter_map(|digit| base64.digit(*digit)).all(|b| matches!(b, b'\t' | b'\n' | b'\r' | b' '..=b'~'))
 }
 
 fn is_base64(text: &[u8]) -> bool {
@@ -171,6 +191,12 @@ mod tests {
             let lines = read(&format!("{head}YWJj\n{end}\nwords"));
             assert_eq!(lines[3..], ["abc", end, "words"], "{end}");
         }
+        // Text in lines of 64: nothing of it is left out, and a key is none.
+        let text = "2026/11/23 05:55:22 shutting down and waiting";
+        let digits = "MjAyNi8xMS8yMyAwNTo1NToyMiBzaHV0dGluZyBkb3duIGFuZCB3YWl0aW5n";
+        assert_eq!(read(&format!("{digits}\nCg==\nwords\n")), [text, "words"]);
+        let key = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj\nZ29yb3V0aW5lIDEgW3NlbGVj\n\nwords";
+        assert_eq!(read(key), key.lines().collect::<Vec<_>>());
         // Nothing says that these are more than words.
         let near = "Content-Type: image/png;base64\n\nYWJj\ncGFuaWM6I-\nZ29yb3V0aW5l";
         assert_eq!(read(near), near.lines().collect::<Vec<_>>());

@@ -12,10 +12,12 @@ mod fields;
 mod foreign;
 mod journal;
 mod layout;
+mod lost;
 mod mail;
 mod normal;
 mod profile;
 mod quoted;
+mod reversed;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -119,7 +121,7 @@ impl LogReader {
     fn plain_lines(&self, bytes: &[u8]) -> usize {
         let is_encoded = self.mail.is_encoded() || self.journal.in_record();
         let plain = &self.context.plain;
-        if is_encoded || !self.context.is_plain() || !plain.in_dump() || plain.is_interrupted() {
+        if is_encoded || !self.context.is_plain() || !plain.is_in_order() || plain.is_interrupted() {
             return 0;
         }
         let mut last_blank = plain.last() == Sort::Blank;

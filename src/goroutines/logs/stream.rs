@@ -4,6 +4,7 @@ use super::Dump;
 use super::columns::Columns;
 use super::normal::{Sort, find, normal};
 use super::profile::Profile;
+use super::reversed::{Part, Reversed, Step};
 use crate::goroutines::line::SIGNALS;
 use crate::goroutines::{Kind, Output, Program, Reader, Summary};
 
@@ -16,6 +17,9 @@ pub(super) struct Stream {
     program: Program,
     profile: Option<Profile>,
     columns: Columns,
+    reversed: Reversed,
+    /// A dump without a goroutine. It is told of but where another process has written between its lines.
+    empty: Option<Dump>,
     /// Something has changed the lines of this stream: they are not as the runtime wrote them.
     changed: bool,
     /// What the last line was.
@@ -35,6 +39,8 @@ impl Stream {
             program: program.clone(),
             profile: None,
             columns: Columns::default(),
+            reversed: Reversed::default(),
+            empty: None,
             changed: false,
             last: Sort::Blank,
             words: Vec::new(),
@@ -45,7 +51,18 @@ impl Stream {
 
     /// Whether a dump is coming in.
     pub(super) fn in_dump(&self) -> bool {
-        self.reader.in_dump() || self.profile.is_some()
+        self.reader.in_dump() || self.profile.is_some() || self.reversed.in_dump()
+    }
+
+    /// Whether lines of a dump are read as they come.
+    pub(super) fn is_in_order(&self) -> bool {
+        self.reader.in_dump() && !self.reversed.holds()
+    }
+
+    /// Somebody says that lines are lost.
+    pub(super) fn lines_were_lost(&mut self) {
+        self.reader.lines_were_lost();
+        self.reversed.holed |= self.reversed.holds();
     }
 
     /// Whether others have interrupted a line of a dump that is as the runtime wrote it: what comes now may be the rest of it,
@@ -104,12 +121,47 @@ impl Stream {
             self.whole(before, out);
             return self.whole(signal, out);
         }
+        if self.is_in_order() || self.is_interrupted() && !self.reversed.holds() {
+            return self.read(text, out);
+        }
+        let (line, sort) = normal(text);
+        match self.reversed.add(text, Part::of(&line, sort)) {
+            Step::Read => self.read_as(&line, sort, *line != *text, out),
+            Step::Held => self.last = sort,
+            Step::Release => self.release(out),
+        }
+    }
+
+    /// Reads the lines that are held, in the order of time.
+    fn release(&mut self, out: &mut dyn FnMut(Dump)) {
+        let held = std::mem::take(&mut self.reversed);
+        let mut each = |mut dump: Dump| {
+            dump.summary.cut |= held.holed;
+            out(dump);
+        };
+        held.each(&mut |line| self.read(line, &mut each));
+        if held.is_backward() {
+            // What comes now was before it.
+            self.end(&mut each);
+            self.last = Sort::Blank;
+        } else if held.holed {
+            self.reader.lines_were_lost();
+        }
+    }
+
+    /// A line in the order of time.
+    fn read(&mut self, text: &[u8], out: &mut dyn FnMut(Dump)) {
         if self.is_interrupted() {
             return self.feed(&[text, b"\n"], out);
         }
         let (line, sort) = normal(text);
-        self.changed |= sort == Sort::Stack && *line != *text;
-        self.heard(&line, sort);
+        self.read_as(&line, sort, *line != *text, out);
+    }
+
+    /// The same as [`normal`] makes it.
+    fn read_as(&mut self, line: &[u8], sort: Sort, changed: bool, out: &mut dyn FnMut(Dump)) {
+        self.changed |= sort == Sort::Stack && changed;
+        self.heard(line, sort);
         if let Sort::Header { running } = sort {
             if !self.reader.in_dump() {
                 self.reason = std::mem::take(&mut self.words);
@@ -118,7 +170,7 @@ impl Stream {
                 self.feed(&[b"\n"], out);
             }
         }
-        self.feed(&[&line, b"\n"], out);
+        self.feed(&[line, b"\n"], out);
         self.last = sort;
     }
 
@@ -145,6 +197,9 @@ impl Stream {
             self.end_profile(out);
         }
         self.profile = Profile::begin(text);
+        if self.profile.is_some() && self.reversed.holds() {
+            self.release(out);
+        }
         self.profile.is_some()
     }
 
@@ -155,7 +210,7 @@ impl Stream {
     }
 
     fn feed(&mut self, parts: &[&[u8]], out: &mut dyn FnMut(Dump)) {
-        let mut sink = Sink { reason: &self.reason, signal: self.signal.as_ref(), out };
+        let mut sink = Sink { reason: &self.reason, signal: self.signal.as_ref(), empty: &mut self.empty, out };
         parts.iter().for_each(|part| self.reader.feed(part, &mut sink));
     }
 
@@ -164,7 +219,16 @@ impl Stream {
         let mut columns = std::mem::take(&mut self.columns);
         columns.end(&mut |line| self.whole(line, out));
         self.end_profile(out);
-        let mut sink = Sink { reason: &self.reason, signal: self.signal.as_ref(), out };
+        if self.reversed.holds() {
+            self.release(out);
+        }
+        self.end(out);
+        self.empty.take().into_iter().for_each(out);
+    }
+
+    /// Nothing follows what was read.
+    fn end(&mut self, out: &mut dyn FnMut(Dump)) {
+        let mut sink = Sink { reason: &self.reason, signal: self.signal.as_ref(), empty: &mut self.empty, out };
         self.reader.finish(&mut sink);
     }
 }
@@ -172,6 +236,7 @@ impl Stream {
 struct Sink<'a> {
     reason: &'a [u8],
     signal: Option<&'a String>,
+    empty: &'a mut Option<Dump>,
     out: &'a mut dyn FnMut(Dump),
 }
 
@@ -184,7 +249,15 @@ impl Output for Sink<'_> {
         if summary.kind == Kind::Unknown && summary.reason.is_empty() && has_panicked(&summary) {
             summary.reason = without_time(&String::from_utf8_lossy(self.reason)).to_owned();
         }
-        (self.out)(Dump { summary, signal: self.signal.cloned() });
+        let is_empty = summary.groups.is_empty() && summary.ungrouped == 0;
+        let is_mixed = summary.is_mixed();
+        let dump = Dump { summary, signal: self.signal.cloned() };
+        if is_empty {
+            self.empty.replace(dump).into_iter().for_each(&mut *self.out);
+        } else {
+            self.empty.take().filter(|_| !is_mixed).into_iter().for_each(&mut *self.out);
+            (self.out)(dump);
+        }
     }
 }
 

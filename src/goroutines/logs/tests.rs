@@ -115,6 +115,91 @@ fn prefixes_of_others_do_not_matter() {
     assert_eq!(found.iter().map(functions).collect::<Vec<_>>(), [["main.main"]]);
 }
 
+/// A dump by a signal, of these goroutines.
+fn signalled(goroutines: &str) -> String {
+    format!("SIGQUIT: quit\nPC=0x1 m=0 sigcode=0\n\n{goroutines}\nrax    0x0\ngs     0x0\n")
+}
+
+/// Whether what is found is one dump that is whole, or not.
+fn is_whole(text: &str) -> bool {
+    let found = dumps(text);
+    let [dump] = &found[..] else { panic!("{} dumps in\n{text}", found.len()) };
+    !dump.summary.cut
+}
+
+/// No process has two goroutines of a number.
+#[test]
+fn lines_of_processes_that_nothing_tells_apart() {
+    let (one, two) = (stack(1, "main") + "\n", stack(2, "f") + "\n");
+    let mixed = signalled(&[&one[..], &one, &two, &two].concat());
+    for text in [&mixed, &format!("SIGQUIT: quit\nPC=0x1 m=0 sigcode=0\n\n{mixed}")] {
+        let found = dumps(text);
+        let [dump] = &found[..] else { panic!("{} dumps in\n{text}", found.len()) };
+        assert!(dump.summary.is_mixed() && dump.summary.cut, "{text}");
+    }
+    // Near misses: one dump behind the other, with a reason and without one; stacks that one process has logged by and by.
+    let logged = |id: u64| stack(id, "f").replace("[select]", "[running]") + "\n";
+    for text in [
+        signalled(&[&one[..], &two].concat()).repeat(2),
+        [&one[..], &two, &one, &two].concat(),
+        [logged(7), one.clone(), two.clone(), logged(8), one.clone(), two.clone()].concat(),
+    ] {
+        let found = dumps(&text);
+        assert_eq!(found.iter().filter(|dump| dump.summary.is_mixed()).count(), 0, "{text}");
+        assert_eq!(found.len(), 2, "{text}");
+    }
+    let log = [logged(7), logged(8), logged(7), logged(8)].concat();
+    assert!(dumps(&log).iter().all(|dump| !dump.summary.is_mixed() && dump.summary.user == 1), "{log}");
+}
+
+/// Of what is not there nothing is known.
+#[test]
+fn lines_that_are_lost_inside_a_dump() {
+    let (one, two) = (stack(1, "main"), stack(2, "f"));
+    let created = "created by main.main in goroutine 1\n\t/src/main.go:9 +0x1\n";
+    let between = |words: &str| signalled(&format!("{one}{words}\n{two}{created}"));
+    for words in [
+        "\n-- suppressed 14 messages --\n",
+        "[... truncated ...]\n",
+        "\nNov 23 05:55:22 host systemd-journald[3]: Suppressed 14 messages from web\n",
+    ] {
+        assert!(!is_whole(&between(words)), "{words}");
+        let prefixed = |text: &str| text.lines().map(|line| format!("web-1  | {line}\n")).collect::<String>();
+        assert!(!is_whole(&prefixed(&between(words))), "{words}");
+    }
+    assert!(is_whole(&between("")) && is_whole(&between("\n2026/11/23 05:55:22 the queue has dropped 14 messages\n")));
+    // The frames of a goroutine whose header is lost are none of another one's.
+    for lost in [
+        signalled(&format!("{one}\n{two}").replace("goroutine 2 [select]:\n", "")),
+        signalled(&format!("{one}{created}\n{two}").replace("goroutine 2 [select]:\n", "")),
+    ] {
+        let found = dumps(&lost);
+        assert!(found.len() == 1 && found[0].summary.cut, "{lost}");
+        assert_eq!(functions(&found[0]), ["main.main"], "{lost}");
+    }
+    let tail = format!("main.g(0x1)\n\t/src/main.go:3 +0x1\n\n{one}");
+    assert!(!is_whole(&tail) && is_whole(&tail.replace("\n\n", "\nready\n")));
+    // Near misses: every other line is empty; a function's name alone in the log.
+    assert!(is_whole(&signalled(&format!("{one}\n{two}{created}")).replace('\n', "\n\n")));
+    assert!(is_whole(&between("\nmain.work()\n")));
+}
+
+/// A record that was cut shows what is there, and that it was cut; of its last line nobody knows whether it is whole.
+#[test]
+fn a_record_that_was_cut() {
+    let stacks = [stack(1, "main"), stack(2, "f")].join("\n");
+    let text = serde_json::json!({"msg": "hung", "stack": stacks}).to_string();
+    let whole = dumps(&(text.clone() + "\n"));
+    assert!(whole.len() == 1 && !whole[0].summary.cut);
+    for end in [text.len() - 8, text.len() - 30] {
+        for after in ["", "\n{\"msg\":\"bye\"}\n"] {
+            let found = dumps(&format!("{}{after}", &text[..end]));
+            assert_eq!(found.len(), 1, "{end}");
+            assert!(found[0].summary.cut && found[0].summary.user == 2, "{end}");
+        }
+    }
+}
+
 #[test]
 fn what_is_no_dump_is_named() {
     let mut core = vec![0x7f, b'E', b'L', b'F', 2, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0];
@@ -305,6 +390,13 @@ const FRAGMENTS: &[&str] = &[
     "\\x",
     "\\0",
     "goroutine ",
+    "\n\t/src/main.go:7 +0x1\nmain.main()\ngoroutine 7 [select]:\n",
+    "gs     0x0\n",
+    "-- suppressed 14 messages --\n",
+    "82 <40>1 ",
+    "web-1  | {\"log\":\"goroutine 1 [running]:\\n\"}\n",
+    "[\"goroutine 1 [running]:\", \"",
+    "MjAyNi8xMS8yMyAwNTo1NToyMiBzaHV0dGluZyBkb3duIGFuZCB3YWl0aW5n\n",
     "é",
     "\u{a0}",
     "...",
