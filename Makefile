@@ -47,7 +47,7 @@ deny: ## licences, duplicates, sources and known faults of the dependencies (den
 .PHONY: size
 size: release ## check that the binary is below its limit, and that order.ld still matches it
 	@size=$$(stat -c %s $(GOWARD)); echo "$(GOWARD): $$size bytes"; \
-	case $(TARGET) in *musl) test $$size -le 1992294 || { echo 'more than 1.9 MiB'; exit 1; }; \
+	case $(TARGET) in *musl) test $$size -le 2044723 || { echo 'more than 1.95 MiB'; exit 1; }; \
 		told="one static binary of $$(awk "BEGIN { printf \"%.1f\", $$size / 1048576 }") MiB"; \
 		grep -q "$$told" README.md || { echo "README.md does not say: $$told"; exit 1; }; \
 		for part in start run; do \

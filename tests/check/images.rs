@@ -853,7 +853,7 @@ fn pipes_and_devices_hold_nothing_up() {
         (["--go-env", "--", fifo].as_slice(), 126, "not a regular file"),
         (&["check", "--image", fifo], 125, "not a regular file; docker save"),
         (&["check", "-f", fifo], 125, "nothing comes out of it"),
-        (&["check", "-f", "/dev/zero"], 125, "too large"),
+        (&["check", "-f", "/dev/zero"], 125, "larger than 1 MiB"),
         (&["check", "--rootfs", root.scratch.path("root").to_str().unwrap(), "/lib/fifo"], 1, "not a regular file"),
     ] {
         let (ending, text) = answers(arguments);

@@ -278,7 +278,9 @@ fn combinations_that_make_no_sense() {
     assert!(bad("--health-tls-ca a --health https://localhost:1/ srv", &[]).contains("not an absolute path"));
     assert!(bad("--health-tls-cert /a --health https://localhost:1/ srv", &[]).contains("are needed together"));
     assert!(bad("--ready-interval 5s --health tcp://localhost:1 srv", &[]).contains("only with --ready"));
-    assert!(bad("--ready tcp://localhost:1 --ready-body x srv", &[]).contains("--ready: method, status and body"));
+    assert!(
+        bad("--ready tcp://localhost:1 --ready-body x srv", &[]).contains("--ready: a method, a status and a body")
+    );
     assert!(bad("--on-unhealthy stop --ready tcp://localhost:1 srv", &[]).contains("only with --health,"));
     assert!(bad("--reload-signal KILL srv", &[]).contains("--reload-signal: SIGKILL"));
     assert!(bad("--on-unhealthy stop srv", &[]).contains("only with --health, --watchdog or --start-timeout"));
