@@ -131,7 +131,7 @@ fn raw_is_read_again_by_goward_goroutines() {
     assert_eq!((&again["user"], &again["system"]), (&direct["user"], &direct["system"]));
 }
 
-/// The server of tests/causes/unhandled with 30 workers, and one of its variables set.
+/// The server that has no handler for signals, with 30 workers, and one of its variables set.
 fn unhandled(go: &Path, name: &str, value: &str) -> Running {
     let mut command = Command::new(build_server(go, NEWEST, &STRIPPED, "unhandled"));
     command.arg("30").env(name, value).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());

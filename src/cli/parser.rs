@@ -121,11 +121,11 @@ fn take_apart(command: &'static Command, arguments: &[CString]) -> Result<Result
 
 /// `-stop-timeout`: a long option with one dash, as Go's flag package takes it. To us these are many letters.
 fn single_dashed(command: &Command, arguments: &[CString]) -> Option<String> {
-    let words = arguments.iter().filter_map(|word| word.to_str().ok()).take_while(|word| *word != "--");
-    let dashed = words.filter(|word| word.starts_with('-') && !word.starts_with("--"));
-    let names = dashed.map(|word| word.split('=').next().unwrap_or(word));
-    let is_meant = |word: &&str| word.len() > 3 && command.options().any(|option| is_near(&word[1..], option.name));
-    names.filter(is_meant).map(str::to_owned).next()
+    arguments.iter().filter_map(|word| word.to_str().ok()).take_while(|word| *word != "--").find_map(|word| {
+        let word = word.split('=').next().unwrap_or(word);
+        let name = word.strip_prefix('-').filter(|name| name.len() > 2 && !name.starts_with('-'))?;
+        command.options().any(|option| is_near(name, option.name)).then(|| word.to_owned())
+    })
 }
 
 /// The parser's error, in our words: `--quiet=yes`.

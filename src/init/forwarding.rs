@@ -96,7 +96,7 @@ impl Init {
         }
         self.say(Note::Received(&received, self.supervisor.rewritten(received.signal)));
         let event = if self.forwarding.by_key { Event::Key } else { Event::Signal };
-        self.requested(event(received.signal), received.sent, received.signal, || personality::from(&received));
+        self.requested(event(received.signal), received.sent, received.signal, &|| personality::from(&received));
         self.after_signal();
     }
 

@@ -213,7 +213,7 @@ impl Init {
         // The log has the failure that decides first, and then what was decided.
         let actions = self.supervisor.handle(clock::now(), Event::Probed(purpose, well));
         self.probed(purpose, outcome);
-        self.carry_out(actions.iter(), None);
+        self.carry_out(&mut actions.iter(), None);
         let after = self.supervisor.verdict_for(purpose);
         if before != after && after == Some(Verdict::Healthy) {
             self.say(Note::Well(purpose));

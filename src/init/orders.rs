@@ -93,7 +93,7 @@ impl Init {
                 from: &from,
             });
         }
-        self.requested(event, None, signal, || from);
+        self.requested(event, None, signal, &|| from.clone());
         if instruction == Instruction::Order(Order::Restart) && self.supervisor.rung().is_some() {
             last_resort::stop_began(clock::now());
         }

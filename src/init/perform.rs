@@ -33,7 +33,7 @@ impl Init {
     /// Tells the supervisor, and does what it wants.
     pub(super) fn happened(&mut self, event: Event) {
         let actions = self.supervisor.handle(clock::now(), event);
-        self.carry_out(actions.iter(), None);
+        self.carry_out(&mut actions.iter(), None);
     }
 
     /// The same for a signal, or an order that is as good: it may begin the stop. `sent`: the signal that comes first has been sent
@@ -43,22 +43,22 @@ impl Init {
         event: Event,
         sent: Option<nix::Result<()>>,
         signal: Signal,
-        from: impl FnOnce() -> String,
+        from: &dyn Fn() -> String,
     ) {
         let before = self.supervisor.was_stop_requested();
         let actions = self.supervisor.handle(clock::now(), event);
         if before || !self.supervisor.was_stop_requested() {
-            return self.carry_out(actions.iter(), sent);
+            return self.carry_out(&mut actions.iter(), sent);
         }
         // Where the stop has no time at all, all of it is due at once; that it was requested is said first.
         let is_first = |action: &Action| matches!(action, Action::Send(_));
-        self.carry_out(actions.iter().take_while(is_first), sent);
+        self.carry_out(&mut actions.iter().take_while(is_first), sent);
         self.stop_begins(signal, from());
-        self.carry_out(actions.iter().skip_while(is_first), None);
+        self.carry_out(&mut actions.iter().skip_while(is_first), None);
     }
 
     /// What the supervisor has decided, in its order.
-    pub(super) fn carry_out(&mut self, actions: impl Iterator<Item = Action>, mut sent: Option<nix::Result<()>>) {
+    pub(super) fn carry_out(&mut self, actions: &mut dyn Iterator<Item = Action>, mut sent: Option<nix::Result<()>>) {
         for action in actions {
             match (action, sent.take()) {
                 (Action::Send(_), Some(result)) => self.performed(action, 0, result),
