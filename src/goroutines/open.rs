@@ -6,6 +6,7 @@ use super::reader::{LONGEST, trim};
 use super::splice::{Expected, Outcome, Shapes, Splice, Whose};
 use super::{Kind, MIXED, Output, Program, Summary};
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 /// What looks like a dump's beginning and is not borne out within so many lines was none.
 const UNCONFIRMED: u32 = 32;
@@ -403,10 +404,10 @@ impl OpenDump {
             return;
         }
         self.first_runs |= count == 0 && header.state == b"running";
-        if self.numbers.contains_key(&id) {
-            self.mixed |= !self.threads;
-        } else if count < MOST_NUMBERS {
-            self.numbers.insert(id, count);
+        match self.numbers.entry(id) {
+            Entry::Occupied(_) => self.mixed |= !self.threads,
+            Entry::Vacant(place) if count < MOST_NUMBERS => _ = place.insert(count),
+            Entry::Vacant(_) => {}
         }
     }
 
