@@ -5,8 +5,7 @@ use super::line::{self, Header, Line};
 use super::reader::{LONGEST, trim};
 use super::splice::{Expected, Outcome, Shapes, Splice, Whose};
 use super::{Kind, MIXED, Output, Program, Summary};
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What looks like a dump's beginning and is not borne out within so many lines was none.
 const UNCONFIRMED: u32 = 32;
@@ -68,10 +67,10 @@ pub(super) struct OpenDump {
     repeating: bool,
     /// Their numbers and groups.
     unavailable: BTreeMap<u64, usize>,
-    /// The numbers of the goroutines, with how many came before.
-    numbers: BTreeMap<u64, usize>,
-    /// The first of them runs.
-    first_runs: bool,
+    /// The numbers of the goroutines.
+    numbers: BTreeSet<u64>,
+    /// The first of them, and whether it runs.
+    first: Option<(u64, bool)>,
     /// One of them came twice: there is more than one process, or dump.
     mixed: bool,
     /// Parts of several threads follow each other.
@@ -109,8 +108,8 @@ impl OpenDump {
             counts: false,
             repeating: false,
             unavailable: BTreeMap::new(),
-            numbers: BTreeMap::new(),
-            first_runs: false,
+            numbers: BTreeSet::new(),
+            first: None,
             mixed: false,
             threads: false,
             spaced: false,
@@ -278,8 +277,8 @@ impl OpenDump {
     /// Whether a goroutine is the first of another dump, where no reason is between the two: only whoever prints a dump runs.
     fn begins_again(&self, header: &Header<'_>) -> bool {
         let runs = header.state == b"running";
-        let place = self.numbers.get(&header.id);
-        header.id == self.block.id || place == Some(&0) || runs && (self.first_runs || place.is_some())
+        let (is_first, first_runs) = self.first.map_or((false, false), |(id, runs)| (id == header.id, runs));
+        header.id == self.block.id || is_first || runs && (first_runs || self.numbers.contains(&header.id))
     }
 
     /// Lines between a dump's reason and its goroutines, which are words.
@@ -399,15 +398,14 @@ impl OpenDump {
 
     /// No process has two goroutines of a number; only another thread's part repeats them.
     fn number(&mut self, header: &Header<'_>) {
-        let (id, count) = (header.id, self.numbers.len());
-        if id == 0 || self.repeating {
+        if header.id == 0 || self.repeating {
             return;
         }
-        self.first_runs |= count == 0 && header.state == b"running";
-        match self.numbers.entry(id) {
-            Entry::Occupied(_) => self.mixed |= !self.threads,
-            Entry::Vacant(place) if count < MOST_NUMBERS => _ = place.insert(count),
-            Entry::Vacant(_) => {}
+        self.first.get_or_insert((header.id, header.state == b"running"));
+        if self.numbers.contains(&header.id) {
+            self.mixed |= !self.threads;
+        } else if self.numbers.len() < MOST_NUMBERS {
+            self.numbers.insert(header.id);
         }
     }
 

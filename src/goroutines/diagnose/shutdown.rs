@@ -330,8 +330,8 @@ impl<'a> Evidence<'a> {
         let silent =
             self.select(&|node| node.is_in("net/http.(*conn).serve") && begun.iter().any(|name| node.is_in(name)));
         let unread = self.select(&|node| node.is_in("net/http.(*response).finishRequest") && node.wait == Wait::Body);
-        let hijacked = self.select(&|node| is_handler(node) && self.is_hijacked(node));
-        let of_others = self.select(&|node| is_handler(node) && !self.is_hijacked(node));
+        let handlers = self.select(&|node| is_handler(node)).into_iter();
+        let (hijacked, of_others): (Vec<_>, Vec<_>) = handlers.partition(|node| self.is_hijacked(node));
         let deadline = match nodes.first().is_some_and(|node| node.is_in(STOP_OF_GRPC)) {
             true => DEADLINE_OF_GRPC,
             false => DEADLINE,

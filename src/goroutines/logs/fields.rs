@@ -3,7 +3,7 @@
 
 use crate::goroutines::groups::hash;
 use crate::json::Value;
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 /// One string of a record.
 pub(super) struct Field<'a> {
@@ -92,12 +92,14 @@ fn collect<'a>(
 
 /// Leaves out the lists that have the lines of a text beside them, as Ansible has them.
 fn without_copies(fields: &[Field<'_>], lists: &mut Vec<(String, &[Value])>) {
-    let mut texts: BTreeMap<u64, usize> = BTreeMap::new();
     let whole = fields.iter().map(|field| field.text.trim_end()).filter(|text| text.contains('\n'));
-    texts.extend(whole.map(|text| (hash(text.as_bytes()), 0)));
+    let texts: BTreeSet<u64> = whole.map(|text| hash(text.as_bytes())).collect();
+    if texts.is_empty() {
+        return;
+    }
     lists.retain(|(_, list)| {
-        let lines: Vec<&str> = if texts.is_empty() { Vec::new() } else { list.iter().map_while(Value::text).collect() };
-        lines.len() < 2 || !texts.contains_key(&hash(lines.join("\n").trim_end().as_bytes()))
+        let lines: Vec<&str> = list.iter().map_while(Value::text).collect();
+        lines.len() < 2 || !texts.contains(&hash(lines.join("\n").trim_end().as_bytes()))
     });
 }
 
