@@ -65,10 +65,12 @@ bare: ## the init alone, with health and status
 		told="some $$(((size + 5120) / 10240 * 10)) KiB"; grep -q "$$told" README.md || { echo "README.md does not say: $$told"; exit 1; };; esac; $$g -q -- true && for w in check rehearse dump goroutines; do \
 		$$g $$w 2>/dev/null; test $$? = 125 || { echo "$$w is in it"; exit 1; }; done && echo 'bare: it is'
 
-# The arm64 binary, run by an emulator: the exit code is the server's, and SIGTERM gets there.
+# The arm64 binary, built quickly and run by an emulator: the exit code is the server's, and SIGTERM gets there. make dist builds
+# and runs the one of a release.
 .PHONY: arm64
 arm64: ## the arm64 binary, run by an emulator
 	@if rustup -q target add aarch64-unknown-linux-musl 2>/dev/null && command -v qemu-aarch64-static >/dev/null; then \
+		CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
 		cargo build --release --target aarch64-unknown-linux-musl --target-dir $(OUT)/arm64 && \
 		g="qemu-aarch64-static $(OUT)/arm64/aarch64-unknown-linux-musl/release/goward -q" && \
 		{ $$g -- sh -c 'exit 7'; test $$? = 7; } && \

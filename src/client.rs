@@ -1,9 +1,10 @@
-//! Finding the init of this container, from a command, and talking to it: its sockets are abstract, and anybody may have taken such
-//! names.
+//! Finding the init of this container, from a command, and talking to it: its sockets are abstract, and anybody may have taken
+//! such names.
 
 use crate::init::control::Socket;
 use crate::init::orders::Instruction;
 use crate::json::Value;
+use crate::sys::file::described;
 use crate::sys::unix::{self, Peer};
 use crate::sys::{clock, process, rights};
 use memchr::memchr;
@@ -108,7 +109,7 @@ impl Init {
         let pid = self.pid;
         read(connection, end).map_err(|error| match error.kind() {
             ErrorKind::WouldBlock => format!("goward (pid {pid}) did not answer in time; is it stopped?"),
-            _ => format!("goward (pid {pid}) does not answer: {error}"),
+            _ => format!("goward (pid {pid}) does not answer: {}", described(&error)),
         })
     }
 

@@ -1,5 +1,5 @@
-//! Bytes as they are written to get through where only text does: base 64, and codes such as `%0A` and `=0A`; and text as it may be
-//! shown. Pure.
+//! Bytes as they are written to get through where only text does: base 64, and codes such as `%0A` and `=0A`; and text as it
+//! may be shown. Pure.
 
 /// Base 64 (RFC 4648), digit by digit.
 #[derive(Default)]

@@ -1,6 +1,6 @@
-//! Why the kernel would not start a program, by the bytes at its beginning (another machine, a missing loader, a damaged file), and
-//! the sentences that say so: the one knowledge of `goward run`, which explains
-//! a failure, and of `goward check`, which foresees it. Pure: what else there is in the file system it is told.
+//! Why the kernel would not start a program, by the bytes at its beginning (another machine, a missing loader, a damaged file),
+//! and the sentences that say so: the one knowledge of `goward run`, which explains a failure, and of `goward check`, which
+//! foresees it. Pure: what else there is in the file system it is told.
 
 use crate::elf::{Elf, beginning};
 use object::elf::{self, Machine};

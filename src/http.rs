@@ -63,18 +63,15 @@ impl Response {
         while !rest.is_empty() && self.at != At::End {
             let used = match self.at {
                 At::Head => self.head(rest)?,
-                At::Length(left) => {
+                At::Length(left) | At::Chunk(left) => {
                     let part = first(rest, left);
                     body(part);
-                    let left = left - part.len() as u64;
-                    self.at = if left == 0 { At::End } else { At::Length(left) };
-                    part.len()
-                }
-                At::Chunk(left) => {
-                    let part = first(rest, left);
-                    body(part);
-                    let left = left - part.len() as u64;
-                    self.at = if left == 0 { At::ChunkEnd } else { At::Chunk(left) };
+                    self.at = match (matches!(self.at, At::Chunk(_)), left - part.len() as u64) {
+                        (false, 0) => At::End,
+                        (false, left) => At::Length(left),
+                        (true, 0) => At::ChunkEnd,
+                        (true, left) => At::Chunk(left),
+                    };
                     part.len()
                 }
                 At::UntilClosed => {

@@ -42,7 +42,7 @@ fn before(a: &Finding, b: &Finding) -> bool {
 /// What is found in a directory that will be the root, or here where none is named.
 ///
 /// # Errors
-/// A sentence: there is no such directory.
+/// A sentence: there is no such directory, or no such program here.
 pub(crate) fn root(directory: Option<&Path>, question: &image::Question<'_>) -> Result<Report, String> {
     if let Some(directory) = directory.filter(|directory| !directory.is_dir()) {
         return Err(format!("--rootfs {}: no such directory", directory.display()));
@@ -61,5 +61,5 @@ pub(crate) fn root(directory: Option<&Path>, question: &image::Question<'_>) -> 
             .collect(),
         Some(_) => Vec::new(),
     };
-    Ok(image::directory(directory, question, &env, own))
+    image::directory(directory, question, &env, own)
 }

@@ -219,7 +219,7 @@ fn text_of(path: &Path, name: &str) -> Result<String, String> {
     let wrong = |error: &str| format!("--dockerfile {name}: {error}");
     let bytes = read(path).map_err(|error| wrong(&file::described(&error)))?;
     if bytes.len() > LARGEST {
-        return Err(wrong("it is larger than 1 MiB, and no Dockerfile"));
+        return Err(wrong(&format!("it is larger than {} MiB, and no Dockerfile", LARGEST >> 20)));
     }
     if bytes.contains(&0) {
         return Err(wrong("it is not a text file, and no Dockerfile"));

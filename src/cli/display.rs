@@ -1,9 +1,12 @@
-//! How wide a text may be, and whether it may be coloured: decided in the same way for every command.
+//! How wide a text on standard output may be, whether it may be coloured, and what it means that it could not be written:
+//! decided in the same way for every command.
 
 use super::Env;
 use super::table::{Opt, Set, Take};
 use super::values::one_of;
+use crate::sys::file::described;
 use crate::sys::terminal;
+use std::io::{self, ErrorKind};
 use std::os::fd::AsRawFd;
 
 /// What `--color` and the environment say about colours.
@@ -82,4 +85,29 @@ impl Display {
 /// The width of a help page: lines of more than 120 columns are hard to read, and with less than 80 a table is none.
 pub fn help_width(env: Env<'_>) -> usize {
     Display::new(Colour::Never, env).width().map_or(100, |width| width.clamp(80, 120))
+}
+
+/// What has become of a text that was written to standard output. A broken pipe is no fault: whoever read has seen enough.
+///
+/// # Errors
+/// A sentence for the user.
+pub fn written(result: io::Result<()>) -> Result<(), String> {
+    match result {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(format!("standard output: {}", described(&error))),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_has_seen_enough_is_no_fault() {
+        assert_eq!(written(Ok(())), Ok(()));
+        assert_eq!(written(Err(ErrorKind::BrokenPipe.into())), Ok(()));
+        // Near miss: what could not be written is one, without the number of the error.
+        let full = io::Error::from_raw_os_error(nix::errno::Errno::ENOSPC as i32);
+        assert_eq!(written(Err(full)), Err("standard output: No space left on device".to_owned()));
+    }
 }

@@ -40,6 +40,22 @@ impl std::fmt::Debug for Command {
 }
 
 impl Command {
+    /// A command that says nothing of itself: for what another one leaves out.
+    pub const EMPTY: Command = Command {
+        name: "",
+        operands: "",
+        summary: "",
+        about: &[],
+        usage: &[],
+        operand_kinds: None,
+        before_options: &[],
+        tables: &[],
+        described_elsewhere: &[],
+        refused: &[],
+        notes: &[],
+        starts_program: false,
+    };
+
     /// Every option that it understands.
     pub fn options(&self) -> impl Iterator<Item = Description> + use<> {
         options_of(self.tables).chain(options_of(self.described_elsewhere))

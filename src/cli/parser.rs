@@ -93,7 +93,7 @@ fn take_apart(command: &'static Command, arguments: &[CString]) -> Result<Result
             Arg::Short('V') | Arg::Long("version") if command.starts_program => return Ok(Err(Answer::Version)),
             Arg::Short('l') | Arg::Long("license") if command.starts_program => return Ok(Err(Answer::License)),
             Arg::Short(letter) => command.find("", Some(letter)).ok_or_else(|| {
-                unknown(command, &single_dashed(command, arguments).unwrap_or_else(|| format!("-{letter}")))
+                unknown(command, &single_dashed(command, arguments, letter).unwrap_or_else(|| format!("-{letter}")))
             }),
             Arg::Long(name) => command.find(name, None).ok_or_else(|| unknown(command, &format!("--{name}"))),
             Arg::Value(word) => {
@@ -119,11 +119,13 @@ fn take_apart(command: &'static Command, arguments: &[CString]) -> Result<Result
     Ok(Ok(given))
 }
 
-/// `-stop-timeout`: a long option with one dash, as Go's flag package takes it. To us these are many letters.
-fn single_dashed(command: &Command, arguments: &[CString]) -> Option<String> {
+/// `-stop-timeout`: a long option with one dash, as Go's flag package takes it. To us these are many letters, and `letter` is
+/// the first of them that is unknown. Words without it are not what is wrong, and may be the program's own.
+fn single_dashed(command: &Command, arguments: &[CString], letter: char) -> Option<String> {
     arguments.iter().filter_map(|word| word.to_str().ok()).take_while(|word| *word != "--").find_map(|word| {
         let word = word.split('=').next().unwrap_or(word);
-        let name = word.strip_prefix('-').filter(|name| name.len() > 2 && !name.starts_with('-'))?;
+        let is_meant = |name: &&str| name.len() > 2 && !name.starts_with('-') && name.contains(letter);
+        let name = word.strip_prefix('-').filter(is_meant)?;
         command.options().any(|option| is_near(name, option.name)).then(|| word.to_owned())
     })
 }

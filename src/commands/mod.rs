@@ -99,20 +99,7 @@ pub fn all() -> impl Iterator<Item = &'static Command> {
 
 /// A command that only prints something.
 const fn word(name: &'static str, operands: &'static str, summary: &'static str) -> Command {
-    Command {
-        name,
-        operands,
-        summary,
-        about: &[],
-        usage: &[],
-        operand_kinds: None,
-        before_options: &[],
-        tables: &[],
-        described_elsewhere: &[],
-        refused: &[],
-        notes: &[],
-        starts_program: false,
-    }
+    Command { name, operands, summary, ..Command::EMPTY }
 }
 
 const HELP: Command = word("help", "[COMMAND]", "this help, or that of a command");

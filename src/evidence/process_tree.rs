@@ -1,5 +1,5 @@
-//! A process and what it has started: the Go program among them that is meant, where the first is a script, and the Go programs that
-//! this one has started and waits for: a monitor, or a supervisor in Go, knows nothing of why its server hangs.
+//! A process and what it has started: the Go program among them that is meant, where the first is a script, and the Go programs
+//! that this one has started and waits for: a monitor, or a supervisor in Go, knows nothing of why its server hangs.
 
 use super::{Access, Unreadable, refusal};
 use crate::goroutines::Child;

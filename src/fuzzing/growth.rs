@@ -214,6 +214,7 @@ fn logs_of_dumps() {
         "a long line in base64" => BASE64, |_| "YWFh", "\n";
         "a URL" => "\0GET /?a=", |_| "goroutine%201%20[select]:%0Amain.f()%0A%09/a.go:1%0A", " HTTP/1.1\n";
         "no dump in a URL" => "\0GET /?a=", |_| "goroutine%20goroutine+", " HTTP/1.1\n";
+        "a string of YAML" => "\0k: \"goroutine 1 [select]:\\n\\\n", |_| "  main.f()\\n\\\n", "\"\n";
         "parts of a line" => STACK, |_| "github.com/acme/shop/internal/inventory.follow\n", "";
         "parts of a creator" => STACK, |_| "created by github.com/acme/shop/internal/inventory\n", "";
         "parts of lines" => STACK, |_| "github.com/acme/shop/internal/inventory.(*Queue).foll\now(0x1)\n", "";

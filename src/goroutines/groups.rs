@@ -1,4 +1,5 @@
-//! Groups goroutines that have the same state, stack and creator, counts them, and puts the groups in order (`rank`). Bounded: what is kept of a group is its lines, once.
+//! Groups goroutines that have the same state, stack and creator, counts them, and puts the groups in order (`rank`). Bounded:
+//! what is kept of a group is its lines, once.
 
 use super::line::{self, Header};
 use super::order;
@@ -141,8 +142,9 @@ impl Block {
 
     /// Whether one entry more is kept, which is counted.
     fn has_room(&mut self) -> bool {
+        let has_room = !self.is_full();
         self.frames += 1;
-        self.frames <= DEEPEST && self.key.len() + self.aside.len() <= LONGEST
+        has_room
     }
 
     pub(super) fn created_by(&mut self, function: &[u8], parent: Option<u64>) {

@@ -11,7 +11,7 @@ mod filter;
 mod groups;
 mod line;
 pub mod logs;
-mod open;
+mod open_dump;
 pub(crate) mod order;
 mod reader;
 mod splice;
@@ -82,7 +82,7 @@ pub struct Sample {
 }
 
 /// Goroutines in the same state with the same stack.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Group {
     /// As the runtime names it, without its suffixes: `chan receive`, `sync.Mutex.Lock`, `IO wait`.
     pub state: String,
@@ -182,6 +182,11 @@ pub struct Summary {
 /// What [`Summary::notes`] say of a dump in which the number of a goroutine came twice.
 pub(crate) const MIXED: &str = "the lines of several processes or dumps are mixed: a goroutine's number is there twice";
 
+/// Whether the first line of a dump says that somebody asked for it, or is not there.
+pub(crate) fn was_asked_for(reason: &[u8]) -> bool {
+    matches!(reason, b"" | b"SIGQUIT: quit" | b"SIGABRT: abort")
+}
+
 impl Summary {
     /// Whether its goroutines are of several processes, so that nothing can be told from how many there are, or which.
     pub fn is_mixed(&self) -> bool {
@@ -233,7 +238,7 @@ pub enum Cause {
     Unhandled,
     /// The signal was listened to, and the server goes on serving: nothing began to shut down.
     StillServing,
-    /// main was done before Shutdown returned.
+    /// Goroutine 1 is not there: it called runtime.Goexit, or its lines were lost.
     MainGone,
     /// It computes: a goroutine runs.
     Busy,

@@ -1,7 +1,8 @@
-//! From a stream to dumps: what is none goes on as it is, at once; what is one is counted.
+//! Finds dumps in a stream of bytes. Text that is no dump is passed on unchanged, at once; the goroutines of a dump are counted
+//! in groups.
 
 use super::line::{self, Line, SIGNALS};
-use super::open::{Next, OpenDump};
+use super::open_dump::{Next, OpenDump};
 use super::splice::{Shapes, Whose};
 use super::{Kind, Output, Program};
 use memchr::memchr;

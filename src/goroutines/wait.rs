@@ -1,4 +1,5 @@
-//! What a goroutine waits for, told from its state and from what its own code called; and the words for each: "waiting for a mutex", and what to do about it.
+//! What a goroutine waits for, told from its state and from what its own code called; and the words for each: "waiting for a
+//! mutex", and what to do about it.
 
 use super::{Cause, Group};
 

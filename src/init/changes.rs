@@ -1,7 +1,7 @@
 //! Changes of the server's state: the last ones for `goward status`, and the command that is called at each (`--on-change`).
 //!
-//! The command is told of what is so, not of all that was: one runs at a time, and while it does only the last state waits for the
-//! next. Nothing waits for it, neither a signal nor a restart nor the end: when the server has ended, it is ended too.
+//! The command is told of what is so, not of all that was: one runs at a time, and while it does only the last state waits for
+//! the next. Nothing waits for it, neither a signal nor a restart nor the end: when the server has ended, it is ended too.
 
 use super::Init;
 use super::personality::{self, Note};

@@ -1,10 +1,10 @@
 //! Where `goward status` and `goward dump` ask: two abstract sockets, named after the PID namespace and the init's pid, so that
 //! two containers of a pod never meet. Nothing is read from them: whoever connects, and is root or the same user, of this PID
-//! namespace, is told all at once (`report.rs`), or is handed the server's memory (`evidence.rs`), and that is all. Who has an order
-//! to give (`orders.rs`) has it in the name of the socket that he connects from.
+//! namespace, is told all at once (`report.rs`), or is handed the server's memory (`evidence.rs`), and that is all. Who has an
+//! order to give (`orders.rs`) has it in the name of the socket that he connects from.
 //!
-//! Anybody in the network namespace can take a name before goward does, and can connect. So the client (`client.rs`)
-//! looks for every name that begins like this one, believes the kernel's word for who listens there, and waits for its turn.
+//! Anybody in the network namespace can take a name before goward does, and can connect. So the client (`client.rs`) looks for
+//! every name that begins like this one, believes the kernel's word for who listens there, and waits for its turn.
 
 use super::Init;
 use super::orders::Instruction;

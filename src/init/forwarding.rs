@@ -94,7 +94,7 @@ impl Init {
             let result = received.sent.unwrap_or_else(|| self.perform(Action::Send(out)));
             return self.passed_on(&received, out, result);
         }
-        self.say(Note::Received(&received, self.supervisor.rewritten(received.signal)));
+        self.say(Note::Received(&received, self.supervisor.policy().rewritten(received.signal)));
         let event = if self.forwarding.by_key { Event::Key } else { Event::Signal };
         self.requested(event(received.signal), received.sent, received.signal, &|| personality::from(&received));
         self.after_signal();

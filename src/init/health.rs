@@ -198,7 +198,7 @@ impl Init {
         }
     }
 
-    /// A probe has come to this. The supervisor knows, or is told next.
+    /// A probe has come to this. The supervisor knows.
     fn probed(&mut self, purpose: Purpose, outcome: Outcome) {
         let counts = self.supervisor.last_failure_counts(purpose);
         self.say(Note::Probed { purpose, outcome: &outcome, counts });

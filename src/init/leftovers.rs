@@ -1,15 +1,15 @@
-//! Processes that outlive the server: everybody for a true PID 1 that ends, otherwise goward's own descendants, found in /proc and
-//! verified one by one, never a stranger (the host's PID namespace, a shared one in a pod).
+//! Processes that outlive the server: everybody for a true PID 1 that ends, otherwise goward's own descendants, found in /proc
+//! and verified one by one, never a stranger (the host's PID namespace, a shared one in a pod).
 //!
-//! Who they are and how they are signalled is here; when, and how long they may stay, the supervisor decides (`VISITORS_STAY` and
-//! `KILL_AGAIN` in `supervisor/mod.rs`).
+//! Who they are and how they are signalled is here; when, and how long they may stay, the supervisor decides (`VISITORS_STAY`
+//! and `KILL_AGAIN` in `supervisor/mod.rs`).
 //!
-//! Visitors are no leftovers: who came in from outside (`docker exec`, `kubectl exec`, an agent of the platform) has no parent in
-//! the PID namespace, and the container does not stay for them. They are told apart once, because their orphans become PID 1's
-//! children like everybody's.
+//! Visitors are no leftovers: who came in from outside (`docker exec`, `kubectl exec`, an agent of the platform) has no parent
+//! in the PID namespace, and the container does not stay for them. They are told apart once, because their orphans become PID
+//! 1's children like everybody's.
 //!
-//! PID 1 itself sends them SIGKILL. Another process looks at them and asks them to end: what /proc shows of a process may lie in a
-//! file that hangs (its command line), or take as long as the kernel needs to free a memory of gigabytes.
+//! PID 1 itself sends them SIGKILL. Another process looks at them and asks them to end: what /proc shows of a process may lie
+//! in a file that hangs (its command line), or take as long as the kernel needs to free a memory of gigabytes.
 
 use super::Init;
 use super::personality::Note;

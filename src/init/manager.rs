@@ -1,6 +1,7 @@
-//! Whoever started goward with a NOTIFY_SOCKET (systemd with Type=notify, Podman with --sdnotify=container) waits for the server to be
-//! ready, and believes goward alone, its main process. With `--notify` the server speaks to goward, which passes its words on; with
-//! `--health` goward says by itself that the server is ready. Without either the server finds that socket as it is.
+//! Whoever started goward with a NOTIFY_SOCKET (systemd with Type=notify, Podman with --sdnotify=container) waits for the
+//! server to be ready, and believes goward alone, its main process. With `--notify` the server speaks to goward, which passes
+//! its words on; with `--health` goward says by itself that the server is ready. Without either the server finds that socket as
+//! it is.
 
 use super::Init;
 use crate::sys::{uninterrupted, unix};

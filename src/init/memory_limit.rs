@@ -1,8 +1,8 @@
-//! `--go-env` has told Go's runtime of the memory limit as it was at the start, and Go never asks again. The limit may change while the
-//! server runs (Kubernetes' in-place resize, `docker update`): then it is said, once.
+//! `--go-env` has told Go's runtime of the memory limit as it was at the start, and Go never asks again. The limit may change
+//! while the server runs (Kubernetes' in-place resize, `docker update`): then it is said, once.
 //!
-//! The kernel announces a write to the file of the limit (inotify), so that nothing is looked at while nothing happens. Where it does not
-//! (a sandbox), it is looked at when goward is awake for somebody: a probe, a notification, `goward status`.
+//! The kernel announces a write to the file of the limit (inotify), so that nothing is looked at while nothing happens. Where
+//! it does not (a sandbox), it is looked at when goward is awake for somebody: a probe, a notification, `goward status`.
 
 use super::Init;
 use super::personality::Note;

@@ -1,7 +1,7 @@
 //! What a server says of itself by sd_notify(3): a socket for datagrams, of which only the server's own count.
 //!
-//! The queue of such a socket is short (net.unix.max_dgram_qlen), and whoever can send to it can fill it, so that the server's own
-//! word finds no room. So strangers must not be able to send to it.
+//! The queue of such a socket is short (net.unix.max_dgram_qlen), and whoever can send to it can fill it, so that the server's
+//! own word finds no room. So strangers must not be able to send to it.
 
 use super::manager::Manager;
 use crate::encoded::printable;

@@ -1,12 +1,12 @@
-//! What goward is told to do, by `goward stop`, `restart`, `reload` and `signal`: where an image has no `kill`, and nobody can reach
-//! the container from outside. Whoever may ask for the status or the server's memory may also give orders: goward's own user, who
-//! could send it signals as well, and root, of this PID namespace.
+//! What goward is told to do, by `goward stop`, `restart`, `reload` and `signal`: where an image has no `kill`, and nobody can
+//! reach the container from outside. Whoever may ask for the status or the server's memory may also give orders: goward's own
+//! user, who could send it signals as well, and root, of this PID namespace.
 //!
-//! Which order is refused when, and in which words, `Supervisor::refuses` in `supervisor/state.rs` decides. Refused here is only what
-//! the supervisor cannot know: who asks, a start under way, sockets that are gone.
+//! Which order is refused when, and in which words, `Supervisor::refuses` in `supervisor/state.rs` decides. Refused here is
+//! only what the supervisor cannot know: who asks, a start under way, sockets that are gone.
 //!
-//! The order is the name of the socket that the client connects from. So it is there whole when the connection is, nothing has to
-//! be read from a stranger, and nobody is waited for.
+//! The order is the name of the socket that the client connects from. So it is there whole when the connection is, nothing has
+//! to be read from a stranger, and nobody is waited for.
 
 use super::personality::Note;
 use super::{Init, last_resort};

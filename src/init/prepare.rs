@@ -1,4 +1,5 @@
-//! Before the server starts: everything that may fail, and all that it inherits. The less there is to do here, the sooner it runs.
+//! Before the server starts: everything that may fail, and all that it inherits. The less there is to do here, the sooner it
+//! runs.
 
 use super::evidence::Evidence;
 use super::launch::{Environment, Launch, MEMORY_LIMIT};

@@ -3,7 +3,7 @@
 use super::personality;
 use super::{Init, oom, termination_log};
 use crate::signal::Signal;
-use crate::supervisor::{Milestones, Stage, Status, StopReason, Time};
+use crate::supervisor::{Milestones, Stage, Status, StopReason, Time, limit};
 use crate::sys::clock;
 use std::fmt::{Display, from_fn};
 use std::path::Path;
@@ -328,7 +328,7 @@ impl<'a> Record<'a> {
                     Some(_) => ("SIGQUIT", m.dumped),
                     None => ("SIGKILL", m.killed),
                 };
-                let timeout = personality::limit(self.timeout.unwrap_or_default());
+                let timeout = limit(self.timeout.unwrap_or_default());
                 write!(f, "; {what} at {} of {timeout}, {signal} from {from}", after(at))
             }
             Cause::Signalled if self.forwarded => Ok(()),

@@ -1,4 +1,5 @@
-//! What `goward status` is told: for people, and as JSON.
+//! The answer to `goward status`: the phase, restarts, orphans that were reaped, probes; as text and as JSON. The metrics are
+//! made of the JSON, in `commands/status/metrics.rs`.
 
 use super::Init;
 use super::memory_limit::MemoryLimit;

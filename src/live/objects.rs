@@ -1,5 +1,6 @@
-//! What goroutines wait on, as it is in memory: a channel, a mutex, a wait group. Only what is certain: who waits has to be found there
-//! too. The structures are those of runtime/chan.go, internal/sync/mutex.go and sync/waitgroup.go, which have not moved since Go 1.20.
+//! What goroutines wait on, as it is in memory: a channel, a mutex, a wait group. Only what is certain: who waits has to be
+//! found there too. The structures are those of runtime/chan.go, internal/sync/mutex.go and sync/waitgroup.go, which have not
+//! moved since Go 1.20.
 
 use super::Program;
 use super::layout::{self, SELF, WORDS};

@@ -1,10 +1,11 @@
-//! Whether anything can ever wake a goroutine that waits, by a search of the memory, as the runtime's leak profile does it from inside.
+//! Whether anything can ever wake a goroutine that waits, by a search of the memory, as the runtime's leak profile does it from
+//! inside.
 //!
-//! What a goroutine waits on has to be reached from somewhere: from data, from memory of C, or from the stack of a goroutine that can
-//! go on. Whatever looks like an address counts as one, so that a stray word may hide a leak, and none is invented. The
-//! goroutines that wait are no beginning: each becomes one when what it waits on is reached. Those that are left at the end wait for
-//! what only they know. Objects are those of runtime.mheap_.allspans; free memory and what the collector keeps for itself refer to
-//! nothing.
+//! What a goroutine waits on has to be reached from somewhere: from data, from memory of C, or from the stack of a goroutine
+//! that can go on. Whatever looks like an address counts as one, so that a stray word may hide a leak, and none is invented.
+//! The goroutines that wait are no beginning: each becomes one when what it waits on is reached. Those that are left at the end
+//! wait for what only they know. Objects are those of runtime.mheap_.allspans; free memory and what the collector keeps for
+//! itself refer to nothing.
 
 use super::Program;
 use super::layout::{self, WORDS, status};

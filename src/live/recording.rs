@@ -1,4 +1,5 @@
-//! Memory that was recorded, for tests and for the fuzzer: what was read of a program once, and no more. tests/live.rs records it.
+//! Memory that was recorded, for tests and for the fuzzer: what was read of a program once, and no more. tests/live.rs records
+//! it.
 //!
 //! Records of one byte, two numbers of 64 bits, and bytes: `m` memory at an address, `f` the program's file at an offset (the
 //! second number is how many bytes follow), `z` zeros in memory, `M` the text of /proc/PID/maps, `t` the time.

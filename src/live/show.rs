@@ -1,4 +1,4 @@
-//! What is made of goroutines: the groups of a dump, or the text that the runtime would print.
+//! Makes of the goroutines in a memory the groups of a dump, or the text that the runtime would print.
 
 use super::functions::Call;
 use super::goroutine::Goroutine;

@@ -1,4 +1,5 @@
-//! catatonit 0.1.7: its options and variables, its help and its refusals. What it prints while it runs is in `init/personality/`.
+//! catatonit 0.1.7: its options and variables, its help and its error messages. What it prints while it runs is in
+//! `init/personality/`.
 
 use super::getopt::{self, Grammar, Options};
 use super::{Answered, Personified, err, faults, out, program, settings, words};

@@ -1,4 +1,5 @@
-//! dumb-init 1.2.5: its options and variables, its help and its refusals. What it prints while it runs is in `init/personality/`.
+//! dumb-init 1.2.5: its options and variables, its help and its error messages. What it prints while it runs is in
+//! `init/personality/`.
 
 use super::getopt::{self, Grammar, Options};
 use super::{Answered, Personified, err, program, settings, words};
@@ -73,8 +74,6 @@ pub(super) fn parse(zero: &str, arguments: &[CString], env: Env<'_>) -> Answered
     if argv.is_empty() {
         return err(format!("Usage: {zero} [option] program [args]\nTry {zero} --help for full usage.\n"), 1);
     }
-    // The last one for a signal wins; the policy takes the first it finds.
-    rewrite.reverse();
     let mut notes = Vec::new();
     if env("DUMB_INIT_DEBUG").is_some_and(|value| value == "1") {
         debug = true;
@@ -87,11 +86,9 @@ pub(super) fn parse(zero: &str, arguments: &[CString], env: Env<'_>) -> Answered
     let mut settings = settings(argv, Personality::DumbInit { debug, setsid: !single });
     settings.notes = notes;
     settings.policy.suspend_on = vec![Signal::TSTP, Signal::TTIN, Signal::TTOU];
-    if !single {
-        // Its own stop signals cannot reach a session without a terminal: it is stopped outright.
-        rewrite.extend(settings.policy.suspend_on.iter().map(|signal| (*signal, Some(Signal::STOP))));
-    }
-    settings.policy.rewrite = rewrite;
+    // Its own stop signals cannot reach a session without a terminal: it is stopped outright. What -r says comes later, and wins.
+    let stopped = settings.policy.suspend_on.iter().filter(|_| !single).map(|signal| (*signal, Some(Signal::STOP)));
+    settings.policy.rewrite = stopped.chain(rewrite).collect();
     settings.policy.leftovers = Leftovers::TermGroup;
     settings.place = if single { Place::Shared } else { Place::Session };
     settings.to_group = !single;
@@ -118,6 +115,24 @@ fn dumb_init_rewrite(text: &str) -> Option<(Signal, Option<Signal>)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::testing;
+
+    #[test]
+    fn the_last_rewrite_wins_and_any_is_stronger_than_the_default() {
+        let becomes = |line: &str, signal| match parse("dumb-init", &testing::words(line), &|_| None) {
+            Ok(Personified::Run(settings)) => settings.policy.rewritten(signal),
+            _ => panic!("{line}"),
+        };
+        let (stop, term) = (Some(Signal::STOP), Some(Signal::TERM));
+        assert_eq!(becomes("srv", Signal::TSTP), stop);
+        assert_eq!(becomes("-r 20:15 srv", Signal::TSTP), term);
+        assert_eq!(becomes("-r 20:0 -r 20:15 srv", Signal::TSTP), term);
+        assert_eq!(becomes("-r 20:15 -r 20:0 srv", Signal::TSTP), None);
+        // Near misses: another signal, and without a session.
+        assert_eq!(becomes("-r 20:15 srv", Signal::TTIN), stop);
+        assert_eq!(becomes("-c srv", Signal::TSTP), Some(Signal::TSTP));
+        assert_eq!(becomes("-r 20:15 -c srv", Signal::TSTP), term);
+    }
 
     #[test]
     fn rewrites_as_sscanf_reads_them() {

@@ -1,5 +1,5 @@
-//! grpc_health_probe 0.4: its flags, which are those of Go's package flag, its refusals and exit codes. What it says of an answer
-//! is said by `goward probe`.
+//! grpc_health_probe 0.4: its flags, which are those of Go's package flag, its error messages and exit codes. What it says of
+//! an answer is said by `goward probe`.
 
 use super::{Answered, Personified, err, out, words};
 use crate::cli::http;

@@ -1,6 +1,6 @@
 //! Started under another's name, goward is that program: tini 0.19, dumb-init 1.2.5, catatonit 0.1.7, grpc_health_probe. Here
-//! are their command lines: options, variables, help and what they refuse; docs/compat.md says what was measured, and where goward differs. What
-//! they log while they run is in `init/personality/`.
+//! are their command lines: options, variables, help and what they refuse; docs/compat.md says what was measured, and where
+//! goward differs. What they log while they run is in `init/personality/`.
 
 mod catatonit;
 mod dumb_init;

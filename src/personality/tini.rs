@@ -1,4 +1,5 @@
-//! tini 0.19: its options and variables, its help and its refusals. What it prints while it runs is in `init/personality/`. Also under the names tini-static and docker-init.
+//! tini 0.19: its options and variables, its help and its error messages. What it prints while it runs is in
+//! `init/personality/`. Also under the names tini-static and docker-init.
 
 use super::getopt::{self, Grammar, Options};
 use super::{Answered, Personified, base, err, faults, out, program, settings, words};

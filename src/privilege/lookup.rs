@@ -2,7 +2,7 @@
 
 use super::accounts::{self, Accounts, Groups, Identity, Refusal};
 use super::id_map::{Kind, Map, OVERFLOW};
-use crate::sys::file::read_small;
+use crate::sys::file::{described, read_small};
 use nix::unistd::{Gid, getegid, getgroups};
 use std::io::ErrorKind;
 use std::path::Path;
@@ -45,6 +45,6 @@ fn read(path: &str) -> Result<String, String> {
             Ok(String::from_utf8(bytes).unwrap_or_else(|odd| String::from_utf8_lossy(odd.as_bytes()).into_owned()))
         }
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(String::new()),
-        Err(error) => Err(format!("{path}: {error}")),
+        Err(error) => Err(format!("{path}: {}", described(&error))),
     }
 }

@@ -1,7 +1,7 @@
 //! Where a redirect leads: the Location of an answer, RFC 9110, section 10.2.2. Pure.
 //!
-//! As the kubelet does it: a redirect to the same host is followed, whatever its port; one to another host is not, and counts
-//! as an answer. How many are followed at most is a constant here (`REDIRECTS`); `http.rs` counts them.
+//! As the kubelet does it: a redirect to the same host is followed, whatever its port; one to another host, or from http to
+//! https, is not, and counts as an answer. At most `REDIRECTS` are followed; `http.rs` counts them, and has the message.
 
 use crate::target::Url;
 

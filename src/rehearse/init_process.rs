@@ -55,8 +55,8 @@ impl InitProcess {
         settings.personality = Personality::Goward { format: LogFormat::Json, verbosity: 1 };
         // The server must not outlive the rehearsal, whatever ends it.
         settings.parent_death = Some(stop);
-        // A rehearsal is no job to be suspended in its middle.
-        settings.policy.rewrite.push((Signal::TSTP, None));
+        // A rehearsal is no job to be suspended in its middle. At the front: what --rewrite says of TSTP comes later, and wins.
+        settings.policy.rewrite.insert(0, (Signal::TSTP, None));
         // Orphans of the init, should it be killed, come to us.
         let _ = process::become_subreaper();
         let (stderr, servers) = unistd::pipe2(OFlag::O_CLOEXEC)?;

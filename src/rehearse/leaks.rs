@@ -1,8 +1,8 @@
 //! Goroutines that a load has started and that stay. Pure: what was seen before it, between its rounds and after it.
 //!
-//! A server may keep what it has started once: workers, pools, idle connections, caches. What it keeps of every request is a leak.
-//! So the load comes in rounds of equally many requests, and a leak is what grows with each of them, by more than a pool can: that is
-//! bounded by how many requests are in flight.
+//! A server may keep what it has started once: workers, pools, idle connections, caches. What it keeps of every request is a
+//! leak. So the load comes in rounds of equally many requests, and a leak is what grows with each of them, by more than a pool
+//! can: that is bounded by how many requests are in flight.
 
 use crate::goroutines::{Frame, Group, Summary, hash, order};
 use std::collections::BTreeMap;

@@ -1,5 +1,5 @@
-//! A load that is a command: a client for whatever is not HTTP/1.1 in the clear, which says by its exit code whether it got what it
-//! asked for. Each run of it is a request.
+//! A load that is a command: a client for whatever is not HTTP/1.1 in the clear, which says by its exit code whether it got
+//! what it asked for. Each run of it is a request.
 
 use super::load::{LATER, Shared, TICK};
 use crate::signal::Signal;

@@ -1,8 +1,8 @@
 //! Looks at the goroutines of the server, in a thread of its own: a look at a hundred thousand of them takes half a second, and
 //! the clients must not wait for it. The program is understood once; then each look is a few reads of memory.
 //!
-//! The rehearsal is the server's ancestor, so it may read its memory where others may not. The thread is started after the init was
-//! forked, and has ended before the next one is.
+//! The rehearsal is the server's ancestor, so it may read its memory where others may not. The thread is started after the init
+//! was forked, and has ended before the next one is.
 
 use crate::evidence::{self, Access, ProcessTree, Unreadable};
 use crate::goroutines::{Finding, Program, Summary};

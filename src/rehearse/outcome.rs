@@ -1,5 +1,5 @@
-//! What a rehearsal has shown, and whether that is good. Pure: no socket, no clock; times are milliseconds after the stop
-//! signal, where nothing else is said.
+//! What a rehearsal has shown, whether that is good, and the advice where it is not. How it is printed is in `show/`. Pure: no
+//! socket, no clock; times are milliseconds after the stop signal, where nothing else is said.
 
 use super::leaks::{Leak, Leaks};
 use super::phase;
@@ -8,6 +8,7 @@ use crate::config::Rehearsal;
 use crate::exit;
 use crate::goroutines::{Finding, Frame, Summary};
 use crate::signal::Signal;
+use crate::supervisor::limit;
 use std::net::SocketAddr;
 
 /// One rehearsal, from the start to the last process.
@@ -202,9 +203,8 @@ impl Run {
         } else if self.signal_after_ms.is_none() && self.interrupted.is_none() {
             faults.push(format!("the server {} by itself, before the signal", end.server));
         } else if end.cause == "deadline" {
-            let timeout = plan.settings.policy.ladder.map(|ladder| ladder.timeout()).unwrap_or_default();
+            let timeout = limit(plan.settings.policy.ladder.map(|ladder| ladder.timeout()).unwrap_or_default());
             let after = if end.kill_ms.is_none() { " after its goroutine dump" } else { "" };
-            let timeout = if timeout.is_zero() { "0".to_owned() } else { format!("{timeout:?}") };
             faults.push(format!("it did not stop in time (--stop-timeout {timeout}): it {}{after}", end.server));
         } else if end.code != plan.expect {
             faults.push(format!("it {}, not with {}{}", end.server, plan.expect, reraised(end.code, plan)));
@@ -529,10 +529,7 @@ fn reraised(code: u8, plan: &Rehearsal) -> String {
 
 /// What the server is asked to stop with.
 pub(super) fn signal(plan: &Rehearsal) -> Signal {
-    let policy = &plan.settings.policy;
-    let came = sent(plan);
-    let rewritten = policy.rewrite.iter().find(|(from, _)| *from == came).and_then(|(_, to)| *to).unwrap_or(came);
-    policy.stop_signal.replaces(rewritten).unwrap_or(rewritten)
+    plan.settings.policy.asked_with(sent(plan))
 }
 
 /// What the init is asked with.

@@ -1,5 +1,5 @@
-//! Which of the server's ports answers a path: many servers have a second one, for metrics, for peers, for an administrator. A path
-//! is asked for on each, before the load; the one that answers it is the one.
+//! Which of the server's ports answers a path: many servers have a second one, for metrics, for peers, for an administrator. A
+//! path is asked for on each, before the load; the one that answers it is the one.
 
 use super::aim::{self, Requests};
 use super::http::{Answer, Connection, Pace, connect};

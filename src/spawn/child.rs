@@ -245,12 +245,20 @@ fn paths(argv: &[CString]) -> Vec<CString> {
     if name.is_empty() || name.contains(&b'/') {
         return vec![program.clone()];
     }
-    let path = std::env::var_os("PATH").map_or(DEFAULT_PATH.to_vec(), OsString::into_vec);
-    let join = |dir: &[u8]| CString::new([if dir.is_empty() { b"." } else { dir }, b"/", name].concat());
-    path.split(|byte| *byte == b':').filter_map(|dir| join(dir).ok()).collect()
+    let join = |dir: &[u8]| CString::new([dir, b"/", name].concat());
+    directories(&search_path()).filter_map(|dir| join(dir).ok()).collect()
 }
 
-/// Where programs are looked for without a PATH.
+/// Where programs are looked for: in PATH, and without one where musl's execvp(3) looks.
+pub(super) fn search_path() -> Vec<u8> {
+    std::env::var_os("PATH").map_or_else(|| DEFAULT_PATH.to_vec(), OsString::into_vec)
+}
+
+/// The directories of a search path. An empty one is that in which goward was started.
+pub(super) fn directories(path: &[u8]) -> impl Iterator<Item = &[u8]> {
+    path.split(|byte| *byte == b':').map(|dir| if dir.is_empty() { b".".as_slice() } else { dir })
+}
+
 pub(super) const DEFAULT_PATH: &[u8] = b"/usr/local/bin:/bin:/usr/bin";
 
 fn pointers(words: &[CString]) -> Vec<*const c_char> {

@@ -1,9 +1,11 @@
 //! Why a program could not be started, in one sentence. For the exec the kernel says ENOENT for a missing program, a missing
-//! loader and a missing interpreter alike; the file's own header tells them apart: the sentences about what is in the file are in `exec.rs`.
+//! loader and a missing interpreter alike; the file's own header tells them apart: the sentences about what is in the file are
+//! in `exec.rs`.
 //!
 //! Files are opened for that, and whatever made the exec hang may hang here too: once the server runs, only a helper process
 //! may ask why an exec has failed.
 
+use super::child::{directories, search_path};
 use super::{Failure, SpawnSpec};
 use crate::exec::{self, ReadAt, There, Trouble};
 use crate::exit;
@@ -14,7 +16,7 @@ use nix::errno::Errno;
 use nix::libc::RLIM_INFINITY;
 use nix::sys::resource::{Resource, getrlimit};
 use nix::unistd::{AccessFlags, Gid, Uid, access, getuid};
-use std::ffi::CString;
+use std::ffi::{CString, OsStr};
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, PermissionsExt};
@@ -97,31 +99,34 @@ fn of_exec(program: &str, errno: Errno) -> (u8, String) {
         return (exit::CANNOT_EXECUTE, why);
     }
     let Some(path) = found else {
-        return not_in_path(program, errno);
+        return not_in_path(program, errno, &search_path(), std::env::var_os("PATH").is_some());
     };
     let code = if errno == Errno::ENOENT { exit::NOT_FOUND } else { exit::CANNOT_EXECUTE };
     (code, format!("{}: {}", path.display(), reason(&path, errno)))
 }
 
-/// A name without a slash that no file in PATH has, as far as this user can see.
-fn not_in_path(program: &str, errno: Errno) -> (u8, String) {
-    let path = std::env::var("PATH").unwrap_or_default();
+/// A name without a slash that no file in PATH has, as far as this user can see. `path` is where was looked, which is a default
+/// where PATH is not set.
+fn not_in_path(program: &str, errno: Errno, path: &[u8], is_set: bool) -> (u8, String) {
     let (code, why) = match errno {
         Errno::EACCES => (exit::CANNOT_EXECUTE, "no file in PATH that may be executed"),
         _ => (exit::NOT_FOUND, "not found in PATH"),
     };
     let uid = nix::unistd::geteuid();
-    let may_enter = |dir: &str| access(Path::new(if dir.is_empty() { "." } else { dir }), AccessFlags::X_OK);
     let mut closed: Vec<String> = Vec::new();
-    for dir in path.split(':').filter(|dir| may_enter(dir) == Err(Errno::EACCES)) {
-        let dir = closed_directory(&Path::new(dir).join(program)).display().to_string();
+    for dir in directories(path).filter(|dir| access(*dir, AccessFlags::X_OK) == Err(Errno::EACCES)) {
+        let dir = closed_directory(&Path::new(OsStr::from_bytes(dir)).join(program)).display().to_string();
         if !closed.contains(&dir) {
             closed.push(dir);
         }
     }
     let closed =
         if closed.is_empty() { String::new() } else { format!("; uid {uid} may not enter {}", closed.join(", ")) };
-    let path = if path.is_empty() { "PATH is empty" } else { &path };
+    let path = match String::from_utf8_lossy(path) {
+        path if !is_set => format!("PATH is not set: {path}"),
+        path if path.is_empty() => "PATH is empty".to_owned(),
+        path => path.into_owned(),
+    };
     let several = if is_command_line(program) { ": a program and its arguments are separate words" } else { "" };
     (code, format!("{program}: {why} ({path}){closed}{several}"))
 }
@@ -136,9 +141,8 @@ pub(crate) fn find(program: &str) -> Option<PathBuf> {
     if program.contains('/') {
         return Some(PathBuf::from(program));
     }
-    let path =
-        std::env::var("PATH").unwrap_or_else(|_| String::from_utf8_lossy(super::child::DEFAULT_PATH).into_owned());
-    let files = || path.split(':').map(|dir| Path::new(if dir.is_empty() { "." } else { dir }).join(program));
+    let path = search_path();
+    let files = || directories(&path).map(|dir| Path::new(OsStr::from_bytes(dir)).join(program));
     let executable = |file: &PathBuf| file.is_file() && access(file, AccessFlags::X_OK).is_ok();
     files().find(executable).or_else(|| files().find(|file| file.is_file()))
 }
@@ -169,7 +173,7 @@ fn reason(path: &Path, errno: Errno) -> String {
         Errno::ELOOP => "too many symbolic links".to_owned(),
         _ => match fs::File::open(path) {
             Ok(file) => content(meta.len(), &mut reader(&file), errno).unwrap_or_else(|| errno.desc().to_owned()),
-            Err(error) => format!("{} (and it cannot be read: {error})", errno.desc()),
+            Err(error) => format!("{} (and it cannot be read: {})", errno.desc(), file::described(&error)),
         },
     }
 }
@@ -378,6 +382,7 @@ fn there(path: &str) -> There {
 
 #[cfg(test)]
 mod tests {
+    use super::super::child::DEFAULT_PATH;
     use super::*;
     use exec::MACHINE;
     use object::elf;
@@ -546,6 +551,14 @@ mod tests {
     fn paths() {
         assert_eq!(of_exec("/no/such/program", Errno::ENOENT), (127, "/no/such/program: no such file".into()));
         assert!(of_exec("no-such-program", Errno::ENOENT).1.contains("not found in PATH"));
+        let nowhere = |path: &[u8], is_set| not_in_path("no-such-program", Errno::ENOENT, path, is_set).1;
+        let unset = "no-such-program: not found in PATH (PATH is not set: /usr/local/bin:/bin:/usr/bin)";
+        assert_eq!(nowhere(DEFAULT_PATH, false), unset);
+        // Near misses: the same path where somebody has set it, a PATH that is set to nothing, and one that is no UTF-8.
+        let set = "no-such-program: not found in PATH (/usr/local/bin:/bin:/usr/bin)";
+        assert_eq!(nowhere(DEFAULT_PATH, true), set);
+        assert_eq!(nowhere(b"", true), "no-such-program: not found in PATH (PATH is empty)");
+        assert_eq!(nowhere(b"/\xff:/bin", true), "no-such-program: not found in PATH (/\u{fffd}:/bin)");
         assert_eq!(of_exec("/tmp", Errno::EACCES), (126, "/tmp: a directory, not a program".into()));
         assert!(of_exec("/etc/passwd/x", Errno::ENOTDIR).1.contains("not a directory"));
         assert_eq!(of_exec("", Errno::ENOENT).0, 127);

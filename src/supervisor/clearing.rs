@@ -1,4 +1,5 @@
-//! The server has ended, and others have not: what it left behind, and who came in from outside.
+//! After the server's end: which of the processes that are left (its own, and visitors by `docker exec`) are asked to end,
+//! killed or waited for, and when. Who they are is found out in `init/leftovers.rs`.
 
 use super::{Action, Actions, KILL_AGAIN, Life, Rung, Supervisor, Time, VISITORS_STAY};
 

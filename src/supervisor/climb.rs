@@ -1,5 +1,6 @@
-//! Decides when the next step of a stop is really due, and with which actions it is taken: what puts it off or brings it forward (a
-//! freeze, a server that is busy stopping, a look at its goroutines, a key). The schedule that the options give is in `ladder.rs`.
+//! Decides when the next step of a stop is really due, and with which actions it is taken: what puts it off or brings it
+//! forward (a freeze, a server that is busy stopping, a look at its goroutines, a key). The schedule that the options give is
+//! in `ladder.rs`.
 
 use super::{Action, Actions, Life, Milestones, Rung, Stop, Supervisor, Time};
 use crate::signal::Signal;

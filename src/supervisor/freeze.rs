@@ -1,6 +1,6 @@
-//! Freezes: docker pause, a suspended host, a throttled control group. goward stops with the server and the clock goes on, so time
-//! that somebody had may not have been theirs. How late is a freeze, says `late`; the steps of a stop do not ask it: there any lateness
-//! counts (`climb.rs`). Pure.
+//! Freezes: docker pause, a suspended host, a throttled control group. goward stops with the server and the clock goes on, so
+//! time that somebody had may not have been theirs. How late is a freeze, says `late`; the steps of a stop do not ask it: there
+//! any lateness counts (`climb.rs`). Pure.
 
 use super::Time;
 use std::time::Duration;

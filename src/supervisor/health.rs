@@ -1,5 +1,5 @@
-//! The verdict of probes, from each of them, as Docker makes it (daemon/health.go of moby): how often, how long, how many failures
-//! in a row, and the start period. What is not Docker's: until the first success it is probed more often. Pure.
+//! The verdict of probes, from each of them, as Docker makes it (daemon/health.go of moby): how often, how long, how many
+//! failures in a row, and the start period. What is not Docker's: until the first success it is probed more often. Pure.
 
 use super::Time;
 use super::freeze::{Passed, Period};

@@ -24,7 +24,7 @@ pub use policy::{Leftovers, Policy, StopSignal};
 pub use restart::Restart;
 pub use types::{
     Action, Actions, Event, Milestones, Notice, Order, Phase, Purpose, Stage, State, Status, StopReason, Time,
-    UnhealthyAction,
+    UnhealthyAction, limit,
 };
 
 use climb::Late;
@@ -245,7 +245,7 @@ impl Supervisor {
     /// What a signal that needs no decision is forwarded as. It changes no state and needs no clock: the loop sends it
     /// before anything else. [`Supervisor::handle`] would answer the same.
     pub fn forward_as(&self, signal: Signal) -> Option<Signal> {
-        let out = self.rewritten(signal)?;
+        let out = self.policy.rewritten(signal)?;
         let decided = !self.accepts_signals() || self.is_stop(signal, out);
         (!decided && !self.policy.suspend_on.contains(&signal)).then_some(out)
     }
@@ -253,7 +253,7 @@ impl Supervisor {
     /// What a signal that begins a stop is forwarded as, where that is the first thing to be done: the loop sends it before
     /// it asks for the rest. [`Supervisor::handle`] would begin with it.
     pub fn begin_stop_with(&self, signal: Signal) -> Option<Signal> {
-        let out = self.rewritten(signal)?;
+        let out = self.policy.rewritten(signal)?;
         let begins = self.accepts_signals() && self.stop.is_none() && self.is_stop(signal, out);
         let drains = self.policy.ladder.is_some_and(|ladder| ladder.drains());
         if begins && !drains { self.policy.stop_signal.replaces(out) } else { None }
@@ -289,7 +289,7 @@ impl Supervisor {
 
     fn on_signal(&mut self, now: Time, signal: Signal, by_key: bool, todo: &mut Actions) {
         let suspends = self.policy.suspend_on.contains(&signal);
-        let Some(out) = self.rewritten(signal) else {
+        let Some(out) = self.policy.rewritten(signal) else {
             if suspends {
                 todo.push(Action::Suspend);
             }
@@ -427,7 +427,7 @@ impl Supervisor {
             Leftovers::Abandon => self.leave(todo),
             Leftovers::TermGroup => {
                 // Rewritten like any other: dumb-init sends it to itself, so to say.
-                if let Some(out) = self.rewritten(Signal::TERM) {
+                if let Some(out) = self.policy.rewritten(Signal::TERM) {
                     todo.push(Action::Send(out));
                 }
                 self.leave(todo);
@@ -552,14 +552,6 @@ impl Supervisor {
     fn leave(&mut self, todo: &mut Actions) {
         self.life = Life::Left;
         todo.push(Action::Leave(self.code()));
-    }
-
-    /// What a signal becomes before it is handed on; none: it is dropped.
-    pub fn rewritten(&self, signal: Signal) -> Option<Signal> {
-        match self.policy.rewrite.iter().find(|(from, _)| *from == signal) {
-            Some((_, to)) => *to,
-            None => Some(signal),
-        }
     }
 
     /// A signal that was renamed still starts the deadline, whichever of its two names is a stop.

@@ -1,4 +1,4 @@
-//! What the user wants: settings of a whole life, fixed when it begins.
+//! The settings of the supervisor: they come from the options of `run`, and never change.
 
 use super::{Ladder, Purpose, Restart, Schedule, Stage, UnhealthyAction};
 use crate::signal::Signal;
@@ -48,7 +48,7 @@ pub struct Policy {
     pub stop_on: Vec<Signal>,
     /// What the server is asked with.
     pub stop_signal: StopSignal,
-    /// What a signal becomes before it is handed on; `None` drops it.
+    /// What a signal becomes before it is handed on; `None` drops it. See [`Policy::rewritten`].
     pub rewrite: Vec<(Signal, Option<Signal>)>,
     /// Signals on which goward stops itself, whatever the server does (dumb-init).
     pub suspend_on: Vec<Signal>,
@@ -106,12 +106,22 @@ impl Policy {
         self.health.is_some() || self.ready.is_some()
     }
 
+    /// What a signal becomes before it is handed on. The last one for a signal wins; none: it is dropped.
+    pub fn rewritten(&self, signal: Signal) -> Option<Signal> {
+        self.rewrite.iter().rev().find(|(from, _)| *from == signal).map_or(Some(signal), |(_, to)| *to)
+    }
+
+    /// What the server is asked with where `came` has begun the stop, even if that is dropped, or the platform has told the
+    /// server already.
+    pub fn asked_with(&self, came: Signal) -> Signal {
+        let out = self.rewritten(came).unwrap_or(came);
+        self.stop_signal.replaces(out).unwrap_or(out)
+    }
+
     /// What the server is asked with where goward itself has begun the stop: what SIGTERM would have become, since nobody has
     /// told the server of this one.
     pub fn own_stop_signal(&self) -> Signal {
-        let out = self.rewrite.iter().find(|(from, _)| *from == Signal::TERM).and_then(|(_, to)| *to);
-        let out = out.unwrap_or(Signal::TERM);
-        self.stop_signal.replaces(out).unwrap_or(out)
+        self.asked_with(Signal::TERM)
     }
 
     pub(super) fn first(&self) -> Stage {

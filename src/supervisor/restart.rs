@@ -1,4 +1,5 @@
-//! Whether a server that has ended is started again, and when: Docker's policies, with a pause that doubles. Pure.
+//! Whether a server that has ended is started again, and when: Docker's policies, with a pause that doubles from `FIRST`
+//! to `LAST`. Pure.
 
 use std::time::Duration;
 

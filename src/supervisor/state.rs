@@ -1,5 +1,5 @@
-//! What others may ask the supervisor: where in its life the container is, how it stands, and which orders (`goward stop`, `restart`,
-//! `reload`, `signal`) it refuses at this moment, and why. Nothing here changes anything.
+//! What others may ask the supervisor: where in its life the container is, how it stands, and which orders (`goward stop`,
+//! `restart`, `reload`, `signal`) it refuses at this moment, and why. Nothing here changes anything.
 
 use super::health::Health;
 use super::{
@@ -89,7 +89,7 @@ impl Supervisor {
         // The next server would be stopped or killed as soon as it has started.
         let can_wait = !matches!(signal, Signal::STOP | Signal::KILL);
         let is_kept = self.accepts_signals() || self.restart_pending && can_wait;
-        self.rewritten(signal).is_some_and(|out| is_kept || self.is_stop(signal, out))
+        self.policy.rewritten(signal).is_some_and(|out| is_kept || self.is_stop(signal, out))
     }
 
     /// Why this cannot be done; none: it can.

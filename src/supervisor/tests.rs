@@ -535,6 +535,23 @@ fn a_rewritten_stop_signal_still_starts_the_deadline() {
 }
 
 #[test]
+fn the_last_rewrite_of_a_signal_wins() {
+    let (drop, to_int) = ((Signal::TERM, None), (Signal::TERM, Some(Signal::INT)));
+    let of = |rewrite: Vec<(Signal, Option<Signal>)>| Policy { rewrite, ..policy(0) };
+    let last = of(vec![drop, (Signal::HUP, Some(Signal::USR1)), to_int]);
+    assert_eq!((last.rewritten(Signal::TERM), last.own_stop_signal()), (Some(Signal::INT), Signal::INT));
+    assert_eq!(last.rewritten(Signal::HUP), Some(Signal::USR1));
+    // What is dropped, or what the platform has told the server, is still what the server is asked with.
+    let dropped = of(vec![to_int, drop]);
+    assert_eq!((dropped.rewritten(Signal::TERM), dropped.own_stop_signal()), (None, Signal::TERM));
+    let nothing = Policy { stop_signal: StopSignal::Nothing, ..of(vec![to_int]) };
+    assert_eq!(nothing.asked_with(Signal::TERM), Signal::INT);
+    // Near misses: a signal that nobody rewrites, also where something else becomes it.
+    assert_eq!(last.rewritten(Signal::INT), Some(Signal::INT));
+    assert_eq!(last.asked_with(Signal::USR1), Signal::USR1);
+}
+
+#[test]
 fn the_stop_signal_can_be_chosen() {
     let mut world = World::new(Policy { stop_signal: StopSignal::This(Signal::QUIT), ..policy(0) });
     assert_eq!((world.signal(Signal::HUP).len(), world.supervisor.asked()), (1, None), "that is no stop");
@@ -1520,4 +1537,10 @@ fn a_life_is_told_in_states() {
     assert_eq!(seen, wanted);
     // A server of which nothing is known is ready as soon as it runs.
     assert_eq!(World::new(policy(0)).supervisor.state(), Ready);
+}
+
+#[test]
+fn limits_are_told_as_they_are_written() {
+    let told = [ms(0), ms(500), ms(1_500), ms(10_000)].map(|time| limit(time).to_string());
+    assert_eq!(told, ["0s", "500ms", "1.5s", "10s"]);
 }

@@ -2,10 +2,16 @@
 
 use crate::exit;
 use crate::signal::Signal;
+use std::fmt::{Display, from_fn};
 use std::time::Duration;
 
 /// Monotonic time since some fixed moment.
 pub type Time = Duration;
+
+/// A time that somebody set, as they would write it: `10s`, `1.5s`. Of zero `{:?}` would make `0ns`.
+pub fn limit(time: Time) -> impl Display {
+    from_fn(move |f| if time.is_zero() { f.write_str("0s") } else { write!(f, "{time:?}") })
+}
 
 /// How the server ended, from waitid(2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

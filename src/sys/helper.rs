@@ -1,6 +1,6 @@
-//! Work that may hang, in a copy of this process: an exec, or a file that an image or the server can keep from being read.
-//! The copy says what there is to say through a pipe of goward's own, which closes at its exec or at its end; both are announced, by SIGIO
-//! and by SIGCHLD. So PID 1 waits for neither.
+//! Work that may hang, in a copy of this process: an exec, or a file that an image or the server can keep from being read. The
+//! copy says what there is to say through a pipe of goward's own, which closes at its exec or at its end; both are announced,
+//! by SIGIO and by SIGCHLD. So PID 1 waits for neither.
 //!
 //! fork(2), not a clone that shares the memory: the copy may allocate, open files and hang, and changes nothing here.
 #![allow(unsafe_code)]

@@ -1,12 +1,12 @@
 //! Writes to a pipe or a file that others have open too, by a process of its own.
 //!
-//! Whoever has a pipe open can hold its lock indefinitely: splice(2) into it waits for the other side's data under
-//! that lock; a file's lock is held by whoever writes a gigabyte to it at once. A write then sleeps, whatever O_NONBLOCK and poll(2) say, and no signal ends the sleep: not even SIGKILL. stderr is
-//! such a pipe, and the server has it too. So the write is another process's, which is waited for only for a moment. When PID 1
-//! ends, the kernel kills everybody who may hold the lock.
+//! Whoever has a pipe open can hold its lock indefinitely: splice(2) into it waits for the other side's data under that lock; a
+//! file's lock is held by whoever writes a gigabyte to it at once. A write then sleeps, whatever O_NONBLOCK and poll(2) say,
+//! and no signal ends the sleep: not even SIGKILL. stderr is such a pipe, and the server has it too. So the write is another
+//! process's, which is waited for only for a moment. When PID 1 ends, the kernel kills everybody who may hold the lock.
 //!
-//! The process shares the memory (clone(2), CLONE_VM): it costs some 50 µs, a copy would cost 200. It
-//! runs in registers alone, without errno or a stack, and touches nothing but the fields of [`WRITER`].
+//! The process shares the memory (clone(2), CLONE_VM): it costs some 50 µs, a copy would cost 200. It runs in registers alone,
+//! without errno or a stack, and touches nothing but the fields of [`WRITER`].
 #![allow(unsafe_code)]
 
 use crate::signal::Signal;

@@ -1,4 +1,5 @@
-//! Sockets through which somebody else may send descriptors (SCM_RIGHTS in unix(7)).
+//! Descriptors that come through a socket (SCM_RIGHTS in unix(7)): sockets through which somebody else may send some are read and
+//! closed without ever waiting.
 //!
 //! To close the last descriptor of a file may take as long as its sender likes: unsent data of a socket are waited for
 //! (SO_LINGER in socket(7)), and so is a file system in user space. Reading such a message without taking its descriptors

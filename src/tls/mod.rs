@@ -1,12 +1,12 @@
 //! A client of TLS 1.3 (RFC 8446) for one exchange: bytes in, bytes out. Pure: files, the time and random numbers come from
-//! outside. It has what every implementation must have (section 9.1) and little more: AES-128-GCM, SHA-256, P-256 and X25519. No session is
-//! taken up again, and nothing is said before the server has answered.
+//! outside. It has what every implementation must have (section 9.1) and little more: AES-128-GCM, SHA-256, P-256 and X25519.
+//! No session is taken up again, and nothing is said before the server has answered.
 //!
-//! It is goward's own because of what the libraries cost, measured in a static release binary: rustls on RustCrypto's primitives
-//! 398 KB where certificates are on P-256 alone, 527 KB with RSA and Ed25519; this 210. embedded-tls is 105 KB without
-//! verification, but panics at what a server may send (an empty record), does not say which protocol was agreed
-//! on, and takes any certificate of a chain for that of a CA. The primitives are RustCrypto's, and chains, names and times are
-//! verified by rustls-webpki.
+//! It is goward's own because of what the libraries cost, measured in a static release binary: rustls on RustCrypto's
+//! primitives 398 KB where certificates are on P-256 alone, 527 KB with RSA and Ed25519; this 210. embedded-tls is 105 KB
+//! without verification, but panics at what a server may send (an empty record), does not say which protocol was agreed on, and
+//! takes any certificate of a chain for that of a CA. The primitives are RustCrypto's, and chains, names and times are verified
+//! by rustls-webpki.
 
 mod alert;
 mod certificate;

@@ -1,5 +1,5 @@
-//! Signatures of certificates and of a handshake: what can be verified. Those on elliptic curves are RustCrypto's; RSA is a power and
-//! a padding, both of public numbers, so that nothing here has to take the same time always.
+//! Signatures of certificates and of a handshake: what can be verified. Those on elliptic curves are RustCrypto's; RSA is a
+//! power and a padding, both of public numbers, so that nothing here has to take the same time always.
 
 use crate::x509::Der;
 use p256::ecdsa::signature::hazmat::PrehashVerifier;

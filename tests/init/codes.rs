@@ -1,6 +1,7 @@
 //! Exit codes, and the one sentence that comes with each of goward's own.
 
 use crate::plan::{Plan, goward, root, scratch, word};
+use crate::support::skipped;
 
 fn ends(options: &str, fixture: &str, code: i32) {
     let end = Plan::new(options).fixture(fixture).end();
@@ -145,7 +146,8 @@ fn a_program_that_no_loader_can_start() {
     let mut bytes = std::fs::read("/bin/true").unwrap();
     let loader = b"/lib64/ld-linux-x86-64.so.2";
     let Some(place) = bytes.windows(loader.len()).position(|window| window == loader) else {
-        return println!("SKIPPED: /bin/true has another loader here");
+        skipped("/bin/true has another loader");
+        return;
     };
     bytes[place..place + loader.len()].copy_from_slice(b"/lib64/ld-linux-x86-64.no.2");
     let path = scratch.path("server");

@@ -1,18 +1,18 @@
 //! goward's own memory: where its code lies, and what it does where there is none to be had.
 
 use crate::plan::{Plan, fixture, goward, is_position_independent, root, scratch, word};
-use crate::support::{find, happens_within, requires};
+use crate::support::{find, happens_within, requires, skipped};
 use std::process::Command;
 use std::time::Duration;
 
 /// A program that starts another as a packer's stub does; none where there is no C compiler.
 fn packed(scratch: &crate::support::Scratch) -> Option<String> {
     if find("gcc").is_none() || !cfg!(target_arch = "x86_64") {
-        println!("SKIPPED: a packed program (no gcc, or not amd64)");
+        skipped("a packed program needs gcc and amd64");
         return None;
     }
     if is_position_independent() {
-        println!("SKIPPED: a packed program (tests/fixture/packed.c starts one at a fixed address)");
+        skipped("tests/fixture/packed.c starts a program at a fixed address");
         return None;
     }
     let program = word(&scratch.path("packed")).to_owned();

@@ -2,7 +2,7 @@
 //! to be had.
 
 use crate::plan::{FullPipe, Plan, Run, children, fixture, goward, root, scratch, state, status, wait_until, word};
-use crate::support::{happens_within, send};
+use crate::support::{happens_within, send, skipped};
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
@@ -279,7 +279,7 @@ fn no_more_processes_to_be_had() {
         .end();
     end.must(125, "(a pids limit, or RLIMIT_NPROC? It is 1 for uid 0)");
     // For a whole container, root or not.
-    let Some(group) = Cgroup::new("pids") else { return println!("SKIPPED: no pids controller here") };
+    let Some(group) = Cgroup::new("pids") else { return };
     let join = format!("echo $$ > {}/cgroup.procs", group.0);
     group.set("pids.max", "1");
     for user in ["", "--user 1234567:1234567"] {
@@ -303,7 +303,7 @@ fn no_more_memory_to_be_had() {
     if !root() || !crate::support::requires("tail") {
         return;
     }
-    let Some(group) = Cgroup::new("memory") else { return println!("SKIPPED: no memory controller here") };
+    let Some(group) = Cgroup::new("memory") else { return };
     let limit = if group.has("memory.max") { "memory.max" } else { "memory.limit_in_bytes" };
     group.set(limit, "33554432");
     let join = format!("echo $$ > {}/cgroup.procs", group.0);
@@ -334,6 +334,7 @@ impl Cgroup {
                 }
             }
         }
+        skipped(&format!("there is no {controller} controller"));
         None
     }
 
@@ -359,7 +360,7 @@ fn a_memory_limit_that_changes_is_said() {
     if !root() || !crate::support::requires("nsenter") {
         return;
     }
-    let Some(group) = Cgroup::new("memory") else { return println!("SKIPPED: no memory controller here") };
+    let Some(group) = Cgroup::new("memory") else { return };
     let limit = if group.has("memory.max") { "memory.max" } else { "memory.limit_in_bytes" };
     group.set(limit, "1000000000");
     let join = format!("echo $$ > {}/cgroup.procs", group.0);

@@ -72,7 +72,7 @@ struct Reader<'a> {
     loops: Vec<bool>,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
     fn all(mut self) -> Vec<Command> {
         self.list();
         self.commands
@@ -238,33 +238,28 @@ impl Reader<'_> {
             (Some(b'-' | b'+' | b'?'), _) | (Some(b':'), Some(b'-' | b'+' | b'?')) => {}
             _ => self.uses.push(name),
         }
-        let mut depth = 0;
-        while let Some(c) = self.peek(0) {
-            word.push(c);
-            self.at += 1;
-            match c {
-                b'{' => depth += 1,
-                b'}' if depth <= 1 => return,
-                b'}' => depth -= 1,
-                _ => {}
-            }
-        }
+        word.extend_from_slice(self.enclosed(b'{', b'}').as_bytes());
     }
 
-    /// `$(git describe)`: its commands are commands too; in the word it stays as it stands, for it is known only when built.
-    fn substitution(&mut self, word: &mut Vec<u8>) {
+    /// The text from here to the bracket that closes the first one, or all of it where none does.
+    fn enclosed(&mut self, open: u8, close: u8) -> &'a str {
         let start = self.at;
         let mut depth = 0;
         while let Some(c) = self.peek(0) {
             self.at += 1;
             match c {
-                b'(' => depth += 1,
-                b')' if depth <= 1 => break,
-                b')' => depth -= 1,
+                _ if c == open => depth += 1,
+                _ if c == close && depth <= 1 => break,
+                _ if c == close => depth -= 1,
                 _ => {}
             }
         }
-        let whole = self.text.get(start..self.at).unwrap_or_default();
+        self.text.get(start..self.at).unwrap_or_default()
+    }
+
+    /// `$(git describe)`: its commands are commands too; in the word it stays as it stands, for it is known only when built.
+    fn substitution(&mut self, word: &mut Vec<u8>) {
+        let whole = self.enclosed(b'(', b')');
         word.extend_from_slice(whole.as_bytes());
         let inside = whole.get(2..whole.len().saturating_sub(1)).unwrap_or_default();
         if self.depth < 4 {

@@ -1,4 +1,5 @@
-//! What lies in an image that should not: secrets, sources, tools, caches, permissions. Pure.
+//! What lies in a finished image that should not: secrets, sources, tools, caches, permissions. What a Dockerfile leaves there
+//! is found in `check/docker/judge/packages.rs`. Pure.
 
 use super::tree::{Entry, Kind, Tree};
 use crate::check::finding::{Finding, Place};

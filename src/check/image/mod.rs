@@ -29,7 +29,7 @@ use program::{Program, Start};
 pub(super) use rights::Subject;
 use std::path::Path;
 use surroundings::Needs;
-use tree::{Tree, resolve};
+use tree::{Kind, Tree, resolve};
 
 /// What is asked of an image.
 pub(crate) struct Question<'a> {
@@ -41,12 +41,15 @@ pub(crate) struct Question<'a> {
 }
 
 /// A directory as the root, or what is here; `env` and `own` are those of whoever asks, for a program that is here.
+///
+/// # Errors
+/// A sentence: a program that is to be here is not in PATH.
 pub(super) fn directory(
     root: Option<&Path>,
     question: &Question<'_>,
     env: &[(String, String)],
     own: Subject,
-) -> Report {
+) -> Result<Report, String> {
     let tree = Live::new(root);
     let mut findings = Vec::new();
     let subject = match question.user {
@@ -65,7 +68,14 @@ pub(super) fn directory(
     // Of a directory for another machine only the image's configuration would tell.
     let here = root.is_none().then(std::env::current_dir).and_then(Result::ok);
     let here = here.map_or_else(|| "/".to_owned(), |here| here.to_string_lossy().into_owned());
-    let found = question.program.map(|program| find(&tree, program, env, &here));
+    // Not the whole image is read to say that there is no such program.
+    if let Some(program) = question.program
+        && root.is_none()
+        && find(&tree, program, env, &here).is_none()
+    {
+        return Err(format!("{program}: not found in PATH; for a Dockerfile of that name: goward check -f {program}"));
+    }
+    let found = question.program.map(|program| path_of(&tree, program, env, &here));
     // Nobody says for which machine a directory is.
     let start = Start { machine: root.is_none().then_some(exec::MACHINE), env, go_env: asks_go_env(env) };
     let program = found.as_deref().map(|path| program::look_at(&tree, path, &subject, start));
@@ -75,7 +85,7 @@ pub(super) fn directory(
     };
     let mut report = Report { subject: subject_name, findings, ..Report::default() };
     gather(&mut report, &tree, question, &subject, program, env, None);
-    report
+    Ok(report)
 }
 
 /// An archive of docker save or OCI.
@@ -142,7 +152,7 @@ impl Started {
         let argv: Vec<String> = [config.entrypoint.as_slice(), &config.cmd].concat();
         let variable = |name: &str| config.variable(name);
         let launch = launch::understand_with(&argv, &variable);
-        let find = |name: &str| find(image, name, &config.env, &config.directory);
+        let find = |name: &str| path_of(image, name, &config.env, &config.directory);
         let first = question.program.or(launch.argv.first().filter(|_| launch.script.is_none()).map(String::as_str));
         let found = first.filter(|name| !name.is_empty()).map(find);
         let behind = match &launch.script {
@@ -225,19 +235,25 @@ fn behind(image: &Archive, path: &str, words: &[String]) -> Option<Launch> {
     launch::in_script(&script, false, &|name| image.config.variable(name))
 }
 
-/// As execvp looks: a name without a slash is searched for in PATH.
-fn find(tree: &dyn Tree, program: &str, env: &[(String, String)], here: &str) -> String {
+/// As execvp looks: a name without a slash is searched for in PATH, where a directory of that name is no program. A path is
+/// returned whether or not anything is there.
+fn find(tree: &dyn Tree, program: &str, env: &[(String, String)], here: &str) -> Option<String> {
     let from_here = |path: &str| match path.strip_prefix('/') {
         Some(_) => path.to_owned(),
         None => tree::join(&["/", here.trim_matches('/')].concat(), path.trim_start_matches("./")),
     };
     if program.contains('/') {
-        return from_here(program);
+        return Some(from_here(program));
     }
     let path = env.iter().find(|(name, _)| name == "PATH").map(|(_, value)| value.as_str());
     let path = path.unwrap_or("/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
     let mut candidates = path.split(':').map(|directory| tree::join(&from_here(directory), program));
-    candidates.find(|path| resolve(tree, path).is_ok()).unwrap_or_else(|| ["/", program].concat())
+    candidates.find(|path| resolve(tree, path).is_ok_and(|way| way.entry.kind != Kind::Directory))
+}
+
+/// Where a program is; one that is nowhere is named as if it were in /, so that what is missing has a path.
+fn path_of(tree: &dyn Tree, program: &str, env: &[(String, String)], here: &str) -> String {
+    find(tree, program, env, here).unwrap_or_else(|| ["/", program].concat())
 }
 
 /// What every image is asked.
@@ -344,5 +360,47 @@ fn facts(image: &Archive, report: &mut Report) {
         report
             .facts
             .push(format!("the archive has {} more images or platforms, which are not looked at", image.others));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::tree::tests::Toy;
+    use super::*;
+
+    #[test]
+    fn programs_without_a_slash() {
+        let mut toy = Toy::new(&["/usr", "/usr/local", "/usr/local/sbin", "/usr/bin", "/usr/bin/server", "/srv"]);
+        for path in ["/usr/local/sbin/here", "/usr/bin/here", "/srv/server", "/srv/own"] {
+            toy.put(path, Kind::File, 0o755, 0, b"");
+        }
+        let path = |value: &str| vec![("PATH".to_owned(), value.to_owned())];
+        let found = |name, env: &[(String, String)]| find(&toy, name, env, "/srv");
+        // Without a PATH where shells and container runtimes look.
+        assert_eq!(found("here", &[]).as_deref(), Some("/usr/local/sbin/here"));
+        assert_eq!(found("here", &path("/usr/bin")).as_deref(), Some("/usr/bin/here"));
+        assert_eq!(found("server", &path("/usr/bin:")).as_deref(), Some("/srv/server"));
+        // Near misses: a directory of that name, another directory, and a PATH that is empty.
+        assert_eq!(found("server", &[]), None);
+        assert_eq!(found("own", &[]), None);
+        assert_eq!(found("here", &path("")), None);
+        assert_eq!(found("own", &path("")).as_deref(), Some("/srv/own"));
+        // A path needs nothing to be there.
+        assert_eq!(found("./gone", &[]).as_deref(), Some("/srv/gone"));
+    }
+
+    #[test]
+    fn a_program_that_is_not_here_is_refused_at_once() {
+        let question = Question { program: Some("no-such-program"), user: None, writable: &[], now: 0 };
+        let here = directory(None, &question, &[], Subject::default());
+        let why = "no-such-program: not found in PATH; for a Dockerfile of that name: goward check -f no-such-program";
+        assert_eq!(here.map(|report| report.subject), Err(why.to_owned()));
+        // Near miss: a root for another machine, of which that is a finding.
+        let root = std::env::temp_dir().join(format!("goward-root-{}", std::process::id()));
+        std::fs::create_dir(&root).unwrap();
+        let there = directory(Some(&root), &question, &[], Subject::default());
+        std::fs::remove_dir(&root).unwrap();
+        let missing = |finding: &Finding| std::ptr::eq(finding.rule, &table::PROGRAM_MISSING);
+        assert!(there.unwrap().findings.iter().any(missing));
     }
 }

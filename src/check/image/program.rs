@@ -187,7 +187,7 @@ impl Program {
         if let Some(trouble) = &trouble {
             self.refused(place, trouble, machine);
         } else if let Some(name) = exec::asked_of_env(&head)
-            && resolve(tree, &super::find(tree, &name, start.env, "/")).is_err()
+            && resolve(tree, &super::path_of(tree, &name, start.env, "/")).is_err()
         {
             let evidence = format!("a script for {name}, which is in no directory of the image's PATH");
             self.say(&table::NOT_EXECUTABLE, place, evidence, "start the server itself, or use a base image with it");

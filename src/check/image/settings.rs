@@ -1,8 +1,8 @@
 //! What an image's configuration says: shells, signals, HEALTHCHECK, ports, secrets. Pure.
 
 use super::archive::Archive;
-use super::find;
 use super::manifest::Config;
+use super::path_of;
 use super::program::{self, Start};
 use super::rights::Subject;
 use super::tree::resolve;
@@ -48,7 +48,7 @@ fn stays_in_between(image: &Archive, started: &Launch) -> Option<String> {
     let (shell, script) = started.script.as_ref().filter(|_| !started.to_group)?;
     // busybox and bash become the last command themselves, and that it is one of them can be seen.
     let shell_path = started.argv.first().map_or("", String::as_str);
-    let real = resolve(image, &find(image, shell_path, env, directory));
+    let real = resolve(image, &path_of(image, shell_path, env, directory));
     let real = real.map(|way| launch::base_name(&way.path).to_owned()).unwrap_or_default();
     let becomes = matches!(real.as_str(), "bash" | "busybox") || shell == "bash";
     let evidence = script_becomes(script, becomes)?;
@@ -66,7 +66,7 @@ fn unhealthy(image: &Archive, start: Start<'_>) -> Option<String> {
     };
     // As the image's own user: goward's --user holds for the server alone.
     let user = Subject::of(&config.user, false, image).unwrap_or_default();
-    let path = find(image, checker, &config.env, &config.directory);
+    let path = path_of(image, checker, &config.env, &config.directory);
     // All that is an error of a program keeps it from starting.
     let findings = program::look_at(image, &path, &user, start).findings;
     let why = findings.iter().find(|finding| finding.severity == Severity::Error)?;

@@ -5,6 +5,7 @@ use super::settings::Fix;
 use super::{Settings, Subject};
 use crate::check::recipe::{Recipe, Recipes};
 use crate::check::{self, Finding, Format, Report, Style, fix, image, show, table};
+use crate::cli::display::written;
 use crate::exit;
 use crate::log;
 use crate::sys::file::described;
@@ -53,10 +54,6 @@ pub fn run(settings: &Settings, inherited: Mask) -> u8 {
                 "{program}: its name is not that of a Dockerfile, and this is not a container; goward check -f {program} reads \
                  it as a Dockerfile, --rootfs / {program} checks this machine"
             ))
-        }
-        // Not the whole image is read to say that there is no such program.
-        Subject::Root { directory: None, program: Some(program) } if !program.contains('/') && !is_in_path(program) => {
-            Err(format!("{program}: not found in PATH; for a Dockerfile of that name: goward check -f {program}"))
         }
         Subject::Root { directory, program } => {
             check::root(directory.as_deref(), &question(settings, program.as_deref()))
@@ -162,11 +159,6 @@ fn image(settings: &Settings, archive: &Path, program: Option<&str>) -> Result<R
     report.map_err(error)
 }
 
-fn is_in_path(program: &str) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|directory| directory.join(program).is_file())
-}
-
 /// Standard input in a file that ends with this process.
 fn spooled() -> std::io::Result<File> {
     let mut options = OpenOptions::new();
@@ -191,12 +183,9 @@ fn refuse(error: &str) -> u8 {
 }
 
 fn print(text: &str, code: u8) -> u8 {
-    match std::io::stdout().write_all(text.as_bytes()) {
-        // Whoever read has seen enough.
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            refuse(&format!("standard output: {}", described(&error)))
-        }
-        Ok(()) | Err(_) => code,
+    match written(std::io::stdout().write_all(text.as_bytes())) {
+        Ok(()) => code,
+        Err(why) => refuse(&why),
     }
 }
 

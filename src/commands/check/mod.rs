@@ -1,5 +1,5 @@
-//! `goward check [OPTIONS] [DOCKERFILE… | PROGRAM]`: the faults of Go images, found before they ship. The rules, and what reads images and
-//! Dockerfiles, are in `src/check/`.
+//! `goward check [OPTIONS] [DOCKERFILE… | PROGRAM]`: the faults of Go images, found before they ship. The rules, and what reads
+//! images and Dockerfiles, are in `src/check/`.
 
 mod config;
 mod entry;
@@ -14,7 +14,6 @@ use crate::cli::help::Command;
 /// What the command says about itself.
 pub const COMMAND: Command = Command {
     name: "check",
-    operands: "",
     summary: "find faults in an image or a Dockerfile: goward check --help",
     about: &["goward check: finds faults in Go images before they ship, in a Dockerfile or in the image itself."],
     usage: &[
@@ -27,15 +26,11 @@ pub const COMMAND: Command = Command {
         ("check [OPTIONS] --rootfs DIR [PROGRAM]", ""),
         ("check [OPTIONS] --image FILE.tar [PROGRAM]", ""),
     ],
-    operand_kinds: None,
-    before_options: &[],
     tables: &[&options::OPTIONS],
-    described_elsewhere: &[],
-    refused: &[],
     notes: &[
         "A comment before an instruction keeps a finding there out of the report: # goward: ignore=GW301 and a reason; for \
          the whole file: # goward: global ignore=GW301 and a reason. # hadolint ignore= and # check=skip= count too.",
         "Exit code: 0 no finding of the --fail-on severity or above; 1 at least one; 125 wrong usage, or the input cannot be read.",
     ],
-    starts_program: false,
+    ..Command::EMPTY
 };

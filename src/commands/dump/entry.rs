@@ -1,6 +1,7 @@
 //! `goward dump`: opens what is to be looked at, looks, and shows it.
 
 use super::{Again, Form, Settings, Subject};
+use crate::cli::display::written;
 use crate::client;
 use crate::evidence::{self, Access, Evidence, ProcessTree};
 use crate::exit;
@@ -281,14 +282,6 @@ fn raw(program: &Program<'_>, settings: &Settings) -> Result<(), String> {
 fn print(bytes: &[u8]) -> Result<(), String> {
     let mut stdout = io::stdout().lock();
     written(stdout.write_all(bytes).and_then(|()| stdout.flush()))
-}
-
-/// Whoever reads may have seen enough.
-fn written(result: io::Result<()>) -> Result<(), String> {
-    match result {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(format!("standard output: {error}")),
-        _ => Ok(()),
-    }
 }
 
 #[cfg(test)]

@@ -12,7 +12,6 @@ use crate::cli::help::Command;
 /// What the command says about itself.
 pub const COMMAND: Command = Command {
     name: "dump",
-    operands: "",
     summary: "show the goroutines of the running server, without disturbing it: goward dump --help",
     about: &[
         "goward dump: shows what the goroutines of a running Go program wait for, in groups, with function, file and line. It \
@@ -20,14 +19,11 @@ pub const COMMAND: Command = Command {
               an endpoint nor debug information.",
     ],
     usage: &[("dump [OPTIONS]", "")],
-    operand_kinds: None,
     before_options: &[
         "Without --pid and --core, it shows the server of this container: docker exec server /goward dump. goward answers its \
                        own user and root. docs/live.md explains how it works, and what is not possible.",
     ],
     tables: &[&options::OPTIONS],
-    described_elsewhere: &[],
-    refused: &[],
     notes: &["Exit code: 0 goroutines were shown; 1 they cannot be read; 125 wrong usage."],
-    starts_program: false,
+    ..Command::EMPTY
 };

@@ -1,6 +1,7 @@
 //! `goward goroutines`: reads files or standard input, shows every dump in them, or what differs between two.
 
 use super::Settings;
+use crate::cli::display::written;
 use crate::exit;
 use crate::goroutines::logs::{Dump, Foreign, LogReader};
 use crate::goroutines::{Cause, Kind, Program, Style, Summary, compare, diagnose, json, table};
@@ -39,11 +40,8 @@ pub fn run(settings: &Settings, inherited: Mask) -> u8 {
         code = code.max(one(file, &mut shower));
     }
     if let Some(error) = shower.compare().err().or(shower.failed) {
-        // Whoever read has seen enough.
-        if error.kind() == io::ErrorKind::BrokenPipe {
-            return 0;
-        }
-        log::say_raw(&format!("goward: standard output: {}\n", described(&error)));
+        let Err(why) = written(Err(error)) else { return 0 };
+        log::say_raw(&format!("goward: {why}\n"));
         return exit::GOWARD_FAILED;
     }
     code

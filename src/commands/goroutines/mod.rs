@@ -22,15 +22,12 @@ pub const COMMAND: Command = Command {
         ("goroutines [OPTIONS] [FILE…]", ""),
         ("goroutines [OPTIONS] OLD NEW", "the groups that came, went and grew"),
     ],
-    operand_kinds: None,
     before_options: &[
         "Without FILE, or with -, it reads standard input: docker logs server 2>&1 | goward goroutines. What collectors, \
                        CI systems, editors and exports put around each line is removed; JSON, gzip and UTF-16 are read. \
                        Each process in a log is read separately.",
     ],
     tables: &[&options::OPTIONS],
-    described_elsewhere: &[],
-    refused: &[],
     notes: &["Exit code: 0 a dump was shown; 1 there is none; 125 wrong usage, or the file cannot be read."],
-    starts_program: false,
+    ..Command::EMPTY
 };

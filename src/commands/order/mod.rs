@@ -11,20 +11,10 @@ use crate::cli::help::Command;
 
 /// What `stop`, `restart` and `reload` say of themselves alike; each adds its name, summary, about, usage and options.
 pub const WAITING_COMMAND: Command = Command {
-    name: "",
-    operands: "",
-    summary: "",
-    about: &[],
-    usage: &[],
-    operand_kinds: None,
-    before_options: &[],
-    tables: &[],
-    described_elsewhere: &[],
-    refused: &[],
     notes: &[
         "Exit code: 0 goward accepted it, and with --wait it is done; 1 it did not, or was not done in time; 125 wrong usage. goward answers its own user and root; see docs/control.md.",
     ],
-    starts_program: false,
+    ..Command::EMPTY
 };
 
 /// What the help of those that are done at once ends with.

@@ -1,5 +1,5 @@
-//! `goward probe`: one attempt, or several until the target is well. It is waited for as the init waits: for signals, of which one
-//! says that something has happened.
+//! `goward probe`: one attempt, or several until the target is well. It is waited for as the init waits: for signals, of which
+//! one says that something has happened.
 
 use super::{grpc_health_probe, tied};
 use crate::config::{Manner, Probing};

@@ -35,8 +35,6 @@ pub const COMMAND: Command = Command {
          ${PORT:-8080} are replaced. TLS is version 1.3.",
     ],
     tables: &[&options::OPTIONS],
-    described_elsewhere: &[],
-    refused: &[],
     notes: &["Exit code: 0 healthy; 1 not, and one line says why; 125 wrong usage."],
-    starts_program: false,
+    ..Command::EMPTY
 };

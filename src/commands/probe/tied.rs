@@ -1,5 +1,6 @@
-//! Docker and the kubelet end a probe that takes longer than they wait with SIGKILL, and that can clean nothing up. So a probe that
-//! is a command is run by a process of its own, which hears of that, and ends and reaps whatever the command has started.
+//! Docker and the kubelet end a probe that takes longer than they wait with SIGKILL, after which `goward probe` can clean
+//! nothing up. So a probe's command runs under a helper process, which gets SIGTERM when `goward probe` has ended, and then
+//! ends and reaps what the command has started.
 
 use super::entry::ends;
 use crate::signal::Signal;

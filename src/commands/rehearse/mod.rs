@@ -41,15 +41,12 @@ const REFUSED: &[&str] = &[
 /// What the command says about itself.
 pub const COMMAND: Command = Command {
     name: "rehearse",
-    operands: "",
     summary: "rehearse a shutdown under load: goward rehearse --help",
     about: &[
         "goward rehearse: starts a server as goward would, keeps requests in flight, sends the stop signal, and reports \
               what became of the requests and what took the time. For the laptop and for CI.",
     ],
     usage: &[("rehearse [OPTIONS] [OPTIONS OF RUN] [--] PROGRAM [ARGS…]", "")],
-    operand_kinds: None,
-    before_options: &[],
     tables: &[&options::OPTIONS],
     described_elsewhere: &[&RUN_OPTIONS],
     refused: REFUSED,
@@ -61,4 +58,5 @@ pub const COMMAND: Command = Command {
          not; 125 wrong usage, or the server was never ready; 126 cannot be executed; 127 not found.",
     ],
     starts_program: true,
+    ..Command::EMPTY
 };

@@ -27,11 +27,7 @@ pub const COMMAND: Command = Command {
               orphans, and shows the goroutines of a server that misses its deadline before killing it.",
     ],
     usage: &[("[OPTIONS] [--] PROGRAM [ARGS…]", "")],
-    operand_kinds: None,
-    before_options: &[],
     tables: &[&options::OPTIONS],
-    described_elsewhere: &[],
-    refused: &[],
     notes: &[
         "Every option but --no-environment has an environment variable, named after it. A flag replaces its variable, even \
          where it may be repeated. Options that take a list accept commas or may be repeated. TIME is seconds (10) or \
@@ -41,6 +37,7 @@ pub const COMMAND: Command = Command {
         "Started under the name tini, tini-static, docker-init, dumb-init, catatonit, podman-init or grpc_health_probe, goward behaves as that program.",
     ],
     starts_program: true,
+    ..Command::EMPTY
 };
 
 /// Reads the command line and the environment.

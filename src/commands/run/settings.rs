@@ -166,11 +166,13 @@ fn fill_in(
         Some(timeout) => (timeout, Source::Option),
         None => platform::default_timeout(env),
     };
-    let notes = who.note.into_iter().chain(dropped(&words)).collect();
+    let named = words.stop_on.is_some();
     let policy = policy(&mut words, timeout).map_err(|error| {
         let why = stop_timeout_source.reason().map_or(String::new(), |why| format!(" ({timeout:?} is {why})"));
         errors.push(format!("{error}{why}"));
     });
+    let dropped = policy.as_ref().ok().and_then(|policy| dropped(policy, named));
+    let notes = who.note.into_iter().chain(dropped).collect();
     let probe = probe_of("--health", words.health, &words.tls, errors);
     let ready_probe = probe_of("--ready", words.ready, &words.tls, errors);
     let verbosity = if words.quiet { -1 } else { words.verbose };
@@ -213,12 +215,11 @@ fn fill_in(
     })
 }
 
-/// A stop signal that goward is told to drop: it begins no stop. An INT that nobody asked for may be dropped in silence.
-fn dropped(words: &RunWords) -> Option<String> {
-    let is_dropped =
-        |signal: &Signal| words.rewrite.iter().rev().find(|(from, _)| from == signal)?.1.is_none().then_some(*signal);
-    let named = words.stop_on.as_deref().unwrap_or(&[Signal::TERM]);
-    let signal = named.iter().find_map(is_dropped)?;
+/// A stop signal that goward is told to drop: it begins no stop. `named`: the user has named them. An INT that nobody asked
+/// for may be dropped in silence.
+fn dropped(policy: &Policy, named: bool) -> Option<String> {
+    let stop_on = if named { policy.stop_on.as_slice() } else { &[Signal::TERM] };
+    let signal = stop_on.iter().find(|signal| policy.rewritten(**signal).is_none())?;
     Some(format!("{signal} begins no stop: --rewrite {signal}:0 drops it"))
 }
 
@@ -255,8 +256,7 @@ fn policy(words: &mut RunWords, timeout: Duration) -> Result<Policy, String> {
         ladder: Some(if looks { ladder.looking() } else { ladder }),
         stop_on: words.stop_on.take().unwrap_or_else(|| vec![Signal::TERM, Signal::INT]),
         stop_signal: words.stop_signal.unwrap_or_default(),
-        // The last one for a signal wins; the policy takes the first it finds.
-        rewrite: words.rewrite.drain(..).rev().collect(),
+        rewrite: std::mem::take(&mut words.rewrite),
         success: std::mem::take(&mut words.success),
         leftovers: Leftovers::Stop,
         before: words.before.len(),

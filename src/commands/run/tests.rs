@@ -58,6 +58,8 @@ fn a_flag_wins_over_the_environment() {
     assert_eq!(rewritten, [(Signal::TERM, Some(Signal::INT))]);
     let rewritten = good("srv", &[("GOWARD_REWRITE", "HUP:0, USR1:USR2")]).policy.rewrite;
     assert_eq!(rewritten.len(), 2);
+    let twice = good("--rewrite HUP:INT --rewrite HUP:0 srv", &[]).policy;
+    assert_eq!(twice.rewritten(Signal::HUP), None);
     // A wrong variable that a flag overrides is not looked at.
     let _ = good("--stop-timeout 5 srv", &[("GOWARD_STOP_TIMEOUT", "soon")]);
 }
@@ -243,6 +245,11 @@ fn all_that_is_wrong_is_said_at_once() {
 fn typing_errors_are_guessed() {
     assert!(bad("--stop-timout 5 srv", &[]).contains("did you mean --stop-timeout?"));
     assert!(bad("-x srv", &[]).contains("no option -x"));
+    assert!(bad("-drain 5 srv", &[]).contains("no option -drain; did you mean --drain?"));
+    // Near misses: a word that has not the letter, a program's own, and what stands behind --.
+    assert!(bad("-x srv -drain 5", &[]).contains("no option -x"));
+    assert!(bad("-x --user 7 -drain", &[]).contains("no option -x"));
+    assert!(bad("-d -- srv -drain 5", &[]).contains("no option -d "));
     assert!(bad("", &[]).contains("no program"));
     assert!(bad("--user", &[]).contains("needs a value"));
 }

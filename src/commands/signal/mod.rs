@@ -15,13 +15,10 @@ pub const COMMAND: Command = Command {
               the server, or begins a stop if the signal is one of --stop-on.",
     ],
     usage: &[("signal SIGNAL [OPTIONS]", "")],
-    operand_kinds: None,
     before_options: &["SIGNAL is a name like HUP or SIGHUP, RTMIN+3, or a number."],
     tables: &[&order::options::AT_ONCE],
-    described_elsewhere: &[],
-    refused: &[],
     notes: order::AT_ONCE_NOTES,
-    starts_program: false,
+    ..Command::EMPTY
 };
 
 /// Reads the command line.

@@ -13,18 +13,13 @@ use crate::cli::help::Command;
 /// What the command says about itself.
 pub const COMMAND: Command = Command {
     name: "status",
-    operands: "",
     summary: "ask the running goward: ready, healthy, restarts: goward status --help",
     about: &["goward status: asks the goward of this container for the state of its server. It makes no probe."],
     usage: &[("status [OPTIONS]", "")],
-    operand_kinds: None,
-    before_options: &[],
     tables: &[&options::OPTIONS],
-    described_elsewhere: &[],
-    refused: &[],
     notes: &[
         "Exit code: 0 healthy (with --health: by its probes; with --notify: it has sent READY=1; otherwise: it runs), or \
               ready with --ready; 1 not, or no goward answers; 125 wrong usage. With --metrics, 0 whenever goward answers.",
     ],
-    starts_program: false,
+    ..Command::EMPTY
 };

@@ -1,4 +1,4 @@
-//! From one that waits to whom it waits for.
+//! Follows a chain of goroutines, from one that waits to the one that it waits for.
 
 use super::node::{Indices, Names, Node, is_handler, outer, receiver};
 use super::words::{count, describe, list};

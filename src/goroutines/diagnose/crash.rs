@@ -4,7 +4,7 @@ use super::node::{Node, outer};
 use super::words::{at, list};
 use super::{Evidence, Found};
 use crate::goroutines::wait::Wait;
-use crate::goroutines::{Cause, Frame, Kind};
+use crate::goroutines::{Cause, Frame, Kind, was_asked_for};
 
 impl<'a> Evidence<'a> {
     /// Whether it is the dump of a test that took too long: a panic, but nobody's fault.
@@ -26,7 +26,7 @@ impl<'a> Evidence<'a> {
         let crashed = match self.summary.kind {
             Kind::Panic => !self.is_time_out(),
             Kind::Fatal => !reason.contains("deadlock"),
-            Kind::Signal => !["", "SIGQUIT: quit", "SIGABRT: abort"].contains(&&**reason) && !self.is_sent(),
+            Kind::Signal => !was_asked_for(reason.as_bytes()) && !self.is_sent(),
             Kind::Unknown => self.all.iter().any(|node| node.state == "running" && node.panicked.is_some()),
             _ => false,
         };

@@ -11,6 +11,7 @@ mod child;
 mod crash;
 mod lock;
 mod node;
+mod same_mutex;
 mod shutdown;
 mod stuck;
 #[cfg(test)]

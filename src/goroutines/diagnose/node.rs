@@ -93,8 +93,8 @@ impl<'a> Node<'a> {
         self.group.place().or(library).or(if self.frames.is_empty() { creator } else { self.group.top() })
     }
 
-    /// Whether a library of somebody else runs it, or has started it, and nothing of the program's own is in it. What the standard
-    /// library starts for itself is none.
+    /// Whether a module that has an address (`example.com/…`) runs it, or has started it, and nothing of the program's own is in it.
+    /// What the standard library starts for itself is none.
     pub(super) fn is_of_library(&self) -> bool {
         let runs = self.frames.iter().any(|frame| is_of_module(&frame.function));
         self.own.is_none() && !self.frames.is_empty() && (runs || is_of_module(self.started_by()))

@@ -6,6 +6,7 @@ use super::{Evidence, Found, WITHOUT_EFFECT};
 use crate::goroutines::order;
 use crate::goroutines::wait::Wait;
 use crate::goroutines::{Cause, Frame, Kept, Kind};
+use std::collections::BTreeSet;
 
 const DEADLINE: &str = "Give Shutdown a context with a deadline, and call server.Close when it has passed.";
 const DEADLINE_OF_GRPC: &str = "Call GracefulStop in a goroutine, and server.Stop when its time has passed.";
@@ -255,8 +256,10 @@ impl<'a> Evidence<'a> {
 
         let mut nodes = vec![stopper];
         // Shutdown does not wait for what was hijacked, nor for what another server has started.
-        let waited_for =
-            |node: &Node<'a>| is_handler(node) && !self.is_hijacked(node) && self.of_other_servers(node) != Some(true);
+        let accepting = self.accepting();
+        let waited_for = |node: &Node<'a>| {
+            is_handler(node) && !self.is_hijacked(node) && of_other_servers(node, &accepting) != Share::All
+        };
         let handlers = self.select(&waited_for);
         let mut handlers = order::by(handlers, |node| [order::most(node.count), 0, 0]);
         let all = count(&handlers);
@@ -266,7 +269,9 @@ impl<'a> Evidence<'a> {
         };
         let many = match all {
             1 => "a handler".to_owned(),
-            all if handlers.iter().any(|node| self.of_other_servers(node).is_some()) => format!("up to {all} handlers"),
+            all if handlers.iter().any(|node| of_other_servers(node, &accepting) == Share::Some) => {
+                format!("up to {all} handlers")
+            }
             all => format!("{all} handlers"),
         };
         let locked: Vec<Node<'a>> = handlers.iter().copied().filter(|node| node.wait == Wait::Lock).collect();
@@ -305,23 +310,18 @@ impl<'a> Evidence<'a> {
         handler.wait == Wait::Hijacked || readers.any(is_child) && !self.all.iter().any(watched)
     }
 
-    /// Whether these handlers were started by a server that still accepts connections. Shutdown begins with closing the listeners,
-    /// so that is another one. None if none of them was, false if some were.
-    fn of_other_servers(&self, handlers: &Node<'a>) -> Option<bool> {
-        let known = handlers.samples.iter().filter(|sample| sample.parent.is_some()).count();
-        let others = handlers.parents().filter(|parent| self.accepts(*parent)).count();
-        (others > 0).then_some(others == known)
-    }
-
-    /// Whether a goroutine waits for connections, or serves one that such a goroutine has accepted: that is where HTTP/2 starts handlers.
-    fn accepts(&self, id: u64) -> bool {
-        let find = |id: u64| self.all.iter().find(|node| node.ids.contains(&id));
-        let waits = |node: &Node<'a>| node.wait == Wait::Accept && node.state == "IO wait";
-        let parent = |node: &Node<'a>| node.samples.iter().find(|sample| sample.id == id)?.parent;
-        find(id).is_some_and(|node| {
-            let server = || find(parent(node).filter(|_| node.is_in("net/http.(*conn).serve"))?);
-            waits(node) || server().is_some_and(waits)
-        })
+    /// Those who wait for connections, and those who serve one that such a goroutine has accepted: that is where HTTP/2 starts
+    /// handlers.
+    fn accepting(&self) -> BTreeSet<u64> {
+        let waits = |node: &&Node<'a>| node.wait == Wait::Accept && node.state == "IO wait";
+        let mut ids = BTreeSet::new();
+        ids.extend(self.all.iter().filter(waits).flat_map(|node| node.ids.iter().copied()));
+        let serving = self.all.iter().filter(|node| node.is_in("net/http.(*conn).serve"));
+        let accepted =
+            serving.flat_map(|node| &node.samples).filter(|sample| sample.parent.is_some_and(|id| ids.contains(&id)));
+        let accepted: Vec<u64> = accepted.map(|sample| sample.id).collect();
+        ids.extend(accepted);
+        ids
     }
 
     /// Shutdown waits, but not for a handler.
@@ -365,6 +365,25 @@ impl<'a> Evidence<'a> {
         nodes.extend(hijacked);
         nodes.extend(of_others);
         Found { cause: Cause::Handlers, text: format!("{who} and {what}."), place: call, advice, nodes }
+    }
+}
+
+/// How many of a group.
+#[derive(PartialEq, Eq)]
+enum Share {
+    None,
+    Some,
+    All,
+}
+
+/// How many of these handlers were started by a server that still accepts connections. Shutdown begins with closing the
+/// listeners, so that is another server.
+fn of_other_servers(handlers: &Node<'_>, accepting: &BTreeSet<u64>) -> Share {
+    let known = handlers.samples.iter().filter(|sample| sample.parent.is_some()).count();
+    match handlers.parents().filter(|parent| accepting.contains(parent)).count() {
+        0 => Share::None,
+        others if others == known => Share::All,
+        _ => Share::Some,
     }
 }
 

@@ -423,7 +423,7 @@ fn mutexes_side_by_side_are_two_and_the_semaphores_of_an_rwmutex_one() {
     let shares = |state: &str| {
         let groups = [at(0xc000_1000, state, 5), at(0xc000_1008, state, 6)];
         let [one, other] = groups.each_ref().map(|group| Node::new(0, group));
-        lock::share(&one, &other)
+        same_mutex::share(&one, &other)
     };
     assert!(!shares("sync.Mutex.Lock"));
     assert!(shares("sync.RWMutex.Lock"));
@@ -875,8 +875,8 @@ fn a_mutex_is_not_the_rwmutex_of_the_same_object() {
     let writer = group(8, "sync.Mutex.Lock", &format!("{inner} main.(*locks).take:20"), "main.main:9");
     let reader = group(9, "sync.RWMutex.RLock", "sync.(*RWMutex).RLock:70 main.(*locks).give:29", "main.main:9");
     let [mutex, writer, reader] = [&mutex, &writer, &reader].map(|group| Node::new(0, group));
-    assert!(lock::share(&writer, &reader));
-    assert!(!lock::share(&mutex, &reader) && !lock::share(&mutex, &writer));
+    assert!(same_mutex::share(&writer, &reader));
+    assert!(!same_mutex::share(&mutex, &reader) && !same_mutex::share(&mutex, &writer));
 }
 
 /// From a text lines may have been lost; who read the memory has all of it.

@@ -7,8 +7,8 @@ use super::fields::{self, Depth, Field};
 use super::layout::{Bare, Layout, part_of_line};
 use super::lost::says_lost;
 use super::normal::{Sort, find, header_in, normal};
-use super::quoted::{around, closing, in_url, unescaped, without_quotes};
 use super::stream::Stream;
+use super::string_literals::{around, closing, in_url, unescaped, without_quotes};
 use super::{Dump, LONGEST};
 use crate::goroutines::Program;
 use crate::goroutines::groups::hash;
@@ -65,7 +65,7 @@ pub(super) struct Context {
     /// Those of other processes, by whose they are; the last used is the last.
     streams: Vec<(u64, Box<Stream>)>,
     /// What stands before lines of JSON.
-    behind: Vec<Layout>,
+    json_prefixes: Vec<Layout>,
     /// Fields of JSON that have text, and the contexts of that.
     paths: Vec<String>,
     inner: Vec<(u64, Box<Context>)>,
@@ -87,7 +87,7 @@ impl Context {
             plain: Stream::new(program),
             layouts: Vec::new(),
             streams: Vec::new(),
-            behind: Vec::new(),
+            json_prefixes: Vec::new(),
             paths: Vec::new(),
             inner: Vec::new(),
             pieces: Vec::new(),
@@ -148,7 +148,7 @@ impl Context {
         // These begin as no prefix does.
         let begins = line.starts_with(b"created by ") || line.starts_with(b"\t");
         let surely = matches!(own, Sort::Header { .. }) || own == Sort::Stack && begins;
-        if !surely && (self.depth < DEEPEST && self.behind_known(line, out) || self.with_layout(line, out)) {
+        if !surely && (self.depth < DEEPEST && self.json_with_known_prefix(line, out) || self.with_layout(line, out)) {
             return;
         }
         if own == Sort::Other && says_lost(line) {
@@ -162,7 +162,7 @@ impl Context {
             return;
         }
         match header_in(line).filter(|_| !matches!(own, Sort::Header { .. })) {
-            Some((at, _)) if self.depth < DEEPEST && self.behind_new(line, at, out) => {}
+            Some((at, _)) if self.depth < DEEPEST && self.json_with_new_prefix(line, at, out) => {}
             Some((at, end)) => self.wrapped(line, at, end, out),
             None if self.depth < DEEPEST && self.opens_string(line) => {}
             None => {
@@ -206,17 +206,20 @@ impl Context {
     /// A text of several lines: a stack in one string. It is all that is known of that process.
     fn text(&mut self, text: &[u8], out: &mut dyn FnMut(Dump)) {
         let mut inside = Context::new(&self.program, self.depth + 1);
-        text.split(|b| *b == b'\n').for_each(|line| inside.line(line.strip_suffix(b"\r").unwrap_or(line), out));
+        inside.lines(text, out);
         inside.finish(out);
     }
 
     /// A text that was cut: its last line may be a part of one.
     fn part_of_text(&mut self, text: &[u8], out: &mut dyn FnMut(Dump)) {
-        let end = memchr::memrchr(b'\n', text).unwrap_or(0);
         let mut inside = Context::new(&self.program, self.depth + 1);
-        text.get(..end).unwrap_or_default().split(|b| *b == b'\n').for_each(|line| inside.line(line, out));
+        inside.lines(text.get(..memchr::memrchr(b'\n', text).unwrap_or(0)).unwrap_or_default(), out);
         inside.lines_were_lost();
         inside.finish(out);
+    }
+
+    fn lines(&mut self, text: &[u8], out: &mut dyn FnMut(Dump)) {
+        text.split(|b| *b == b'\n').for_each(|line| self.line(line.strip_suffix(b"\r").unwrap_or(line), out));
     }
 
     /// Somebody says that lines are lost where the log is now.
@@ -336,10 +339,12 @@ impl Context {
     /// YAML breaks a long string between words, and indents what follows.
     fn go_on_with_quote(&mut self, mut text: Vec<u8>, line: &[u8], out: &mut dyn FnMut(Dump)) {
         let line = line.trim_ascii();
-        match text.strip_suffix(b"\\") {
-            Some(whole) => text = whole.to_vec(),
-            None if line.is_empty() => text.extend_from_slice(b"\\n"),
-            None => text.push(b' '),
+        if text.ends_with(b"\\") {
+            text.pop();
+        } else if line.is_empty() {
+            text.extend_from_slice(b"\\n");
+        } else {
+            text.push(b' ');
         }
         let line = line.strip_prefix(b"\\ ").map_or(line, |_| line.get(1..).unwrap_or_default());
         match closing(line, 0) {

@@ -16,7 +16,7 @@ pub(super) struct Field<'a> {
 
 impl Field<'_> {
     /// Whether it is more than a line.
-    pub(super) fn is_whole(&self) -> bool {
+    pub(super) fn has_lines(&self) -> bool {
         self.text.trim_end().contains('\n') || self.text.contains("\\n")
     }
 }

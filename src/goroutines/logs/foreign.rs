@@ -1,4 +1,4 @@
-//! What a file is that has no goroutine dump in it, and what to fetch instead.
+//! Recognizes files that have no goroutine dump in them, and says what they are and what to fetch instead.
 
 use super::normal::find;
 

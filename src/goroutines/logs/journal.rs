@@ -1,7 +1,7 @@
-//! Records of the journal as `journalctl -o export` and `-o verbose` write them, and of Cloud Logging as `gcloud logging read` does: a
-//! field a line, in any order. Out of each one comes its message, after what tells whose it is, as in `-o short`.
+//! Records of the journal as `journalctl -o export` and `-o verbose` write them, and of Cloud Logging as `gcloud logging read`
+//! does: a field a line, in any order. Out of each one comes its message, after what tells whose it is, as in `-o short`.
 
-use super::quoted::unescaped;
+use super::string_literals::unescaped;
 
 /// A field in bytes is never longer, nor is a record.
 const LONGEST: usize = 32 << 20;

@@ -1,12 +1,13 @@
 //! What stands before and behind each line of a log, learned from one line: not its text, but its shape.
 //!
-//! A prefix is words, blanks and other characters: `web-1  | ` is a word, blanks, a bar, blanks. On other lines words may be
-//! others. Those that are no times and count no lines tell whose line it is: a container, a process.
+//! A prefix is words, blanks and other characters: `web-1  | ` is a word, blanks, a bar, blanks, and the `> ` of a quoted mail
+//! a character and a blank. On other lines words may be others. Those that are no times and count no lines tell whose line it
+//! is: a container, a process.
 //!
-//! No collector is named here. For a new one add a case to tests/goroutines/forms.rs first: it may be read already. What begins as JSON
-//! does is tried as JSON before (`fields.rs`).
+//! No collector is named here. For a new one add a case to tests/goroutines/forms.rs first: it may be read already. What begins
+//! as JSON does is tried as JSON before (`fields.rs`).
 
-use super::quoted::{closing, unescaped};
+use super::string_literals::{closing, unescaped};
 use crate::goroutines::groups::hash;
 use crate::goroutines::line::decimal;
 use std::borrow::Cow;

@@ -1,5 +1,6 @@
-//! Mail that is encoded (RFC 2045): as quoted-printable, where long lines are broken with `=` at their end and `=3D` is one byte, or
-//! in base64. Text in base64 may stand by itself too, in lines of any length.
+//! Mail that is encoded (RFC 2045): as quoted-printable, where long lines are broken with `=` at their end and `=3D` is one
+//! byte, or in base64. Text in base64 may stand by itself too, in lines of any length. The `> ` of a quoted mail is a prefix
+//! like any other: `layout.rs`.
 
 use super::normal::find;
 use crate::encoded::{Base64, decoded};
@@ -20,8 +21,9 @@ enum Encoding {
     Base64(Base64),
 }
 
-/// A word that is as long is none, and so much of it shows whether it is text in base64.
+/// A word that is as long is none.
 const LONG: usize = 60;
+/// So much of one shows whether it is text in base64.
 const SAMPLE: usize = 80;
 
 /// A part of a mail in progress.
@@ -58,7 +60,7 @@ impl Mail {
             self.end(each);
         } else if !self.is_encoded() {
             self.encoding = without_head(line, self.in_digits);
-            self.in_digits = is_long_base64(line.trim_ascii());
+            self.in_digits = !self.is_encoded() && is_long_base64(line.trim_ascii());
         }
         let text = line.trim_ascii();
         match &mut self.encoding {
@@ -135,7 +137,9 @@ fn is_long_base64(text: &[u8]) -> bool {
 fn is_text(digits: &[u8]) -> bool {
     let mut base64 = Base64::default();
     let sample = digits.get(..SAMPLE).unwrap_or(digits);
-    sample.iter().filter_map(|digit| base64.digit(*digit)).all(|b| matches!(b, b'\t' | b'\n' | b'\r' | b' '..=b'~'))
+    let mut bytes = sample.iter().filter_map(|digit| base64.digit(*digit)).peekable();
+    // A line of `=` is no text.
+    bytes.peek().is_some() && bytes.all(|byte| matches!(byte, b'\t' | b'\n' | b'\r' | b' '..=b'~'))
 }
 
 fn is_base64(text: &[u8]) -> bool {
@@ -177,6 +181,19 @@ mod tests {
         assert_eq!(read(text), text.lines().collect::<Vec<_>>());
         // Half a code is none.
         assert_eq!(read("PC=3D0x1\na=3\n=zz=3d").last().unwrap(), "=zz=");
+    }
+
+    /// Two texts, one after the other: padding ends the first, or a line of another kind. A line of `=` is no text.
+    #[test]
+    fn one_text_may_follow_another() {
+        let one = "Z29yb3V0aW5lIDEgW3NlbGVjdF06Cm1haW4uZigpCgkvYXBwL21haW4uZ286NyArMHgxCg==";
+        assert!(one.len() >= LONG && one.ends_with('='));
+        let lines = ["goroutine 1 [select]:", "main.f()", "\t/app/main.go:7 +0x1"];
+        assert_eq!(read(&format!("{one}\n{one}\n")), [lines, lines].concat());
+        let open = one.trim_end_matches('=');
+        assert_eq!(read(&format!("{open}\n\n{open}\n")), [&lines[..], &[""], &lines[..]].concat());
+        let rule = "=".repeat(LONG + 4);
+        assert_eq!(read(&format!("{rule}\na b\n")), [rule.as_str(), "a b"]);
     }
 
     #[test]

@@ -1,9 +1,11 @@
-//! Logs as people have them: what collectors, terminals, web pages and exports put around the lines of a dump is taken off,
-//! and every process is read by itself. Only the command needs this; PID 1 reads what the server itself writes.
+//! Logs as people have them: what collectors, terminals, web pages and exports put around the lines of a dump is taken off, and
+//! every process is read by itself. Only the command needs this; PID 1 reads what the server itself writes.
 //!
-//! Lines that were broken, and records of several lines, are put together first ([`mail`], [`journal`]). A line goes from [`clean`] (colours, markup) to a [`context`] (a file, or a string in it), which knows by [`layout`],
-//! [`quoted`] and [`fields`] how lines are wrapped, and gives them to the [`stream`] of their process. That puts them into the
-//! runtime's own format ([`normal`]) and has a reader of its own.
+//! Lines that were broken, and records of several lines, are put together first ([`mail`], [`journal`]). A line goes from
+//! [`clean`] (colours, markup) to a [`context`] (a file, or a string in it), which knows by [`layout`], [`string_literals`] and
+//! [`fields`] how lines are wrapped, and gives them to the [`stream`] of their process. That puts them into the runtime's own
+//! format ([`normal`]), and into its order where the newest line is the first ([`reversed`]), and has a reader of its own.
+//! [`lost`] recognizes what collectors write where lines are missing.
 
 mod clean;
 mod columns;
@@ -16,9 +18,9 @@ mod lost;
 mod mail;
 mod normal;
 mod profile;
-mod quoted;
 mod reversed;
 mod stream;
+mod string_literals;
 #[cfg(test)]
 mod tests;
 mod unicode;

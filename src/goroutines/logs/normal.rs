@@ -1,6 +1,6 @@
 //! A line as the runtime had printed it: where the tab before a place was lost or became something else, it is put back.
 
-use super::quoted::unescaped;
+use super::string_literals::unescaped;
 use crate::goroutines::line::{self, Line};
 use std::borrow::Cow;
 

@@ -1,7 +1,8 @@
 //! Lines of which the newest is the first, as `journalctl -r` and most log services give them.
 //!
-//! In such a list a place stands before its function, and a goroutine's header behind its frames. Lines that may be the beginning of
-//! one are held until a header tells; those of a list in reverse order are held until its end, and are read from there.
+//! In such a list a place stands before its function, and a goroutine's header behind its frames. Lines that may be the
+//! beginning of one are held until a header tells; those of a list in reverse order are held until its end, and are read from
+//! there.
 
 use super::normal::Sort;
 use crate::goroutines::line::{self, Line};
@@ -38,7 +39,9 @@ impl Part {
             Sort::Header { .. } => return Part::Header,
             Sort::Stack | Sort::Runtime | Sort::Other => {}
         }
-        match line::parse(line).filter(|_| sort != Sort::Other) {
+        // Most lines of a log are of no dump: nothing more is asked of them.
+        let parsed = if sort == Sort::Other { None } else { line::parse(line) };
+        match parsed {
             Some(Line::Frame { .. } | Line::Elided(_) | Line::Unavailable) => Part::Frame,
             Some(Line::Created { .. }) => Part::Created,
             Some(Line::Place { .. }) => Part::Place,

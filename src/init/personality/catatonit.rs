@@ -1,4 +1,5 @@
-//! catatonit 0.1.7's messages, see docs/compat.md. On stderr; all but errors only with CATATONIT_DEBUG.
+//! What is printed under catatonit's name while it runs, as by catatonit 0.1.7 (docs/compat.md). Errors of the command line are
+//! in `src/personality/catatonit.rs`. On stderr; all but errors only with CATATONIT_DEBUG.
 
 use super::{NotStarted, Note, strerror};
 use crate::log;

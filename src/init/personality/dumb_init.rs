@@ -1,4 +1,5 @@
-//! dumb-init 1.2.5's messages, see docs/compat.md. All on stderr; all but one only with debugging.
+//! What is printed under dumb-init's name while it runs, as by dumb-init 1.2.5 (docs/compat.md). Errors of the command line are
+//! in `src/personality/dumb_init.rs`. All on stderr; all but one only with debugging.
 
 use super::{NotStarted, Note, strerror};
 use crate::log;

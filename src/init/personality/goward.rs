@@ -1,12 +1,12 @@
-//! goward's own words, and who sent a signal (`from`). A line is read by somebody who was woken by it: it names the signal, the option and the number of seconds,
-//! and says nothing that was not seen.
+//! goward's own words, and who sent a signal (`from`). A line is read by somebody who was woken by it: it names the signal, the
+//! option and the number of seconds, and says nothing that was not seen.
 
 use super::Note;
 use crate::log;
 use crate::platform::Source;
 use crate::probe::Outcome;
 use crate::signal::Signal;
-use crate::supervisor::{Action, Purpose, Rung, Stage, Status, StopReason, Supervisor, Time, UnhealthyAction};
+use crate::supervisor::{Action, Purpose, Rung, Stage, Status, StopReason, Supervisor, Time, UnhealthyAction, limit};
 use crate::sys::inbox::{Received, Sender, Way};
 use crate::sys::process;
 use std::fmt::{Display, from_fn};
@@ -115,7 +115,8 @@ fn stop_begins(detailed: bool, signal: Signal, from: &str, supervisor: &Supervis
     let Some(ladder) = supervisor.policy().ladder else { return };
     let (timeout, drain) = (limit(ladder.timeout()), limit(ladder.at(Rung::Ask)));
     let who = name(supervisor.stage());
-    let sent = supervisor.policy().stop_signal.replaces(supervisor.rewritten(signal).unwrap_or(signal));
+    let policy = supervisor.policy();
+    let sent = policy.stop_signal.replaces(policy.rewritten(signal).unwrap_or(signal));
     // Of an order the platform has told the server nothing.
     let sent = sent.or(supervisor.milestones.stop_sent.map(|_| signal));
     let sent = from_fn(|f| match sent {
@@ -141,7 +142,7 @@ fn stop_begins(detailed: bool, signal: Signal, from: &str, supervisor: &Supervis
     log::hold();
     if detailed {
         let drain = draining.then(|| drain.to_string());
-        let within = format!("{:?}", ladder.timeout());
+        let within = timeout.to_string();
         info!(target: TARGET, %signal, from, drain, within, "stop requested: {signal} from {}; {then}", whence(from));
     } else {
         info!(target: TARGET, "stop requested: {signal} from {}; {then}", whence(from));
@@ -306,11 +307,6 @@ pub(in crate::init) fn time(time: Time) -> impl Display {
         seconds @ 60..3600 => write!(f, "{}m{}s", seconds / 60, seconds % 60),
         seconds => write!(f, "{}h{}m", seconds / 3600, seconds / 60 % 60),
     })
-}
-
-/// A time that somebody set, as they would write it: `10s`, `1.5s`.
-pub(in crate::init) fn limit(time: Time) -> impl Display {
-    from_fn(move |f| if time.is_zero() { f.write_str("0s") } else { write!(f, "{time:?}") })
 }
 
 /// What Ctrl-C at the terminal looks like.

@@ -6,7 +6,7 @@ mod dumb_init;
 mod goward;
 mod tini;
 
-pub(super) use goward::{complaint, from, how, limit, time, whence};
+pub(super) use goward::{complaint, from, how, time, whence};
 
 use super::termination_log;
 use crate::config::{LogFormat, Personality, Settings};

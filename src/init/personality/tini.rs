@@ -1,4 +1,5 @@
-//! tini 0.19's messages, see docs/compat.md.
+//! What is printed under tini's name while it runs, as by tini 0.19 (docs/compat.md). Errors of the command line are in
+//! `src/personality/tini.rs`.
 
 use super::{NotStarted, Note, description, strerror};
 use crate::log;

@@ -2,6 +2,7 @@
 
 use super::{AS_BYTES, Context, DEEPEST, DOCUMENT, Dump, Field, Open, STREAMS};
 use super::{Bare, Depth, LONGEST, Layout, Value, clean, fields, find, hash, header_in};
+use crate::goroutines::Group;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
@@ -37,33 +38,31 @@ impl Context {
     }
 
     /// Takes a line with JSON behind a prefix that has been seen before such a one.
-    pub(super) fn behind_known(&mut self, line: &[u8], out: &mut dyn FnMut(Dump)) -> bool {
-        if self.behind.is_empty() {
+    pub(super) fn json_with_known_prefix(&mut self, line: &[u8], out: &mut dyn FnMut(Dump)) -> bool {
+        if self.json_prefixes.is_empty() {
             return false;
         }
-        let Some((whose, rest)) = self.json_of(line) else { return false };
-        let rest = rest.to_vec();
-        whose != 0 && self.is_worth(&rest) && self.document(&rest, whose, out)
+        let Some((whose, rest)) = self.json_of(line).filter(|(whose, _)| *whose != 0) else { return false };
+        self.is_worth(rest) && self.document(rest, whose, out)
     }
 
     /// Takes a line with a header in JSON behind a prefix.
-    pub(super) fn behind_new(&mut self, line: &[u8], header: usize, out: &mut dyn FnMut(Dump)) -> bool {
+    pub(super) fn json_with_new_prefix(&mut self, line: &[u8], header: usize, out: &mut dyn FnMut(Dump)) -> bool {
         let Some(open) = find(line, b"{\"").filter(|open| (1..header).contains(open)) else { return false };
         let (before, rest) = line.split_at_checked(open).unwrap_or_default();
         if Depth::default().after(rest) != Depth::default() {
             return false;
         }
         let Some(layout) = Layout::learned(before, b"", false) else { return false };
-        if self.behind.contains(&layout) {
+        if self.json_prefixes.contains(&layout) {
             return false;
         }
-        if self.behind.len() >= PREFIXES {
-            self.behind.remove(0);
-        }
-        self.behind.push(layout);
-        let taken = self.behind_known(line, out);
+        self.json_prefixes.push(layout);
+        let taken = self.json_with_known_prefix(line, out);
         if !taken {
-            self.behind.pop();
+            self.json_prefixes.pop();
+        } else if self.json_prefixes.len() > PREFIXES {
+            self.json_prefixes.remove(0);
         }
         taken
     }
@@ -73,11 +72,11 @@ impl Context {
         if fields::begins(line) {
             return Some((0, line));
         }
-        let stripped = self.behind.iter().enumerate().find_map(|(at, layout)| {
+        // A short prefix may be the beginning of a long one.
+        self.json_prefixes.iter().enumerate().find_map(|(at, layout)| {
             let Bare { text: Cow::Borrowed(text), key } = layout.strip(line)? else { return None };
-            Some(((key ^ hash(&at.to_le_bytes())) | 1, text))
-        });
-        stripped.filter(|(_, rest)| rest.starts_with(b"{"))
+            text.starts_with(b"{").then_some(((key ^ hash(&at.to_le_bytes())) | 1, text))
+        })
     }
 
     /// Reads JSON; `whose` it is tells what stands before it.
@@ -104,16 +103,16 @@ impl Context {
 
     /// Whether the line in a record goes on in the next one. The last part gets those before it.
     fn goes_on(&mut self, value: &mut Value, whose: u64) -> bool {
-        let whose = whose ^ fields::names(value, 0);
-        let Value::Object(members) = value else { return false };
-        let Some((_, Value::Text(text))) = members.iter_mut().find(|(name, _)| name == "log") else { return false };
-        let known = self.pieces.iter().position(|(key, _)| *key == whose);
-        let before = known.map_or(String::new(), |at| self.pieces.remove(at).1);
+        let Some(text) = log_of(value) else { return false };
         let goes_on = PIECE.contains(&text.len()) && !text.contains('\n');
-        if before.is_empty() && !goes_on {
+        if self.pieces.is_empty() && !goes_on {
             return false;
         }
-        *text = before + text;
+        let whose = whose ^ fields::names(value, 0);
+        let Some(text) = log_of(value) else { return false };
+        if let Some(at) = self.pieces.iter().position(|(key, _)| *key == whose) {
+            text.insert_str(0, &self.pieces.remove(at).1);
+        }
         if goes_on && text.len() <= LONGEST && self.pieces.len() < STREAMS {
             self.pieces.push((whose, std::mem::take(text)));
             return true;
@@ -134,7 +133,7 @@ impl Context {
         let order = |known: &[String], at: usize| {
             fields.get(at).map(|field: &Field<'_>| (!known.contains(&field.path), field.text.len(), at))
         };
-        for (at, field) in fields.iter().enumerate().filter(|(_, field)| !field.is_whole()) {
+        for (at, field) in fields.iter().enumerate().filter(|(_, field)| !field.has_lines()) {
             let text = clean(field.text.as_bytes());
             let Some(header) = header_in(&text).and_then(|(from, to)| text.get(from..to)) else { continue };
             let best = headers.entry(hash(header)).or_insert(at);
@@ -152,27 +151,30 @@ impl Context {
     /// Whether there was text in a record.
     fn record(&mut self, fields: &[Field<'_>], whose: u64, out: &mut dyn FnMut(Dump)) -> bool {
         let mut taken = false;
-        let is_dump = |field: &Field<'_>| field.is_whole() && header_in(field.text.as_bytes()).is_some();
+        let is_dump = |field: &Field<'_>| field.has_lines() && header_in(field.text.as_bytes()).is_some();
         let dumps: Vec<bool> = fields.iter().map(is_dump).collect();
         let several = dumps.iter().filter(|is_dump| **is_dump).count() > 1;
-        let mut told: BTreeMap<u64, usize> = BTreeMap::new();
+        let mut told: Vec<(usize, Vec<Group>)> = Vec::new();
         for (at, (field, is_dump)) in fields.iter().zip(&dumps).enumerate() {
             if *is_dump {
                 let reason = fields.iter().find(|field| says_why(&field.path)).map(|field| field.text.as_bytes());
                 let lines = [reason.unwrap_or_default(), b"\n", field.text.as_bytes()].concat();
                 self.text(&lines, &mut |dump| {
                     // Of a dump that is in two fields of a record there is one.
-                    let key = if several { hash(format!("{:?}", dump.summary.groups).as_bytes()) } else { 0 };
-                    if !several || *told.entry(key).or_insert(at) == at {
-                        out(dump);
+                    let groups = &dump.summary.groups;
+                    if told.iter().any(|(other, known)| *other != at && known == groups) {
+                        return;
                     }
+                    if several {
+                        told.push((at, groups.clone()));
+                    }
+                    out(dump);
                 });
                 taken = true;
             } else if self.paths.contains(&field.path) {
                 let key = field.key ^ hash(field.path.as_bytes()) ^ whose;
                 let Some(inside) = self.inside(key, out) else { continue };
-                let lines = field.text.strip_suffix('\n').unwrap_or(&field.text);
-                lines.split('\n').for_each(|line| inside.line(line.strip_suffix('\r').unwrap_or(line).as_bytes(), out));
+                inside.lines(field.text.strip_suffix('\n').unwrap_or(&field.text).as_bytes(), out);
                 taken = true;
             }
         }
@@ -218,6 +220,15 @@ impl Context {
         });
         self.depth = depth;
     }
+}
+
+/// The field in which Docker's json-file has the line.
+fn log_of(value: &mut Value) -> Option<&mut String> {
+    let Value::Object(members) = value else { return None };
+    members.iter_mut().find_map(|(name, value)| match value {
+        Value::Text(text) if name == "log" => Some(text),
+        _ => None,
+    })
 }
 
 /// A field in which loggers say why they log a stack.

@@ -1,10 +1,11 @@
-//! A dump while it comes in: which lines are its own, and what they say.
+//! A dump that has begun and not yet ended: decides of each line whether it belongs to it, by the order in which the runtime
+//! prints.
 
 use super::groups::{Block, Groups};
 use super::line::{self, Header, Line};
 use super::reader::{LONGEST, trim};
 use super::splice::{Expected, Outcome, Shapes, Splice, Whose};
-use super::{Kind, MIXED, Output, Program, Summary};
+use super::{Kind, MIXED, Output, Program, Summary, was_asked_for};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What looks like a dump's beginning and is not borne out within so many lines was none.
@@ -359,7 +360,7 @@ impl OpenDump {
                 self.block.begin(&line::NOBODY);
             }
             Line::Frame { function, arguments } => {
-                self.headless |= is_behind_blank && self.begins_headless();
+                self.headless |= is_behind_blank && self.begin_headless();
                 self.block.frame(function, arguments);
             }
             Line::Created { function, parent } => self.block.created_by(function, parent),
@@ -390,8 +391,7 @@ impl OpenDump {
 
     /// Keeps the line with the PC of a signal that may stand for a fault: its sigcode says whether somebody sent it.
     fn keep_code(&mut self, text: &[u8]) {
-        let asked = [&b""[..], b"SIGQUIT: quit", b"SIGABRT: abort"].contains(&&*self.reason);
-        if !asked && self.stage == Position::Prelude && self.notes.is_empty() {
+        if !was_asked_for(&self.reason) && self.stage == Position::Prelude && self.notes.is_empty() {
             self.notes.push(String::from_utf8_lossy(text).into_owned());
         }
     }
@@ -421,9 +421,9 @@ impl OpenDump {
         self.block.begin(header);
     }
 
-    /// Whether a frame behind an empty line is of another goroutine, whose header is lost. It is not where every other line is
-    /// empty.
-    fn begins_headless(&mut self) -> bool {
+    /// Begins another goroutine with a frame behind an empty line: its header is lost. False where every other line is empty, and
+    /// that shows nothing.
+    fn begin_headless(&mut self) -> bool {
         self.spaced |= !self.block.has_frames();
         if !self.spaced {
             self.count();
