@@ -3,10 +3,10 @@
 //! What cannot be known from the recipe alone is not guessed: an image of another name, a variable that only the builder
 //! knows, a directory copied onto / may hold anything, and nothing is said about what seems missing then.
 
+mod bases;
 mod build;
 mod certificates;
 mod context;
-mod frame;
 mod habits;
 mod health;
 mod packages;
@@ -74,7 +74,7 @@ pub(super) fn judge(
         );
         return case.findings;
     }
-    frame::judge(&mut case, &shipped);
+    bases::judge(&mut case, &shipped);
     context::judge(&mut case);
     let mut names_left = variables::MOST_COMPARED;
     for (index, stage) in stages.stages.iter().enumerate() {

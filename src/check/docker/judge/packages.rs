@@ -1,5 +1,5 @@
 //! What the final stage has that a server does not need: packages for building, caches of package managers (`apk add` without
-//! `--no-cache`), the toolchain, the sources.
+//! `--no-cache`), the toolchain, the sources. What lies in a finished image is found by `check/image/files.rs`.
 
 use super::{Case, build, command_line, launch_of, wrapper};
 use crate::check::docker::effects::installed;

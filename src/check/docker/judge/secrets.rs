@@ -61,6 +61,9 @@ const HARMLESS: [&str; 21] = [
     "MAX",
 ];
 
+/// What several keys are, if they are secret: AUTHORIZED_KEYS and TRUSTED_KEYS are not.
+const SECRET_KEYS: [&str; 8] = ["PRV", "PRIV", "PRIVATE", "SECRET", "API", "ACCESS", "SIGNING", "ENCRYPTION"];
+
 /// Names under which people keep secrets. TOKEN_HEADER is not a token, and PWD alone is where one is.
 fn is_secrets_name(name: &str) -> bool {
     let name = name.to_ascii_uppercase();
@@ -68,7 +71,8 @@ fn is_secrets_name(name: &str) -> bool {
     let [above @ .., last] = parts.as_slice() else { return false };
     let short = matches!(*last, "PWD" | "PASS" | "KEY" | "PAT" | "AUTH");
     let harmless = above.iter().any(|part| HARMLESS.contains(part) && (*part == "PUBLIC" || short));
-    NAMES.contains(last) && !(short && above.is_empty()) && !harmless
+    let keys = *last == "KEYS" && above.iter().any(|part| SECRET_KEYS.contains(part));
+    (NAMES.contains(last) || keys) && !(short && above.is_empty()) && !harmless
 }
 
 /// Not the path or the name of a file that holds it, not a switch (USE_TOKEN=true), and not a fingerprint or an address.
@@ -244,12 +248,33 @@ mod tests {
 
     #[test]
     fn names_of_secrets() {
-        for name in ["DB_PASSWORD", "DB_PASS", "MYSQL_PWD", "GITHUB_PAT", "NPM_AUTH", "API_KEY", "SIGNING_KEY", "TOKEN"]
-        {
+        for name in [
+            "DB_PASSWORD",
+            "DB_PASS",
+            "MYSQL_PWD",
+            "GITHUB_PAT",
+            "NPM_AUTH",
+            "API_KEY",
+            "SIGNING_KEY",
+            "TOKEN",
+            "COO_PRV_KEYS",
+            "API_KEYS",
+        ] {
             assert!(is_secrets_name(name), "{name}");
         }
-        for name in ["PWD", "KEY", "TOKEN_HEADER", "PUBLIC_KEY", "CACHE_KEY", "GPG_KEY", "USE_AUTH", "DB_PASSWORD_FILE"]
-        {
+        for name in [
+            "PWD",
+            "KEY",
+            "TOKEN_HEADER",
+            "PUBLIC_KEY",
+            "CACHE_KEY",
+            "GPG_KEY",
+            "USE_AUTH",
+            "DB_PASSWORD_FILE",
+            "AUTHORIZED_KEYS",
+            "HOT_KEYS",
+            "API_PUBLIC_KEYS",
+        ] {
             assert!(!is_secrets_name(name), "{name}");
         }
     }

@@ -1,6 +1,6 @@
 //! Variables: names that nothing sets, and lists in exec form that no shell reads.
 
-use super::frame::used_by_shell;
+use super::bases::used_by_shell;
 use super::{Case, command_line, understand};
 use crate::check::docker::stage::{Form, Stage, Step};
 use crate::check::docker::words::{self, Value};

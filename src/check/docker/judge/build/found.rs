@@ -1,6 +1,6 @@
 //! The builds that a stage runs, and what their shell has set before them.
 
-use super::super::frame::text;
+use super::super::bases::text;
 use super::super::has_toolchain;
 use super::order;
 use crate::check::docker::script::{Command, End};

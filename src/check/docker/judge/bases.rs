@@ -1,4 +1,5 @@
-//! Bases (old ones, and tags that move: which do is in `../tags.rs`), arguments, and what comes from outside.
+//! Base images (out of support, or with tags that move: `../tags.rs` knows which), ARGs that are empty in a stage, and what comes
+//! from outside: ADD of a URL, COPY --from of another image.
 
 use super::{Case, secrets};
 use crate::check::docker::base::Reference;
