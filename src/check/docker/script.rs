@@ -240,6 +240,11 @@ impl Reader<'_> {
         }
         let mut depth = 0;
         while let Some(c) = self.peek(0) {
+            // The default of a variable: ${VERSION:-$(git describe)}
+            if c == b'$' && self.peek(1) == Some(b'(') {
+                self.substitution(word);
+                continue;
+            }
             word.push(c);
             self.at += 1;
             match c {
@@ -315,6 +320,7 @@ mod tests {
             ["git describe --tags", "echo a; $(git describe --tags) \"b"]
         );
         assert_eq!(words("x \\\n y ${A:-b c} z"), ["x y ${A:-b c} z"]);
+        assert_eq!(words("x=${A:-$(b \"}\")} y"), ["b }", "y"]);
         assert_eq!(words("cat <<EOF > out && b"), ["cat", "b"]);
         assert_eq!(words("é \"ü$(ö)\" \\ä'ß' ${Ä"), ["ö", "é ü$(ö) äß ${Ä"]);
     }
