@@ -84,7 +84,7 @@ fn forms_and_their_shells() {
             ("GW304", "@BUILD\n@END\nHEALTHCHECK CMD ['/server', 'health']\n"),
             ("GW304", "@CLEAN\nCMD [ \"/server\", \"-x\", ]\n"),
             ("GW304", "@CLEAN\nCMD [ /server ]\n"),
-            ("GW335", "FROM golang:1.27\nCMD [\"sh\", \"-c\", \"go run ./cmd\"]\n"),
+            ("GW335", "FROM golang:1.27\nCOPY . .\nCMD [\"sh\", \"-c\", \"go run ./cmd\"]\n"),
             ("GW328", "FROM alpine:3.22\nRUN apk add --no-cache ffmpeg\nCOPY gosu-entry /e\nENTRYPOINT [\"/e\"]\n"),
         ],
         true,

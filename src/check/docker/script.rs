@@ -72,7 +72,7 @@ struct Reader<'a> {
     loops: Vec<bool>,
 }
 
-impl<'a> Reader<'a> {
+impl Reader<'_> {
     fn all(mut self) -> Vec<Command> {
         self.list();
         self.commands
@@ -238,28 +238,38 @@ impl<'a> Reader<'a> {
             (Some(b'-' | b'+' | b'?'), _) | (Some(b':'), Some(b'-' | b'+' | b'?')) => {}
             _ => self.uses.push(name),
         }
-        word.extend_from_slice(self.enclosed(b'{', b'}').as_bytes());
+        let mut depth = 0;
+        while let Some(c) = self.peek(0) {
+            // The default of a variable: ${VERSION:-$(git describe)}
+            if c == b'$' && self.peek(1) == Some(b'(') {
+                self.substitution(word);
+                continue;
+            }
+            word.push(c);
+            self.at += 1;
+            match c {
+                b'{' => depth += 1,
+                b'}' if depth <= 1 => return,
+                b'}' => depth -= 1,
+                _ => {}
+            }
+        }
     }
 
-    /// The text from here to the bracket that closes the first one, or all of it where none does.
-    fn enclosed(&mut self, open: u8, close: u8) -> &'a str {
+    /// `$(git describe)`: its commands are commands too; in the word it stays as it stands, for it is known only when built.
+    fn substitution(&mut self, word: &mut Vec<u8>) {
         let start = self.at;
         let mut depth = 0;
         while let Some(c) = self.peek(0) {
             self.at += 1;
             match c {
-                _ if c == open => depth += 1,
-                _ if c == close && depth <= 1 => break,
-                _ if c == close => depth -= 1,
+                b'(' => depth += 1,
+                b')' if depth <= 1 => break,
+                b')' => depth -= 1,
                 _ => {}
             }
         }
-        self.text.get(start..self.at).unwrap_or_default()
-    }
-
-    /// `$(git describe)`: its commands are commands too; in the word it stays as it stands, for it is known only when built.
-    fn substitution(&mut self, word: &mut Vec<u8>) {
-        let whole = self.enclosed(b'(', b')');
+        let whole = self.text.get(start..self.at).unwrap_or_default();
         word.extend_from_slice(whole.as_bytes());
         let inside = whole.get(2..whole.len().saturating_sub(1)).unwrap_or_default();
         if self.depth < 4 {
@@ -310,6 +320,7 @@ mod tests {
             ["git describe --tags", "echo a; $(git describe --tags) \"b"]
         );
         assert_eq!(words("x \\\n y ${A:-b c} z"), ["x y ${A:-b c} z"]);
+        assert_eq!(words("x=${A:-$(b \"}\")} y"), ["b }", "y"]);
         assert_eq!(words("cat <<EOF > out && b"), ["cat", "b"]);
         assert_eq!(words("é \"ü$(ö)\" \\ä'ß' ${Ä"), ["ö", "é ü$(ö) äß ${Ä"]);
     }

@@ -1,7 +1,7 @@
 //! Base images (out of support, or with tags that move: `../tags.rs` knows which), ARGs that are empty in a stage, and what comes
 //! from outside: ADD of a URL, COPY --from of another image.
 
-use super::{Case, secrets};
+use super::{Case, Context, secrets};
 use crate::check::docker::base::Reference;
 use crate::check::docker::script::{Command, End};
 use crate::check::docker::stage::{From, PREDEFINED, Stage, Step, Variables};
@@ -109,12 +109,75 @@ fn pinned(case: &mut Case<'_>, image: &str, line: u32) {
     let exact =
         if reference.name == "golang" { golang(reference.tag) } else { "a version, or better a digest".to_owned() };
     let Some(moving) = tags::moving(&reference).filter(|_| !reference.digest) else { return };
+    if is_built_here(case.context, image) {
+        return;
+    }
     let place = Place::line(line).marked(image);
     let finding = Finding::new(&table::UNPINNED, place, format!("{image} {moving}"), format!("name {exact}"));
     // They go from one Debian to the next, years apart; and OSS-Fuzz asks for what is newest of its own.
     let rarely = tags::is_distroless(&reference) && reference.tag.is_some_and(|tag| tag != "latest")
         || image.contains("oss-fuzz-base/");
     case.findings.push(if rarely { finding.at(Severity::Note) } else { finding });
+}
+
+/// Files that say how the images of a repository are built.
+const BUILT_BY: [&str; 12] = [
+    "Makefile",
+    "build.sh",
+    "docker-compose.yml",
+    "docker-compose.yaml",
+    "compose.yml",
+    "compose.yaml",
+    "hack/build.sh",
+    "scripts/build.sh",
+    "docker/build.sh",
+    ".github/workflows/build.yml",
+    ".github/workflows/docker.yml",
+    ".github/workflows/release.yml",
+];
+
+/// Whether a file of the repository builds an image of just this name: it is of this machine, and has no version. Whoever copies an
+/// example has no such file.
+fn is_built_here(context: Context<'_>, image: &str) -> bool {
+    let is_example = |path: &str| path.split('/').any(|part| part.trim_start_matches('.').starts_with("example"));
+    if context.place().is_some_and(is_example) {
+        return false;
+    }
+    let top = (0..8).find(|up| context.has(&("../".repeat(*up) + ".git"))).unwrap_or_default();
+    let mut paths = (0..=top).flat_map(|up| BUILT_BY.iter().map(move |file| "../".repeat(up) + file));
+    let plain = |name: &str| name.strip_suffix(":latest").unwrap_or(name).to_owned();
+    let is_it = |word: &str| plain(word.trim_matches(['"', '\''])) == plain(image);
+    let tags = |line: &str| {
+        let mut words = line.split_whitespace().skip_while(|word| *word != "build");
+        let mut is_tag = false;
+        words.any(|word| {
+            let after = std::mem::replace(&mut is_tag, matches!(word, "-t" | "--tag"));
+            after && is_it(word) || word.strip_prefix("--tag=").is_some_and(is_it)
+        })
+    };
+    paths.any(|path| {
+        let text = context.text(&path).unwrap_or_default().replace("\\\n", " ");
+        text.lines().any(tags)
+            || services(&text).any(|service| {
+                let value = |key: &str| service.iter().find_map(|line| line.trim().strip_prefix(key));
+                value("build:").is_some() && value("image:").is_some_and(|name| is_it(name.trim()))
+            })
+    })
+}
+
+/// The blocks of a compose file that are as deep as a service is: lines after each other that begin with as many blanks, or more.
+fn services(text: &str) -> impl Iterator<Item = Vec<&str>> {
+    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    let depth = |line: &str| line.len() - line.trim_start().len();
+    let keys = |line: &str| line.trim().starts_with("image:");
+    let begins: Vec<usize> = lines.iter().enumerate().filter(|(_, line)| keys(line)).map(|(at, _)| at).collect();
+    begins.into_iter().map(move |at| {
+        let own = lines.get(at).map_or(0, |line| depth(line));
+        let (before, after) = lines.split_at(at);
+        let inside = |line: &&&str| depth(line) >= own;
+        let own_lines = before.iter().rev().take_while(inside).chain(after.iter().take_while(inside));
+        own_lines.filter(|line| depth(line) == own).copied().collect()
+    })
 }
 
 /// The newest golang of the same kind.

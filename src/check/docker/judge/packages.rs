@@ -111,7 +111,7 @@ fn single_stage(case: &mut Case<'_>, stage: &Stage<'_>, steps: &[&Step<'_>], sta
                 &table::SOURCES_SHIPPED,
                 Place::line(line).marked(&source),
                 evidence,
-                "COPY --from=build the program alone",
+                "COPY --from=build the program, and the directories that it reads",
             );
             case.findings.push(finding);
         }
@@ -152,9 +152,12 @@ pub(super) fn is_toolbox(case: &Case<'_>, stage: &Stage<'_>, steps: &[&Step<'_>]
         || ((started.is_empty() || shell) && !stage.state.copies.iter().any(product))
 }
 
+/// What builds again and starts again at each change of the sources.
+const RELOADERS: [&str; 9] = ["air", "CompileDaemon", "reflex", "wgo", "gow", "modd", "realize", "fresh", "nodemon"];
+
 /// Whether no server is started, but a build, a check, tests, or what never ends.
 pub(super) fn is_for_work(case: &Case<'_>, stage: &Stage<'_>) -> bool {
-    const TOOLS: [&str; 15] = [
+    const TOOLS: [&str; 10] = [
         "make",
         "protoc",
         "buf",
@@ -165,11 +168,6 @@ pub(super) fn is_for_work(case: &Case<'_>, stage: &Stage<'_>) -> bool {
         "hadolint",
         "pytest",
         "tox",
-        "air",
-        "CompileDaemon",
-        "reflex",
-        "wgo",
-        "modd",
     ];
     let launch = launch_of(&stage.state).unwrap_or_default();
     // Of a text for a shell what comes last, if that is what the rest is for: `wait-for db && make test`, and not `/server || true`.
@@ -204,9 +202,10 @@ pub(super) fn is_for_work(case: &Case<'_>, stage: &Stage<'_>) -> bool {
         || builds
         || of_tests
         || TOOLS.contains(&program)
+        || RELOADERS.contains(&program)
         || (program == "go" && (verb != "run" || mounts_sources(case, stage)))
         || argv.iter().any(|word| matches!(word.as_str(), "unittest" | "pytest"))
-        || wrapper::ends_with(case, stage, &is_test)
+        || wrapper::ends_with(case, stage, &|command| is_test(command) || RELOADERS.contains(&command.name()))
 }
 
 /// The name of a script; None of anything else.
@@ -333,7 +332,12 @@ fn caches(case: &mut Case<'_>, step: &Step<'_>) {
                 commands.iter().any(|other| other.words.iter().any(|word| word == "clean"))
                     || removed("/var/cache/dnf")
                     || removed("/var/cache/yum")
-                    || mounted("/var/cache"),
+                    || mounted("/var/cache")
+                    || command
+                        .words
+                        .iter()
+                        .filter_map(|word| word.split_once("cachedir="))
+                        .any(|(_, path)| mounted(path)),
                 "… && dnf clean all in the same RUN",
             ),
         };
@@ -397,7 +401,7 @@ fn removes(command: &Command, path: &str) -> bool {
 
 /// Whether what is started runs the go command itself, or is there to build with.
 fn runs_go(case: &Case<'_>, stage: &Stage<'_>) -> bool {
-    const NAMES: [&str; 16] = [
+    const NAMES: [&str; 11] = [
         "hugo",
         "goproxy",
         "athens-proxy",
@@ -408,15 +412,9 @@ fn runs_go(case: &Case<'_>, stage: &Stage<'_>) -> bool {
         "goreleaser",
         "ko",
         "make",
-        // These build again what changes.
-        "air",
-        "CompileDaemon",
-        "reflex",
-        "gow",
-        "wgo",
         "dlv",
     ];
-    let is_one = |name: &str| NAMES.contains(&name) || name.contains("build");
+    let is_one = |name: &str| NAMES.contains(&name) || RELOADERS.contains(&name) || name.contains("build");
     let started = command_line(&stage.state).map(|(argv, _)| argv).unwrap_or_default();
     let verb = |words: &[String]| words.get(1).is_some_and(|verb| verb != "run");
     let behind = |word: &String| !word.starts_with('-') && is_one(base_name(word));

@@ -158,9 +158,11 @@ fn in_address(text: &str) -> Option<String> {
         let rest = text.get(at + 3..).unwrap_or_default();
         let end = rest.find(['/', '?', '#', ' ', '\t', '\n', '"', '\'']).unwrap_or(rest.len());
         let authority = rest.get(..end).unwrap_or_default();
-        let password =
-            authority.rsplit_once('@').and_then(|(user, _)| user.split_once(':')).map(|(_, password)| password);
-        if password.is_some_and(real) {
+        let Some((account, host)) = authority.rsplit_once('@') else { continue };
+        // postgres:postgres@localhost is how a database of the own machine is set up, and everybody knows it.
+        let is_local = matches!(host.split(':').next(), Some("localhost" | "127.0.0.1"));
+        let password = account.split_once(':').filter(|(user, password)| !is_local || user != password);
+        if password.is_some_and(|(_, password)| real(password)) {
             return told();
         }
     }
@@ -286,6 +288,8 @@ mod tests {
             "https://user:ghp_0123456789abcdef0123456789abcdef0123@github.com/",
             "postgres://u:pw1@db:5432/x",
             "redis://:hunter2@r:6379/0",
+            "postgres://postgres:postgres@db:5432/x",
+            "postgres://postgres:pw1@localhost/x",
             "user:pw@tcp(db)/x",
             "https://hooks.slack.com/services/T0/B0/xyz",
             "sk_live_abcdefghijkl",
@@ -298,6 +302,7 @@ mod tests {
             "https://user@host/",
             "http://localhost:8080/@x",
             "postgres://u:$PASSWORD@db",
+            "postgresql://postgres:postgres@localhost:5432/x",
             "postgres://u:<password>@db",
             "ghp_short",
             "task_live_abcdefghijklmnop",

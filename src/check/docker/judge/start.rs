@@ -150,9 +150,7 @@ fn shell_form(case: &mut Case<'_>, stage: &Stage<'_>, started: &Started, rule: &
     if is_broken_list(script) {
         return not_json(case, started.line, name, script);
     }
-    if let Some(how) = compiles(&commands) {
-        compiled_at_start(case, started.line, how);
-    }
+    compiled_at_start(case, stage, started.line, &commands);
     // Whoever types exit ends it.
     if launch::is_shell(launch::base_name(script.trim())) {
         return;
@@ -290,7 +288,7 @@ fn no_shell(case: &mut Case<'_>, stage: &Stage<'_>) {
 }
 
 /// What compiles the server at each start: `go run`, or a `go build` before what it makes.
-pub(super) fn compiles(commands: &[Command]) -> Option<&'static str> {
+fn compiles(commands: &[Command]) -> Option<&'static str> {
     commands.iter().enumerate().find_map(|(at, command)| match command.words.get(1)?.as_str() {
         _ if command.name() != "go" => None,
         "run" => Some("go run"),
@@ -299,7 +297,13 @@ pub(super) fn compiles(commands: &[Command]) -> Option<&'static str> {
     })
 }
 
-pub(super) fn compiled_at_start(case: &mut Case<'_>, line: u32, how: &str) {
+pub(super) fn compiled_at_start(case: &mut Case<'_>, stage: &Stage<'_>, line: u32, commands: &[Command]) {
+    let Some(how) = compiles(commands) else { return };
+    // Whoever works on the sources mounts them; a module of others is downloaded.
+    let is_foreign = commands.iter().flat_map(|command| &command.words).any(|word| word.contains('@'));
+    if !is_foreign && packages::mounts_sources(case, stage) {
+        return;
+    }
     let evidence = format!("{how} compiles the server when the container starts");
     case.say(&table::GO_RUN, line, evidence, "go build in the build stage, and start the program");
 }
@@ -329,6 +333,17 @@ fn is_installed(case: &Case<'_>, stage: &Stage<'_>, name: &str) -> bool {
         })
 }
 
+/// Whether a Go file names python, or a program for it is copied; otherwise another package needs it. Without sources, they may.
+fn may_run_python(case: &Case<'_>, stage: &Stage<'_>) -> bool {
+    let (mut sources, mut names) = (false, false);
+    case.context.each_go_file(&mut |_, text| {
+        sources = true;
+        names |= text.contains("python");
+    });
+    let mut paths = stage.state.copies.iter().flat_map(|copied| copied.sources.iter().chain([&copied.to]));
+    !sources || names || paths.any(|path| path.ends_with(".py") || path.contains("python"))
+}
+
 fn init(case: &mut Case<'_>, stage: &Stage<'_>) {
     let Some((_, started)) = command_line(&stage.state) else { return };
     let launch = launch_of(&stage.state).unwrap_or_default();
@@ -345,7 +360,9 @@ fn init(case: &mut Case<'_>, stage: &Stage<'_>) {
     let has_init = begins || wrapper::runs(case, stage, &inits);
     // Among tools for people an interpreter is one more of them.
     let go = built_by_go(case, stage) && !FOR_PEOPLE.iter().any(|name| stage.state.has_package(name));
-    let names = CHILDREN.iter().chain(INTERPRETERS.iter().filter(|_| go));
+    let names = CHILDREN
+        .iter()
+        .chain(INTERPRETERS.iter().filter(|name| go && (**name != "python3" || may_run_python(case, stage))));
     let children: Vec<&str> = names.filter(|name| is_installed(case, stage, name)).copied().collect();
     // A shell that stays in between collects what is left behind.
     let is_behind_shell =

@@ -1,6 +1,6 @@
 //! Who the server is, and what that user may not.
 
-use super::{Case, command_line, launch_of, packages, understand, wrapper};
+use super::{Case, command_line, has_toolchain, launch_of, packages, understand, wrapper};
 use crate::check::docker::base::Base;
 use crate::check::docker::script::Command;
 use crate::check::docker::stage::{From, Stage, State};
@@ -75,7 +75,7 @@ fn serves(stage: &Stage<'_>) -> bool {
 }
 
 /// Packages and programs of what only root may do: to networks, to disks, to other processes, or as whoever logs in.
-const OF_ROOT: [&str; 35] = [
+const OF_ROOT: [&str; 39] = [
     "iptables",
     "ip6tables",
     "nftables",
@@ -106,6 +106,11 @@ const OF_ROOT: [&str; 35] = [
     "cryptsetup",
     "lvm2",
     "open-iscsi",
+    // What Go mounts with: a module for it alone (bazil.org/fuse) mounts nothing.
+    "fuse",
+    "fuse3",
+    "fusermount",
+    "fusermount3",
     "docker",
     "docker.io",
     "docker-ce",
@@ -157,15 +162,70 @@ fn of_root(case: &Case<'_>, stage: &Stage<'_>) -> Option<String> {
 
 fn is_root_here(case: &mut Case<'_>, stage: &Stage<'_>, rule: &'static Rule, line: u32, evidence: String) {
     let place = Place::line(line);
-    let finding = match of_root(case, stage) {
+    let mend = match uses_roots_home(case, stage) {
+        Some(keyword) => format!("{MEND}; no other user may enter /root: {keyword} must name another directory"),
+        None => MEND.to_owned(),
+    };
+    let seen = of_root(case, stage).map(|seen| format!("{seen}, and that may need root"));
+    let finding = match seen.or_else(|| is_tool(case, stage)) {
         Some(seen) => {
-            let evidence = format!("{evidence}; {seen}, and that may need root");
-            let mend = format!("# goward: ignore={} and why, if it does; otherwise {MEND}", rule.id);
+            let evidence = format!("{evidence}; {seen}");
+            let mend = format!("# goward: ignore={} and why, if it does; otherwise {mend}", rule.id);
             Finding::new(rule, place, evidence, mend).at(Severity::Note)
         }
-        None => Finding::new(rule, place, evidence, MEND),
+        None => Finding::new(rule, place, evidence, mend),
     };
     case.findings.push(finding);
+}
+
+/// Why the image may be for a command-line tool, which writes the files of whoever runs it: it is built here with a library for that,
+/// and nothing of it listens, waits for signals or works by a clock.
+fn is_tool(case: &Case<'_>, stage: &Stage<'_>) -> Option<String> {
+    const LIBRARIES: [&str; 4] = [
+        "github.com/spf13/cobra ",
+        "github.com/urfave/cli",
+        "github.com/alecthomas/k",
+        "github.com/jessevdk/go-flags ",
+    ];
+    const WORKS: [&str; 8] =
+        ["ListenAnd", "Listen(", "Serve(", "signal.Notify", "SignalHandler", "NewManager(", "NewTicker", "time.Tick("];
+    let at = case.stages.stages.iter().position(|other| other.line == stage.line)?;
+    let serves = !stage.state.ports.is_empty()
+        || stage.state.health.is_some()
+        || case.stages.chain(at).iter().any(|step| step.instruction.keyword == "VOLUME");
+    let behind = case.stages.behind(at);
+    let is_built = behind.iter().filter_map(|at| case.stages.stages.get(*at)).any(has_toolchain);
+    let module = case.context.text("go.mod").filter(|_| is_built && !serves)?;
+    let library = LIBRARIES
+        .iter()
+        .find(|library| module.lines().any(|line| line.contains(**library) && !line.contains("// indirect")))?;
+    let (mut sources, mut works) = (false, false);
+    case.context.each_go_file(&mut |_, text| {
+        sources = true;
+        works |= WORKS.iter().any(|word| text.contains(word));
+    });
+    let library = library.trim();
+    (sources && !works).then(|| {
+        format!("go.mod requires {library} and nothing listens, so it may be a tool that writes its user's files")
+    })
+}
+
+/// The instruction that uses a directory which only root may enter.
+fn uses_roots_home<'a>(case: &'a Case<'_>, stage: &Stage<'_>) -> Option<&'a str> {
+    let at = case.stages.stages.iter().position(|other| other.line == stage.line)?;
+    let names = |text: &str| {
+        let mut words = text.split(|c: char| c.is_whitespace() || "=:,\"'[]".contains(c));
+        words.any(|word| word == "/root" || word.starts_with("/root/"))
+    };
+    case.stages.chain(at).into_iter().find_map(|step| {
+        let keyword = step.instruction.keyword.as_str();
+        let is_named = match keyword {
+            "WORKDIR" | "VOLUME" | "ENV" => names(&step.instruction.rest),
+            "COPY" | "ADD" => step.place.as_deref().is_some_and(names),
+            _ => false,
+        };
+        is_named.then_some(keyword)
+    })
 }
 
 const MEND: &str = "USER 65532:65532, or goward --user 65532:65532 where the start needs root";
@@ -185,7 +245,16 @@ fn changes_user(case: &Case<'_>, stage: &Stage<'_>) -> bool {
         || wrapper::started(case, stage).is_none() && is_copied_script(case, state, program))
         && ["gosu", "su-exec"].iter().any(|tool| state.has_package(tool) || copied(tool));
     // s6-overlay, whose services name their users in files of their own, and daemons that change the user of what they start.
-    let daemon = matches!(base_name(program), "nginx" | "httpd" | "apache2" | "sshd" | "cron" | "crond");
+    // A script that ends with exec "$@" becomes what it is given.
+    let passes_on = || {
+        wrapper::ends_with(
+            case,
+            stage,
+            &|command| matches!(command.words.as_slice(), [exec, all] if exec == "exec" && all == "$@"),
+        )
+    };
+    let given = launch.argv.get(1).filter(|_| passes_on()).map_or(program, String::as_str);
+    let daemon = matches!(base_name(given), "nginx" | "httpd" | "apache2" | "sshd" | "cron" | "crond");
     let overlay = program == "/init" && !state.copies.iter().any(|copied| copied.is(program));
     let unseen = unseen || daemon || overlay;
     let by_variable = state.variables.has("GOWARD_USER");

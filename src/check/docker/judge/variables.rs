@@ -2,10 +2,10 @@
 
 use super::bases::used_by_shell;
 use super::{Case, command_line, understand};
-use crate::check::docker::stage::{Form, Stage, Step};
+use crate::check::docker::stage::{Copied, Form, Stage, State, Step};
 use crate::check::docker::words::{self, Value};
 use crate::check::finding::{Finding, Place, Severity};
-use crate::check::launch;
+use crate::check::launch::{self, base_name};
 use crate::check::table;
 
 /// Names that are compared with each other are no more than this.
@@ -156,6 +156,7 @@ pub(super) fn in_exec_form(case: &mut Case<'_>, stage: &Stage<'_>) {
     {
         return;
     }
+    let starts_another = names_a_program(&launch.argv, state);
     for started in state.entrypoint.iter().chain(&state.cmd) {
         let Form::Exec(list) = &started.form else { continue };
         // goward and its probes expand $PORT in what they look at.
@@ -172,14 +173,31 @@ pub(super) fn in_exec_form(case: &mut Case<'_>, stage: &Stage<'_>) {
         }
         let wrong = list.iter().enumerate().find_map(|(at, word)| {
             let after_own = own && program.is_some_and(|program| !list.iter().take(at + 1).any(|word| word == program));
-            (!after_own).then(|| unread(word, state, at == 0)).flatten().map(|why| (word, why))
+            // Behind an ENTRYPOINT the first word of CMD is an argument, unless an init starts it.
+            (!after_own).then(|| unread(word, state, Some(word) == program)).flatten().map(|why| (word, why))
         });
         if let Some((word, (why, severity))) = wrong {
             let place = Place::line(started.line).marked(word);
+            let (why, severity) = match program.filter(|_| starts_another && severity < Severity::Error) {
+                Some(program) => (format!("{why}, unless {program} does"), Severity::Note),
+                None => (why, severity),
+            };
             let mend = "the value itself; or a program that reads the variable; or [\"sh\", \"-c\", \"exec …\"] where there is a shell";
             case.findings.push(Finding::new(&table::NOT_EXPANDED, place, why, mend).at(severity));
         }
     }
+}
+
+/// Whether the first argument is another program of the image: what starts it is a wrapper that is not known here, and may replace
+/// variables in what it is given.
+fn names_a_program(argv: &[String], state: &State) -> bool {
+    let [wrapper, program, ..] = argv else { return false };
+    let is_program = |copied: &Copied| {
+        let named =
+            copied.is(program) || copied.sources.iter().chain([&copied.to]).any(|path| base_name(path) == program);
+        named && (copied.stage.is_some() || copied.to.contains("bin/"))
+    };
+    base_name(wrapper) != base_name(program) && state.copies.iter().any(|copied| is_program(copied))
 }
 
 /// `["sleep infinity"]`, `["/server --port 80"]`: words for a shell in one. A file may have blanks in its name, too: `/opt/my server`.
@@ -194,7 +212,7 @@ fn is_command_line(word: &str, stage: &Stage<'_>) -> bool {
 }
 
 /// What only a shell would have done with a word.
-fn unread(word: &str, state: &crate::check::docker::stage::State, is_program: bool) -> Option<(String, Severity)> {
+fn unread(word: &str, state: &State, is_program: bool) -> Option<(String, Severity)> {
     if matches!(word, "&&" | "||" | "|" | ";" | "&" | ">" | "2>&1" | ">>") || word.starts_with("2>") {
         return Some((format!("{word} is an argument here, as no shell reads the list"), Severity::Warning));
     }

@@ -1,6 +1,6 @@
 //! A script between PID 1 and the server: where it comes from, and whether the signals get through it.
 
-use super::start::{becomes, compiled_at_start, compiles, execs};
+use super::start::{becomes, compiled_at_start, execs};
 use super::{Case, command_line, launch_of, shell_of, understand};
 use crate::check::docker::base::Shell;
 use crate::check::docker::effects;
@@ -36,10 +36,15 @@ pub(super) fn started(case: &Case<'_>, stage: &Stage<'_>) -> Option<Script> {
     let (program, arguments) = launch.argv.split_first()?;
     let by_shell = launch::is_shell(base_name(program));
     let path = if by_shell { arguments.iter().find(|word| !word.starts_with('-'))? } else { program };
+    file_of(case, stage, path, by_shell)
+}
+
+/// The script of this path, if the Dockerfile copies or writes it.
+fn file_of(case: &Case<'_>, stage: &Stage<'_>, path: &str, by_shell: bool) -> Option<Script> {
     // A shell looks for it here, everybody else in PATH.
     let place = match by_shell || path.contains('/') {
         true => effects::absolute(stage.state.workdir.as_deref(), path),
-        false => path.clone(),
+        false => path.to_owned(),
     };
     let mut left = MOST_ASKED;
     for copied in stage.state.copies.iter().rev() {
@@ -66,9 +71,9 @@ pub(super) fn judge(case: &mut Case<'_>, stage: &Stage<'_>) {
     let launch = understand(&argv, state);
     let written_as_list = matches!(started_by.form, Form::Exec(_));
     let inside = launch.script.as_ref().map(|(_, script)| script::commands(script)).unwrap_or_default();
-    let runs = Command { words: launch.argv.clone(), ..Command::default() };
-    if let Some(how) = compiles(&inside).or_else(|| compiles(&[runs])).filter(|_| written_as_list) {
-        compiled_at_start(case, started_by.line, how);
+    let runs = [Command { words: launch.argv.clone(), ..Command::default() }];
+    if written_as_list {
+        compiled_at_start(case, stage, started_by.line, if inside.is_empty() { &runs } else { &inside });
     }
     if launch.to_group {
         return;
@@ -135,11 +140,16 @@ pub(super) fn forwards(commands: &[Command]) -> bool {
     commands.iter().any(traps) && commands.iter().any(|command| command.end == End::Background)
 }
 
-/// The commands of the text for a shell, or of the script that is started.
+/// The commands of the script that is started, or of the text for a shell: `CMD ./start.sh` is a script, too.
 fn commands_of(case: &Case<'_>, stage: &Stage<'_>) -> Vec<Command> {
     let given = launch_of(&stage.state).and_then(|launch| launch.script);
-    let text = given.map(|(_, text)| text).or_else(|| started(case, stage).map(|script| script.text));
-    text.map(|text| script::commands(&text)).unwrap_or_default()
+    let Some((_, text)) = given else {
+        return started(case, stage).map(|script| script::commands(&script.text)).unwrap_or_default();
+    };
+    let commands = script::commands(&text);
+    let alone = if let [command] = commands.as_slice() { command.own().first() } else { None };
+    let script = alone.and_then(|path| file_of(case, stage, path, false));
+    script.map_or(commands, |script| script::commands(&script.text))
 }
 
 /// Whether one of these programs is run there. A comment runs nothing.

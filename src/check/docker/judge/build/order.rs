@@ -1,6 +1,6 @@
 //! The order of copying: modules before the source, go.sum with go.mod, a .dockerignore for COPY.
 
-use super::super::{Case, Context, has_toolchain, launch_of};
+use super::super::{Case, Context, has_toolchain, inside, launch_of};
 use super::found::{bare, builder, is_foreign, names_go};
 use super::mounts;
 use crate::check::docker::script::Command;
@@ -288,13 +288,34 @@ fn asks_git(context: Context<'_>, command: &Command) -> bool {
         _ => {}
     }
     let Some((tool, is_script)) = builder(program, rest) else { return false };
-    let text = match (is_script, tool.as_str()) {
-        (true, script) => context.text(script.trim_start_matches("./")),
-        (false, "make" | "gmake") => ["Makefile", "makefile", "GNUmakefile"].iter().find_map(|name| context.text(name)),
-        (false, _) => None,
-    };
-    // What another file of theirs does is not told.
-    text.is_none_or(|text| ["git ", "git-", "include ", "source ", "dirname"].iter().any(|word| text.contains(word)))
+    match (is_script, tool.as_str()) {
+        (true, script) => context.text(script.trim_start_matches("./")).is_none_or(|text| text_asks_git(&text)),
+        (false, "make" | "gmake") => {
+            let directory = words.iter().skip_while(|word| **word != "-C").nth(1);
+            makefile_asks_git(context, directory.copied().unwrap_or_default(), &mut MOST_MAKEFILES.clone())
+        }
+        (false, _) => true,
+    }
+}
+
+/// What another file of theirs does is not told.
+fn text_asks_git(text: &str) -> bool {
+    ["git ", "git-", "include ", "source ", "dirname"].iter().any(|word| text.contains(word))
+}
+
+/// So many Makefiles are followed.
+const MOST_MAKEFILES: u32 = 20;
+
+/// Whether the Makefile of a directory asks, or one that it has made: `$(MAKE) -C cmd/server install`. One that is not here may.
+fn makefile_asks_git(context: Context<'_>, directory: &str, left: &mut u32) -> bool {
+    let names = ["Makefile", "makefile", "GNUmakefile"].into_iter();
+    let text = names.map(|name| inside(&format!("{directory}/{name}")).0).find_map(|path| context.text(&path));
+    let (Some(text), Some(fewer)) = (text, left.checked_sub(1)) else { return true };
+    *left = fewer;
+    let made = text.lines().filter(|line| line.contains("make") || line.contains("$(MAKE)"));
+    let below = made.filter_map(|line| line.split_once(" -C ")?.1.split_whitespace().next());
+    text_asks_git(&text)
+        || below.into_iter().any(|below| makefile_asks_git(context, &format!("{directory}/{below}"), left))
 }
 
 /// Whether no line of .dockerignore leaves .git out.
