@@ -1,6 +1,6 @@
 //! The order of copying: modules before the source, go.sum with go.mod, a .dockerignore for COPY.
 
-use super::super::{Case, Context, has_toolchain, launch_of};
+use super::super::{Case, Context, has_toolchain, inside, launch_of};
 use super::found::{bare, builder, is_foreign, names_go};
 use super::mounts;
 use crate::check::docker::script::Command;
@@ -30,10 +30,9 @@ pub(super) fn sources<'a>(step: &'a Step<'_>) -> &'a [Expanded] {
     }
 }
 
-/// `.`, `./.`, `/`, `./*`
+/// `.`, `./.`, `/`, `./*`, and `../.`, as there is nothing above the context.
 fn is_everything(source: &str) -> bool {
-    let mut parts = source.split('/').filter(|part| !matches!(*part, "" | "."));
-    !source.is_empty() && matches!((parts.next(), parts.next()), (None, _) | (Some("*"), None))
+    !source.is_empty() && matches!(inside(source).0.as_str(), "" | "*")
 }
 
 /// A file that a COPY takes, by its name or with more.
