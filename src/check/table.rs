@@ -173,8 +173,8 @@ rules! {
         "The whole directory is sent and copied: .git, .env, local builds. And every change there spoils the cache.";
     DOCKERIGNORE_GAPS "GW331" Note ".dockerignore lets .git through"
         "COPY . brings the history into the image, and each commit spoils the cache.";
-    EMPTY_ARG "GW332" Warning "an ARG from before FROM is empty here"
-        "It belongs to the FROM lines alone; in a stage it must be declared again.";
+    EMPTY_ARG "GW332" Warning "an ARG that is empty in this stage"
+        "An ARG before FROM is for the FROM lines alone, any other for its stage: each stage must declare what it uses.";
     CANNOT_TELL "GW333" Note "how the program is built is not known"
         "A Makefile, a script or another tool builds the program: whether cgo is off and a version set is written there.";
     SECRET_IN_ENV "GW334" Warning "a secret in ARG, ENV or a command"

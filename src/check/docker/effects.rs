@@ -116,6 +116,16 @@ impl Copied {
 
     /// The files of the context that may have become this path.
     pub(crate) fn origins(&self, path: &str) -> Vec<String> {
+        if self.from_context { self.sources_of(path) } else { Vec::new() }
+    }
+
+    /// The stage that it is copied from, and the files there that may have become this path, from its root on.
+    pub(crate) fn origins_in_stage(&self, path: &str) -> Option<(usize, Vec<String>)> {
+        let sources = || self.sources_of(path).into_iter().map(|source| format!("/{source}")).collect();
+        self.stage.map(|stage| (stage, sources()))
+    }
+
+    fn sources_of(&self, path: &str) -> Vec<String> {
         let directory = self.to.trim_end_matches('/');
         let below = match path.contains('/') {
             true => path.strip_prefix(directory).and_then(|rest| rest.strip_prefix('/')),
@@ -124,7 +134,7 @@ impl Copied {
         let mut origins = Vec::new();
         // The context is the root of its paths, and there is nothing above it.
         let from_root = |path: &str| path.trim_start_matches("./").trim_start_matches('/').to_owned();
-        for source in self.sources.iter().filter(|source| self.from_context && !source.contains("..")) {
+        for source in self.sources.iter().filter(|source| !source.contains("..")) {
             if self.is(path) || below == Some(base_name(source)) {
                 origins.push(from_root(source));
             }

@@ -1,6 +1,6 @@
 //! Instructions to stages: what each begins with, what it adds, who it is and what it starts in the end. Pure.
 
-use super::base::{self, Base, Shell};
+use super::base::{self, Base, Reference, Shell};
 use super::effects::{self, absolute, installed};
 use super::parse::{Dockerfile, Instruction};
 use super::script::Command;
@@ -270,8 +270,14 @@ fn begin<'a>(instruction: &'a Instruction, all: &mut Stages<'a>, escape: char, w
                 (From::Image(Expanded { unknown: true, ..image }), State::default())
             }
             None => {
-                let base = if image.unknown { Base::default() } else { base::known(&image.text) };
-                (From::Image(image.clone()), State { base, image: image.text, ..State::default() })
+                let family = family(written).filter(|_| image.unknown);
+                let base = match (&family, image.unknown) {
+                    (Some(name), _) => base::known(&format!("{name}@")),
+                    (None, true) => Base::default(),
+                    (None, false) => base::known(&image.text),
+                };
+                let name = family.map_or_else(|| image.text.clone(), str::to_owned);
+                (From::Image(image), State { base, image: name, ..State::default() })
             }
         },
     };
@@ -284,6 +290,13 @@ fn begin<'a>(instruction: &'a Instruction, all: &mut Stages<'a>, escape: char, w
     let (steps, outputs) = (Vec::new(), Vec::new());
     let line = instruction.line;
     Stage { line, name, platform, from, steps, uses, images, state, outputs, has_cmd: false, length }
+}
+
+/// The name of an image whose tag only the builder knows: `ubuntu:${RELEASE}`. As much is known of it as with a digest alone.
+fn family(written: &str) -> Option<&str> {
+    let (known, unknown) = written.split_once('$')?;
+    let name = Reference::of(known).path;
+    (name.len() < known.len() && !unknown.contains('/')).then_some(name)
 }
 
 /// Why what follows FROM names no image.

@@ -59,10 +59,15 @@ impl Variables {
 /// Those that need no declaration anywhere.
 const PROXIES: [&str; 5] = ["HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY"];
 
+/// Whether a variable needs no declaration.
+pub(super) fn is_proxy(name: &str) -> bool {
+    PROXIES.contains(&name.to_ascii_uppercase().as_str())
+}
+
 fn lookup(variables: &Variables, name: &str) -> Value {
     match variables.get(name) {
         Some(value) => value.clone(),
-        None if PROXIES.contains(&name.to_ascii_uppercase().as_str()) => Value::Unknown,
+        None if is_proxy(name) => Value::Unknown,
         None => Value::Unset,
     }
 }

@@ -1,11 +1,13 @@
 //! Base images (out of support, or with tags that move: `../tags.rs` knows which), ARGs that are empty in a stage, and what comes
 //! from outside: ADD of a URL, COPY --from of another image.
 
+use super::variables::COMMON;
 use super::{Case, Context, secrets};
 use crate::check::docker::base::Reference;
 use crate::check::docker::script::{Command, End};
 use crate::check::docker::stage::{From, PREDEFINED, Stage, Step, Variables};
 use crate::check::docker::tags;
+use crate::check::docker::variables::is_proxy;
 use crate::check::docker::words::{self, Value};
 use crate::check::finding::{Finding, Place, Severity};
 use crate::check::{support, table};
@@ -27,6 +29,7 @@ pub(super) fn judge(case: &mut Case<'_>, shipped: &[usize]) {
             mark(&mut begun, from);
         }
     }
+    let mut of_others = Variables::default();
     for (index, ((stage, kept), begun)) in stages.stages.iter().zip(kept).zip(begun).enumerate() {
         base(case, stage);
         for (image, line) in &stage.images {
@@ -34,7 +37,7 @@ pub(super) fn judge(case: &mut Case<'_>, shipped: &[usize]) {
         }
         let verified = stage.steps.iter().any(|step| verify(&step.commands));
         for step in &stage.steps {
-            empty_arguments(case, step, stage);
+            empty_arguments(case, step, stage, &of_others);
             match step.instruction.trigger.as_deref() {
                 // Judged where it is carried out, if that is here.
                 Some(trigger) if !begun => secrets::judge(case, step, trigger, index, false),
@@ -43,6 +46,15 @@ pub(super) fn judge(case: &mut Case<'_>, shipped: &[usize]) {
             }
             if !verified {
                 add_url(case, step);
+            }
+        }
+        for step in stage.steps.iter().filter(|step| step.instruction.keyword == "ARG") {
+            for word in words::split(&step.instruction.rest, case.file.escape) {
+                let name = word.raw.split('=').next().unwrap_or_default();
+                // Of these the shell or the builder knows without any ARG.
+                if !COMMON.contains(&name) && !is_proxy(name) {
+                    of_others.insert(name, Value::Unknown);
+                }
             }
         }
     }
@@ -207,7 +219,8 @@ fn copied_image(case: &mut Case<'_>, image: &str, line: u32) {
     case.findings.push(Finding::new(&table::UNKNOWN_STAGE, Place::line(line).marked(image), evidence, mend));
 }
 
-fn empty_arguments(case: &mut Case<'_>, step: &Step<'_>, stage: &Stage<'_>) {
+/// `of_others`: the ARGs of the stages before it.
+fn empty_arguments(case: &mut Case<'_>, step: &Step<'_>, stage: &Stage<'_>, of_others: &Variables) {
     let (instruction, globals) = (step.instruction, &case.stages.globals);
     let escape = case.file.escape;
     let names = match instruction.keyword.as_str() {
@@ -224,7 +237,8 @@ fn empty_arguments(case: &mut Case<'_>, step: &Step<'_>, stage: &Stage<'_>) {
         }
         _ => return,
     };
-    let undeclared = |name: &&String| globals.has(name) && !step.variables.has(name);
+    let undeclared = |name: &&String| (globals.has(name) || of_others.has(name)) && !step.variables.has(name);
+    always_defaults(case, step);
     if !names.iter().any(|name| undeclared(&name)) {
         return;
     }
@@ -253,13 +267,38 @@ fn empty_arguments(case: &mut Case<'_>, step: &Step<'_>, stage: &Stage<'_>) {
         if !told.insert(name) || defaulted.contains(name.as_str()) {
             continue;
         }
-        let whose = if PREDEFINED.contains(&name.as_str()) {
-            "the builder sets it"
-        } else {
-            "it is declared before the first FROM"
+        let whose = match PREDEFINED.contains(&name.as_str()) {
+            true => "the builder sets it",
+            false if globals.has(name) => "it is declared before the first FROM",
+            false => "it is declared in another stage",
         };
         let evidence = format!("${name} is empty in this stage: {whose}, and the stage has no ARG {name}");
         case.say(&table::EMPTY_ARG, instruction.line, evidence, format!("ARG {name} in this stage, before this line"));
+    }
+}
+
+/// `${TARGETARCH:-amd64}` where the stage has no ARG for it: the default hides that nothing else is ever taken. Containers are of
+/// linux, whatever TARGETOS says.
+fn always_defaults(case: &mut Case<'_>, step: &Step<'_>) {
+    let instruction = step.instruction;
+    for inside in instruction.rest.split("${").skip(1) {
+        let Some((name, rest)) = inside.split_once('-') else { continue };
+        let name = name.strip_suffix(':').unwrap_or(name);
+        let default = rest.split('}').next().unwrap_or_default();
+        let sets = |command: &Command| {
+            let mut words = command.assigned.iter().map(|(set, _)| set).chain(&command.words);
+            words.any(|word| word.split('=').next() == Some(name))
+        };
+        if !PREDEFINED.contains(&name) || step.variables.has(name) || step.commands.iter().any(sets) {
+            continue;
+        }
+        let is_plain = !default.is_empty() && default.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        if is_plain && default != "linux" {
+            let evidence =
+                format!("${name} is empty in this stage, which has no ARG {name}: it is always its default, {default}");
+            let mend = format!("ARG {name} in this stage, before this line");
+            return case.say(&table::EMPTY_ARG, instruction.line, evidence, mend);
+        }
     }
 }
 

@@ -187,7 +187,10 @@ fn gets_newest(stage: &Stage<'_>, word: &str) -> bool {
 fn piped(case: &mut Case<'_>, step: &Step<'_>) {
     let verified = || {
         step.commands.iter().any(|command| {
-            command.name().ends_with("sum") || matches!(command.name(), "gpg" | "gpgv" | "cosign" | "minisign")
+            let of_php = command.words.iter().any(|word| word.contains("hash_file("));
+            command.name().ends_with("sum")
+                || matches!(command.name(), "gpg" | "gpgv" | "cosign" | "minisign")
+                || of_php
         })
     };
     let mend = "ADD --checksum=sha256:… URL, or download to a file, sha256sum -c, and then use it";
@@ -221,14 +224,17 @@ fn piped_to(commands: &[Command]) -> Option<(String, bool)> {
         // What stands in `$(…)` among the words of the next command comes before it.
         let to = commands.iter().skip(at + 1).find(|to| from.inner || !to.inner)?;
         let passed = |word: &&String| matches!(word.as_str(), "sudo" | "env") || word.contains('=');
-        let name = launch::base_name(to.own().iter().find(|word| !passed(word))?);
-        let runs = runs_its_input(name);
+        let mut words = to.own().iter().skip_while(passed);
+        let name = launch::base_name(words.next()?);
+        // With a program of its own it only reads what comes: php -r, python3 -c, node print.js.
+        let own_program = words.next().is_some_and(|word| !matches!(word.as_str(), "-" | "--" | "-u"));
+        let runs = runs_its_input(name) && (launch::is_shell(name) || !own_program);
         (runs || matches!(name, "tar" | "bsdtar" | "gunzip" | "dpkg")).then(|| (name.to_owned(), runs))
     })
 }
 
 fn runs_its_input(name: &str) -> bool {
-    launch::is_shell(name) || matches!(name, "python" | "python3" | "perl" | "node")
+    launch::is_shell(name) || matches!(name, "python" | "python3" | "perl" | "node" | "php" | "ruby" | "lua")
 }
 
 /// The file of a download, and what a later command does with it: rather that it is run than anything else.

@@ -321,7 +321,6 @@ fn caches(case: &mut Case<'_>, step: &Step<'_>) {
             "apt" => (
                 removed("/var/lib/apt/lists")
                     || mounted("/var/lib/apt")
-                    || mounted("/var/cache/apt")
                     || commands.iter().any(|other| {
                         let cleans = |word: &String| matches!(word.as_str(), "dist-clean" | "distclean");
                         matches!(other.name(), "apt-get" | "apt") && other.words.iter().any(cleans)
@@ -355,7 +354,8 @@ fn leaves(command: &Command) -> Option<(&'static str, &'static str)> {
     let installs = installed(command).next().is_some();
     match command.name() {
         "apk" if verb("--no-cache") => None,
-        "apk" if verb("update") || verb("-U") || verb("--update-cache") => {
+        // Whatever changes packages fetches the index, if there is none.
+        "apk" if verb("update") || verb("upgrade") || verb("-U") || verb("--update-cache") => {
             Some(("apk", "apk leaves its index in /var/cache/apk"))
         }
         "apk" if installs => Some(("apk", "apk add keeps its index in /var/cache/apk")),

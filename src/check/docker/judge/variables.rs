@@ -12,7 +12,7 @@ use crate::check::table;
 const MOST: usize = 200;
 
 /// Names that a base, a shell or a builder sets, though nothing here does.
-const COMMON: [&str; 24] = [
+pub(super) const COMMON: [&str; 24] = [
     "PATH",
     "HOME",
     "USER",

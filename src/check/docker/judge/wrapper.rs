@@ -46,17 +46,35 @@ fn file_of(case: &Case<'_>, stage: &Stage<'_>, path: &str, by_shell: bool) -> Op
         true => effects::absolute(stage.state.workdir.as_deref(), path),
         false => path.to_owned(),
     };
-    let mut left = MOST_ASKED;
+    let script = found(case, stage, place, &mut { MOST_ASKED })?;
+    Some(Script { by_shell, ..script })
+}
+
+/// What a place of a stage was copied from, through other stages too: a file of the context, or what a heredoc writes.
+fn found(case: &Case<'_>, stage: &Stage<'_>, place: String, left: &mut u32) -> Option<Script> {
     for copied in stage.state.copies.iter().rev() {
+        let has_mode = copied.has_mode;
         if let Some(text) = copied.written.as_ref().filter(|_| copied.is(&place)) {
-            let has_mode = copied.has_mode;
-            return Some(Script { source: place, text: text.clone(), by_shell, has_mode });
+            return Some(Script { source: place, text: text.clone(), by_shell: false, has_mode });
         }
         for source in copied.origins(&place) {
-            left = left.checked_sub(1)?;
+            *left = left.checked_sub(1)?;
             if let Some(text) = case.context.text(&source) {
-                return Some(Script { source, text, by_shell, has_mode: copied.has_mode });
+                return Some(Script { source, text, by_shell: false, has_mode });
             }
+        }
+        let (at, sources) = copied.origins_in_stage(&place).unwrap_or_default();
+        for source in sources {
+            *left = left.checked_sub(1)?;
+            let script = case.stages.stages.get(at).and_then(|stage| found(case, stage, source.clone(), left));
+            let Some(script) = script else { continue };
+            // What the stage does with it there is not followed.
+            let names_it = |command: &Command| {
+                let only_mode = matches!(command.name(), "chmod" | "chown");
+                !only_mode && command.words.iter().any(|word| word.contains(base_name(&source)))
+            };
+            let changed = case.stages.chain(at).iter().any(|step| step.commands.iter().any(names_it));
+            return (!changed).then_some(Script { has_mode: script.has_mode || has_mode, ..script });
         }
         if copied.is(&place) {
             return None;
@@ -97,6 +115,10 @@ pub(super) fn judge(case: &mut Case<'_>, stage: &Stage<'_>) {
     if let Some(evidence) = left_behind(&commands).filter(|_| !has_init(&launch)) {
         return case.say(&table::NO_INIT, started_by.line, format!("{}: {evidence}", script.source), ONE_EACH);
     }
+    if branch_without_exec(&script.text) {
+        let evidence = format!("{} starts the server without exec in one branch of its last if", script.source);
+        return case.say(&table::NO_EXEC, started_by.line, evidence, "exec in every branch");
+    }
     if !passes_on(&commands) && starts_server(&commands, &script.text, stage) {
         let evidence = format!("{} starts the server without exec, and stays in between", script.source);
         case.say(&table::NO_EXEC, started_by.line, evidence, "exec \"$@\" or exec /server as its last line");
@@ -125,9 +147,57 @@ fn passes_on(commands: &[Command]) -> bool {
     let becomes = |command: &Command| {
         // `exec 2>&1` only redirects.
         let execs = command.words.first().is_some_and(|word| word == "exec") && !command.own().is_empty();
-        execs || matches!(command.name(), "." | "source" | "eval")
+        execs || matches!(command.name(), "." | "source") || command.name() == "eval" && !only_sets(command)
     };
-    commands.iter().any(becomes) || forwards(commands)
+    commands.iter().filter(|command| !command.inner).any(becomes) || forwards(commands)
+}
+
+/// Whether a script ends with an `if` that execs what it was given in one branch, and starts the same without exec in another.
+/// Where it asks what it was given, that may be no server.
+fn branch_without_exec(text: &str) -> bool {
+    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')).rev();
+    if lines.next() != Some("fi") {
+        return false;
+    }
+    // From the end on.
+    let (mut depth, mut branches, mut branch) = (0u32, Vec::new(), Vec::new());
+    for line in lines {
+        let opens = line.starts_with("if ") && !line.ends_with("fi");
+        if depth > 0 || !(opens || line == "else" || line.starts_with("elif ")) {
+            depth = if opens { depth.saturating_sub(1) } else { depth + u32::from(line == "fi") };
+            branch.push(line);
+            continue;
+        }
+        if ["$1", "${1", "$@", "$#", "$*"].iter().any(|word| line.contains(word)) {
+            return false;
+        }
+        branches.push(std::mem::take(&mut branch));
+        if opens {
+            break;
+        }
+    }
+    let last = |branch: &Vec<&str>| {
+        let text: Vec<&str> = branch.iter().rev().copied().collect();
+        script::commands(&text.join("\n")).pop().filter(|last| last.end == End::Line)
+    };
+    let ends: Vec<Command> = branches.iter().filter_map(last).collect();
+    let program = |command: &Command| launch::words_behind(command.own()).first().cloned();
+    let execs = |command: &Command| command.words.first().is_some_and(|word| word == "exec");
+    let given = |command: &Command| program(command).is_some_and(|word| word == "$@");
+    ends.iter().any(|end| execs(end) && given(end)) && ends.iter().any(|end| !execs(end) && given(end))
+}
+
+/// Whether an eval starts nothing: `eval value=\$NAME`, `eval "echo $LINE"`.
+fn only_sets(command: &Command) -> bool {
+    let text = command.words.get(1..).unwrap_or_default().join(" ");
+    let commands = script::commands(&text);
+    let sets = |command: &Command| match command.words.as_slice() {
+        [] => true,
+        // eval "$name=1"
+        [word] if word.starts_with('$') => word.split_once('=').is_some_and(|(name, _)| !name.contains(['(', ' '])),
+        [..] => matches!(command.name(), "echo" | "printf" | "export" | "unset" | "local"),
+    };
+    !commands.is_empty() && commands.iter().all(|command| !command.inner && sets(command))
 }
 
 /// With a trap for TERM, and the server in the background: only then is a trap carried out at once.

@@ -8,7 +8,7 @@ mod shipped;
 
 pub(super) use order::{sources_come, sources_from_stage};
 
-use super::packages::{idles, is_toolbox};
+use super::packages::{idles, is_for_work, is_interactive, is_toolbox};
 use super::{Case, command_line, inside};
 use crate::check::docker::ignorefile::Patterns;
 use crate::check::docker::parse::Instruction;
@@ -59,6 +59,7 @@ pub(super) fn judge(case: &mut Case<'_>, index: usize, shipped: &Stage<'_>) {
     }
     vendor(case, &builds);
     embedded(case, &builds);
+    base_of_builder(case, shipped);
     // Tools that a job needs are not what a user runs.
     let toolbox = shipped.state.base.toolchain && !starts && is_toolbox(case, shipped, &stages.chain(index));
     let brings_loader = LazyCell::new(|| cgo::brings_loader(shipped, &stages.chain(index)));
@@ -263,6 +264,20 @@ fn is_for_builder(case: &Case<'_>, stage: usize, shipped: &Stage<'_>) -> bool {
         user.line != shipped.line && platform.is_some_and(|platform| platform.contains("BUILDPLATFORM"))
     };
     users.peek().is_some() && users.all(is_of_builder)
+}
+
+/// A server's stage whose base is the build machine's, whatever is asked for.
+fn base_of_builder(case: &mut Case<'_>, shipped: &Stage<'_>) {
+    let of_builder = shipped.platform.as_deref().is_some_and(|platform| platform.contains("BUILDPLATFORM"));
+    let state = &shipped.state;
+    let starts = command_line(state).is_some_and(|(argv, _)| !idles(&argv) && !is_interactive(&argv));
+    let brings = state.copies.iter().any(|copied| copied.stage.is_some());
+    let serves = starts || command_line(state).is_none() && brings && !state.ports.is_empty();
+    if of_builder && serves && state.image != "scratch" && !is_for_work(case, shipped) {
+        let evidence = "the final stage is of the build machine's platform, whatever the target is";
+        let mend = "FROM without --platform=$BUILDPLATFORM in the final stage";
+        case.say(&table::WRONG_ARCHITECTURE_BUILD, shipped.line, evidence, mend);
+    }
 }
 
 /// A toolchain of the build machine builds for it, unless told otherwise.

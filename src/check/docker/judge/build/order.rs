@@ -30,10 +30,9 @@ pub(super) fn sources<'a>(step: &'a Step<'_>) -> &'a [Expanded] {
     }
 }
 
-/// `.`, `./.`, `/`, `./*`
+/// `.`, `./.`, `/`, `./*`, and `../.`, as there is nothing above the context.
 fn is_everything(source: &str) -> bool {
-    let mut parts = source.split('/').filter(|part| !matches!(*part, "" | "."));
-    !source.is_empty() && matches!((parts.next(), parts.next()), (None, _) | (Some("*"), None))
+    !source.is_empty() && matches!(inside(source).0.as_str(), "" | "*")
 }
 
 /// A file that a COPY takes, by its name or with more.
