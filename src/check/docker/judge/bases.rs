@@ -148,8 +148,8 @@ const BUILT_BY: [&str; 12] = [
     ".github/workflows/release.yml",
 ];
 
-/// Whether a file of the repository builds an image of just this name: it is of this machine, and has no version. Whoever copies an
-/// example has no such file.
+/// Whether a file of the repository builds an image of just this name: it is of this machine, and has no version. Whoever
+/// copies an example has no such file.
 fn is_built_here(context: Context<'_>, image: &str) -> bool {
     let is_example = |path: &str| path.split('/').any(|part| part.trim_start_matches('.').starts_with("example"));
     if context.place().is_some_and(is_example) {
@@ -157,8 +157,11 @@ fn is_built_here(context: Context<'_>, image: &str) -> bool {
     }
     let top = (0..8).find(|up| context.has(&("../".repeat(*up) + ".git"))).unwrap_or_default();
     let mut paths = (0..=top).flat_map(|up| BUILT_BY.iter().map(move |file| "../".repeat(up) + file));
-    let plain = |name: &str| name.strip_suffix(":latest").unwrap_or(name).to_owned();
-    let is_it = |word: &str| plain(word.trim_matches(['"', '\''])) == plain(image);
+    let image = image.strip_suffix(":latest").unwrap_or(image);
+    let is_it = |word: &str| {
+        let rest = word.trim_matches(['"', '\'']).strip_prefix(image);
+        rest.is_some_and(|rest| matches!(rest, "" | ":latest"))
+    };
     let tags = |line: &str| {
         let mut words = line.split_whitespace().skip_while(|word| *word != "build");
         let mut is_tag = false;
@@ -168,27 +171,33 @@ fn is_built_here(context: Context<'_>, image: &str) -> bool {
         })
     };
     paths.any(|path| {
-        let text = context.text(&path).unwrap_or_default().replace("\\\n", " ");
-        text.lines().any(tags)
-            || services(&text).any(|service| {
-                let value = |key: &str| service.iter().find_map(|line| line.trim().strip_prefix(key));
-                value("build:").is_some() && value("image:").is_some_and(|name| is_it(name.trim()))
-            })
+        let text = context.text(&path).filter(|text| text.len() < LARGEST && text.contains(image));
+        let text = text.unwrap_or_default().replace("\\\n", " ");
+        text.lines().any(tags) || is_built_service(&text, &is_it)
     })
 }
 
-/// The blocks of a compose file that are as deep as a service is: lines after each other that begin with as many blanks, or more.
-fn services(text: &str) -> impl Iterator<Item = Vec<&str>> {
+/// Every FROM asks for these files, and none that a person writes is larger.
+const LARGEST: usize = 64 << 10;
+
+/// So many services of a compose file with the same image are looked at, and so many lines on either side of each: a hostile
+/// file has more.
+const MOST_SERVICES: usize = 16;
+const MOST_LINES: usize = 200;
+
+/// Whether a service of a compose file has this image, and builds it: both keys stand in the same block, as deep as each other.
+fn is_built_service(text: &str, is_it: &dyn Fn(&str) -> bool) -> bool {
     let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
     let depth = |line: &str| line.len() - line.trim_start().len();
-    let keys = |line: &str| line.trim().starts_with("image:");
-    let begins: Vec<usize> = lines.iter().enumerate().filter(|(_, line)| keys(line)).map(|(at, _)| at).collect();
-    begins.into_iter().map(move |at| {
-        let own = lines.get(at).map_or(0, |line| depth(line));
+    let has_image = |line: &str| line.trim().strip_prefix("image:").is_some_and(|name| is_it(name.trim()));
+    let services = lines.iter().enumerate().filter(|(_, line)| has_image(line)).take(MOST_SERVICES);
+    services.into_iter().any(|(at, line)| {
+        let own = depth(line);
         let (before, after) = lines.split_at(at);
-        let inside = |line: &&&str| depth(line) >= own;
-        let own_lines = before.iter().rev().take_while(inside).chain(after.iter().take_while(inside));
-        own_lines.filter(|line| depth(line) == own).copied().collect()
+        let is_inside = |line: &&&str| depth(line) >= own;
+        let above = before.iter().rev().take(MOST_LINES).take_while(is_inside);
+        let mut block = above.chain(after.iter().take(MOST_LINES).take_while(is_inside));
+        block.any(|line| depth(line) == own && line.trim().starts_with("build:"))
     })
 }
 

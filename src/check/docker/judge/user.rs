@@ -178,8 +178,8 @@ fn is_root_here(case: &mut Case<'_>, stage: &Stage<'_>, rule: &'static Rule, lin
     case.findings.push(finding);
 }
 
-/// Why the image may be for a command-line tool, which writes the files of whoever runs it: it is built here with a library for that,
-/// and nothing of it listens, waits for signals or works by a clock.
+/// Why the image may be for a command-line tool, which writes the files of whoever runs it: it is built here with a library
+/// for that, and nothing of it listens, waits for signals or works by a clock.
 fn is_tool(case: &Case<'_>, stage: &Stage<'_>) -> Option<String> {
     const LIBRARIES: [&str; 4] = [
         "github.com/spf13/cobra ",

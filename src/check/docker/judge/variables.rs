@@ -188,8 +188,8 @@ pub(super) fn in_exec_form(case: &mut Case<'_>, stage: &Stage<'_>) {
     }
 }
 
-/// Whether the first argument is another program of the image: what starts it is a wrapper that is not known here, and may replace
-/// variables in what it is given.
+/// Whether the first argument is another program of the image: what starts it is a wrapper that is not known here, and may
+/// replace variables in what it is given.
 fn names_a_program(argv: &[String], state: &State) -> bool {
     let [wrapper, program, ..] = argv else { return false };
     let is_program = |copied: &Copied| {
