@@ -89,6 +89,16 @@ pub(crate) fn read(text: &str, env: &str) -> Result<BuildFile, String> {
     Ok(found)
 }
 
+/// Whether a service of a compose file is built, and is an image that `is_it` says yes to.
+pub(crate) fn builds_image(text: &str, is_it: &dyn Fn(&str) -> bool) -> bool {
+    let is_built = |service: &Value| {
+        service.get("build").is_some() && service.get("image").and_then(Value::text).is_some_and(is_it)
+    };
+    let file = yaml::read(text).ok();
+    let services = file.as_ref().and_then(|file| file.get("services"));
+    services.is_some_and(|services| fields(services).iter().any(|(_, service)| is_built(service)))
+}
+
 /// The fields of a map; none if it is none.
 fn fields(value: &Value) -> &[(String, Value)] {
     if let Value::Object(fields) = value { fields } else { &[] }

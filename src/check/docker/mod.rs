@@ -50,6 +50,15 @@ pub(crate) trait Files {
 
     /// Each Go file that may be built, by its path, with what it says.
     fn each_go_file(&self, _each: &mut dyn FnMut(&str, &str)) {}
+
+    /// Whether a Go file has one of these in it; None where there is no Go file.
+    fn go_files_have(&self, parts: &[&str]) -> Option<bool> {
+        let mut have = None;
+        self.each_go_file(&mut |_, text| {
+            have = Some(have == Some(true) || parts.iter().any(|part| text.contains(part)))
+        });
+        have
+    }
 }
 
 impl<F: Fn(&str) -> Option<String>> Files for F {

@@ -525,6 +525,11 @@ impl Stages<'_> {
         left > 0
     }
 
+    /// The number of one of them.
+    pub(crate) fn number(&self, stage: &Stage<'_>) -> Option<usize> {
+        self.stages.iter().position(|other| other.line == stage.line)
+    }
+
     /// Whether what is shipped can be judged: of each stage all that made it is looked at.
     pub(crate) fn can_be_judged(&self, shipped: &[usize]) -> bool {
         let length = |at: &usize| self.stages.get(*at).map_or(0, |stage| stage.length);

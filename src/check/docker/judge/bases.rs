@@ -1,7 +1,7 @@
 //! Base images (out of support, or with tags that move: `../tags.rs` knows which), ARGs that are empty in a stage, and what comes
 //! from outside: ADD of a URL, COPY --from of another image.
 
-use super::variables::COMMON;
+use super::variables::{COMMON, names_set};
 use super::{Case, Context, secrets};
 use crate::check::docker::base::Reference;
 use crate::check::docker::script::{Command, End};
@@ -10,7 +10,7 @@ use crate::check::docker::tags;
 use crate::check::docker::variables::is_proxy;
 use crate::check::docker::words::{self, Value};
 use crate::check::finding::{Finding, Place, Severity};
-use crate::check::{support, table};
+use crate::check::{buildfile, support, table};
 use std::collections::BTreeSet;
 
 pub(super) fn judge(case: &mut Case<'_>, shipped: &[usize]) {
@@ -49,13 +49,9 @@ pub(super) fn judge(case: &mut Case<'_>, shipped: &[usize]) {
             }
         }
         for step in stage.steps.iter().filter(|step| step.instruction.keyword == "ARG") {
-            for word in words::split(&step.instruction.rest, case.file.escape) {
-                let name = word.raw.split('=').next().unwrap_or_default();
-                // Of these the shell or the builder knows without any ARG.
-                if !COMMON.contains(&name) && !is_proxy(name) {
-                    of_others.insert(name, Value::Unknown);
-                }
-            }
+            // Of some the shell or the builder knows without any ARG.
+            let own = |name: &String| !COMMON.contains(&name.as_str()) && !is_proxy(name);
+            names_set(step, case.file.escape).filter(own).for_each(|name| of_others.insert(&name, Value::Unknown));
         }
     }
 }
@@ -172,34 +168,13 @@ fn is_built_here(context: Context<'_>, image: &str) -> bool {
     };
     paths.any(|path| {
         let text = context.text(&path).filter(|text| text.len() < LARGEST && text.contains(image));
-        let text = text.unwrap_or_default().replace("\\\n", " ");
-        text.lines().any(tags) || is_built_service(&text, &is_it)
+        let text = text.unwrap_or_default();
+        text.replace("\\\n", " ").lines().any(tags) || path.ends_with("ml") && buildfile::builds_image(&text, &is_it)
     })
 }
 
 /// Every FROM asks for these files, and none that a person writes is larger.
 const LARGEST: usize = 64 << 10;
-
-/// So many services of a compose file with the same image are looked at, and so many lines on either side of each: a hostile
-/// file has more.
-const MOST_SERVICES: usize = 16;
-const MOST_LINES: usize = 200;
-
-/// Whether a service of a compose file has this image, and builds it: both keys stand in the same block, as deep as each other.
-fn is_built_service(text: &str, is_it: &dyn Fn(&str) -> bool) -> bool {
-    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
-    let depth = |line: &str| line.len() - line.trim_start().len();
-    let has_image = |line: &str| line.trim().strip_prefix("image:").is_some_and(|name| is_it(name.trim()));
-    let services = lines.iter().enumerate().filter(|(_, line)| has_image(line)).take(MOST_SERVICES);
-    services.into_iter().any(|(at, line)| {
-        let own = depth(line);
-        let (before, after) = lines.split_at(at);
-        let is_inside = |line: &&&str| depth(line) >= own;
-        let above = before.iter().rev().take(MOST_LINES).take_while(is_inside);
-        let mut block = above.chain(after.iter().take(MOST_LINES).take_while(is_inside));
-        block.any(|line| depth(line) == own && line.trim().starts_with("build:"))
-    })
-}
 
 /// The newest golang of the same kind.
 fn golang(tag: Option<&str>) -> String {
@@ -264,13 +239,8 @@ fn empty_arguments(case: &mut Case<'_>, step: &Step<'_>, stage: &Stage<'_>, of_o
             && !mounted.contains(name.as_str())
     };
     // The default of `${NAME:-x}` may be just for that.
-    let braces = instruction.rest.split("${").skip(1);
     let mut defaulted = BTreeSet::new();
-    defaulted.extend(braces.filter_map(|inside| {
-        let end = inside.find(|c: char| !c.is_ascii_alphanumeric() && c != '_')?;
-        let (name, operator) = inside.split_at_checked(end)?;
-        (operator.starts_with('-') || operator.starts_with(":-")).then_some(name)
-    }));
+    defaulted.extend(defaults(&instruction.rest).map(|(name, _)| name));
     let mut told: BTreeSet<&str> = BTreeSet::new();
     for name in names.iter().filter(empty) {
         if !told.insert(name) || defaulted.contains(name.as_str()) {
@@ -290,10 +260,7 @@ fn empty_arguments(case: &mut Case<'_>, step: &Step<'_>, stage: &Stage<'_>, of_o
 /// linux, whatever TARGETOS says.
 fn always_defaults(case: &mut Case<'_>, step: &Step<'_>) {
     let instruction = step.instruction;
-    for inside in instruction.rest.split("${").skip(1) {
-        let Some((name, rest)) = inside.split_once('-') else { continue };
-        let name = name.strip_suffix(':').unwrap_or(name);
-        let default = rest.split('}').next().unwrap_or_default();
+    for (name, default) in defaults(&instruction.rest) {
         let sets = |command: &Command| {
             let mut words = command.assigned.iter().map(|(set, _)| set).chain(&command.words);
             words.any(|word| word.split('=').next() == Some(name))
@@ -309,6 +276,16 @@ fn always_defaults(case: &mut Case<'_>, step: &Step<'_>) {
             return case.say(&table::EMPTY_ARG, instruction.line, evidence, mend);
         }
     }
+}
+
+/// The names in `${NAME:-x}` and `${NAME-x}`, with what is taken where they are not set.
+fn defaults(text: &str) -> impl Iterator<Item = (&str, &str)> {
+    text.split("${").skip(1).filter_map(|inside| {
+        let end = inside.find(|c: char| !c.is_ascii_alphanumeric() && c != '_')?;
+        let (name, rest) = inside.split_at_checked(end)?;
+        let default = rest.strip_prefix(":-").or_else(|| rest.strip_prefix('-'))?;
+        Some((name, default.split('}').next().unwrap_or_default()))
+    })
 }
 
 /// The variables that a shell would look up, without those that the script sets itself.

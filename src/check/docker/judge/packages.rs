@@ -222,7 +222,7 @@ fn is_test(command: &Command) -> bool {
 
 /// Whether the sources are mounted when it starts: it has the toolchain, and nothing brings any.
 pub(super) fn mounts_sources(case: &Case<'_>, stage: &Stage<'_>) -> bool {
-    let at = case.stages.stages.iter().position(|other| other.line == stage.line);
+    let at = case.stages.number(stage);
     let chain = at.map(|at| case.stages.chain(at)).unwrap_or_default();
     let brings = |command: &Command| matches!(command.name(), "git" | "curl" | "wget" | "tar" | "unzip");
     stage.state.base.toolchain

@@ -321,7 +321,7 @@ fn built_by_go(case: &Case<'_>, stage: &Stage<'_>) -> bool {
 
 /// Whether a package is installed, and not only where a test says so: `[ "$WITH_FFMPEG" = true ] && apk add ffmpeg`.
 fn is_installed(case: &Case<'_>, stage: &Stage<'_>, name: &str) -> bool {
-    let at = case.stages.stages.iter().position(|other| other.line == stage.line);
+    let at = case.stages.number(stage);
     let steps = at.map(|at| case.stages.chain(at)).unwrap_or_default();
     stage.state.has_package(name)
         && steps.iter().any(|step| {
@@ -335,13 +335,9 @@ fn is_installed(case: &Case<'_>, stage: &Stage<'_>, name: &str) -> bool {
 
 /// Whether a Go file names python, or a program for it is copied; otherwise another package needs it. Without sources, they may.
 fn may_run_python(case: &Case<'_>, stage: &Stage<'_>) -> bool {
-    let (mut sources, mut names) = (false, false);
-    case.context.each_go_file(&mut |_, text| {
-        sources = true;
-        names |= text.contains("python");
-    });
+    let names = case.context.go_files_have(&["python"]).unwrap_or(true);
     let mut paths = stage.state.copies.iter().flat_map(|copied| copied.sources.iter().chain([&copied.to]));
-    !sources || names || paths.any(|path| path.ends_with(".py") || path.contains("python"))
+    names || paths.any(|path| path.ends_with(".py") || path.contains("python"))
 }
 
 fn init(case: &mut Case<'_>, stage: &Stage<'_>) {

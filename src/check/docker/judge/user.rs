@@ -189,7 +189,7 @@ fn is_tool(case: &Case<'_>, stage: &Stage<'_>) -> Option<String> {
     ];
     const WORKS: [&str; 8] =
         ["ListenAnd", "Listen(", "Serve(", "signal.Notify", "SignalHandler", "NewManager(", "NewTicker", "time.Tick("];
-    let at = case.stages.stages.iter().position(|other| other.line == stage.line)?;
+    let at = case.stages.number(stage)?;
     let serves = !stage.state.ports.is_empty()
         || stage.state.health.is_some()
         || case.stages.chain(at).iter().any(|step| step.instruction.keyword == "VOLUME");
@@ -199,20 +199,16 @@ fn is_tool(case: &Case<'_>, stage: &Stage<'_>) -> Option<String> {
     let library = LIBRARIES
         .iter()
         .find(|library| module.lines().any(|line| line.contains(**library) && !line.contains("// indirect")))?;
-    let (mut sources, mut works) = (false, false);
-    case.context.each_go_file(&mut |_, text| {
-        sources = true;
-        works |= WORKS.iter().any(|word| text.contains(word));
-    });
+    let works = case.context.go_files_have(&WORKS)?;
     let library = library.trim();
-    (sources && !works).then(|| {
+    (!works).then(|| {
         format!("go.mod requires {library} and nothing listens, so it may be a tool that writes its user's files")
     })
 }
 
 /// The instruction that uses a directory which only root may enter.
 fn uses_roots_home<'a>(case: &'a Case<'_>, stage: &Stage<'_>) -> Option<&'a str> {
-    let at = case.stages.stages.iter().position(|other| other.line == stage.line)?;
+    let at = case.stages.number(stage)?;
     let names = |text: &str| {
         let mut words = text.split(|c: char| c.is_whitespace() || "=:,\"'[]".contains(c));
         words.any(|word| word == "/root" || word.starts_with("/root/"))

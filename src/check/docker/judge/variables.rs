@@ -49,12 +49,8 @@ pub(super) fn misspelt(case: &mut Case<'_>, index: usize, left: &mut usize) {
     let mut declared: Vec<String> = Vec::new();
     for step in stages.chain(index) {
         if matches!(step.instruction.keyword.as_str(), "ARG" | "ENV") {
-            for word in words::split(&step.instruction.rest, case.file.escape) {
-                let name = word.raw.split('=').next().unwrap_or_default();
-                if declared.len() < MOST && name.len() >= 4 {
-                    declared.push(name.to_owned());
-                }
-            }
+            let names = names_set(step, case.file.escape).filter(|name| name.len() >= 4);
+            declared.extend(names.take(MOST - declared.len()));
         }
     }
     if declared.is_empty() {
@@ -69,6 +65,12 @@ pub(super) fn misspelt(case: &mut Case<'_>, index: usize, left: &mut usize) {
             case.findings.push(Finding::new(&table::MISSPELT, place, evidence, format!("${{{meant}}}")));
         }
     }
+}
+
+/// The names in an ARG or ENV.
+pub(super) fn names_set(step: &Step<'_>, escape: char) -> impl Iterator<Item = String> {
+    let name = |word: words::Word| word.raw.split('=').next().unwrap_or_default().to_owned();
+    words::split(&step.instruction.rest, escape).into_iter().map(name)
 }
 
 /// The variables that an instruction or its commands look up.

@@ -172,7 +172,7 @@ pub(super) fn builds(command: &Command, module: Option<&str>) -> bool {
 
 /// Whether go runs in a stage, or in one that begins with it; or a tool or a script that may run it.
 pub(super) fn may_build(stages: &Stages<'_>, stage: &Stage<'_>) -> bool {
-    let Some(own) = stages.stages.iter().position(|other| other.line == stage.line) else { return false };
+    let Some(own) = stages.number(stage) else { return false };
     let runs = |command: &Command| match bare(command).1.split_first() {
         Some((program, rest)) => names_go(command) || builder(program, rest).is_some(),
         None => false,

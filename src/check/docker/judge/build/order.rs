@@ -291,7 +291,7 @@ fn asks_git(context: Context<'_>, command: &Command) -> bool {
         (true, script) => context.text(script.trim_start_matches("./")).is_none_or(|text| text_asks_git(&text)),
         (false, "make" | "gmake") => {
             let directory = words.iter().skip_while(|word| **word != "-C").nth(1);
-            makefile_asks_git(context, directory.copied().unwrap_or_default(), &mut MOST_MAKEFILES.clone())
+            makefile_asks_git(context, directory.copied().unwrap_or_default(), &mut { MOST_MAKEFILES })
         }
         (false, _) => true,
     }
